@@ -1,0 +1,173 @@
+import { FilerError } from '../errors.js';
+import { isOrigin, isSeq, type Vector } from '../clock/vector.js';
+import { isVersion } from '../clock/version.js';
+import type { Entry } from '../entry/entry.js';
+import { joinPath, parsePath, type FullPath } from '../entry/path.js';
+import { canonicalJson } from './canonical.js';
+import type { Applied, Change } from './change.js';
+import { contentHash } from './digest.js';
+
+/*
+ * One change is one line of JSON, in the log, in the feed, in files. It is what `weed filer.meta.tail` prints, plus
+ * `replication`, which stands last:
+ *
+ *   {"directory":D,"tsNs":"…","eventNotification":{"oldEntry":{…},"newEntry":{…},"newParentPath":D,…},
+ *    "replication":{"origin":…,"seq":…,"hash":…,"version":…,"author":…,"vector":{…},"clusters":[…]}}
+ *
+ * `newEntry` is canonical JSON. Since `replication` is last, the local word `applied` is put in front of the closing
+ * braces when a change is sent, and cut off there when it is received: the rest of the text is never rebuilt.
+ */
+
+const end = '}}';
+const appliedEnd = /,"applied":"(?:won|lost|partly)"\}\}$/;
+
+/** The text of a change as the feed sends it. */
+export function withApplied(text: string, applied: Applied): string {
+  return `${text.slice(0, -end.length)},"applied":"${applied}"${end}`;
+}
+
+/** The text of a change as the log keeps it. */
+export function withoutApplied(text: string): string {
+  return text.endsWith('"}}') ? text.replace(appliedEnd, end) : text;
+}
+
+/** Everything that goes into a change's text but is not needed to apply it. */
+export interface ChangeNotes {
+  /** The old entry, for readers; its content is left out. */
+  oldEntry: Entry | null;
+  deleteChunks: boolean;
+  /** Ids of the stores the change was made in. */
+  signatures: readonly string[];
+}
+
+function nameIn(path: FullPath): [directory: string, name: string] {
+  const slash = path.lastIndexOf('/');
+  return [slash <= 0 ? '/' : path.slice(0, slash), path.slice(slash + 1)];
+}
+
+/** Writes a change as one line of JSON, without line feed. */
+export function encodeChange(change: Omit<Change, 'text'>, notes: ChangeNotes): string {
+  const [oldDirectory, oldName] = nameIn((change.oldPath ?? change.newPath) as FullPath);
+  const parts: string[] = [];
+  if (change.oldPath !== null) {
+    const { content: _content, ...rest } = notes.oldEntry ?? { name: oldName, isDirectory: false };
+    parts.push(`"oldEntry":${canonicalJson({ ...rest, name: oldName })}`);
+  }
+  if (change.newPath !== null) parts.push(`"newEntry":${change.newEntry}`, `"newParentPath":${JSON.stringify(nameIn(change.newPath)[0])}`);
+  parts.push(`"deleteChunks":${notes.deleteChunks}`, `"isFromOtherCluster":${change.clusters.length > 0}`, `"signatures":${JSON.stringify(notes.signatures)}`);
+  const oldVector = change.oldVector === null ? '' : `,"oldVector":${canonicalJson(change.oldVector)}`;
+  return (
+    `{"directory":${JSON.stringify(oldDirectory)},"tsNs":"${change.version}000","eventNotification":{${parts.join(',')}},` +
+    `"replication":{"origin":"${change.origin}","seq":${change.seq},"hash":"${change.hash}","version":${change.version},"author":"${change.author}",` +
+    `"vector":${canonicalJson(change.vector)}${oldVector},"clusters":${JSON.stringify(change.clusters)}}}`
+  );
+}
+
+const invalid = (field: string, problem: string) => new FilerError('BODY_INVALID', `${field}: ${problem}`);
+
+type Fields = Record<string, unknown>;
+
+function objectAt(value: unknown, field: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'must be an object');
+  return value as Fields;
+}
+
+export function checkVector(value: unknown, field: string): Vector {
+  const vector = objectAt(value, field);
+  for (const author in vector)
+    if (!isOrigin(author) || !isVersion(vector[author])) throw invalid(`${field}.${author.slice(0, 20)}`, 'must be 16 hex digits and a version');
+  return vector as Vector;
+}
+
+/**
+ * Checks the shape of an entry that came from outside and names the field that is wrong.
+ * @throws FilerError BODY_INVALID
+ */
+export function checkEntry(value: unknown, field: string): Entry {
+  const entry = objectAt(value, field);
+  if (typeof entry.name !== 'string' || entry.name === '') throw invalid(`${field}.name`, 'must be a name');
+  if (entry.isDirectory === undefined || entry.isDirectory === null) entry.isDirectory = false;
+  if (typeof entry.isDirectory !== 'boolean') throw invalid(`${field}.isDirectory`, 'must be true or false');
+  if (entry.attributes != null) objectAt(entry.attributes, `${field}.attributes`);
+  if (entry.extended != null) {
+    const extended = objectAt(entry.extended, `${field}.extended`);
+    for (const key in extended) if (typeof extended[key] !== 'string') throw invalid(`${field}.extended.${key.slice(0, 40)}`, 'must be base64 text');
+  }
+  if (entry.chunks != null && !Array.isArray(entry.chunks)) throw invalid(`${field}.chunks`, 'must be an array');
+  if (entry.content != null && typeof entry.content !== 'string') throw invalid(`${field}.content`, 'must be base64 text');
+  return entry as Entry;
+}
+
+function pathAt(directory: unknown, name: unknown, field: string): FullPath {
+  if (typeof directory !== 'string') throw invalid(`${field}.directory`, 'must be a path');
+  if (typeof name !== 'string') throw invalid(`${field}.name`, 'must be a name');
+  try {
+    // Checked for the rules, compared for the form: a path has one spelling in the protocol.
+    const parent = parsePath(directory);
+    if (parent !== directory) throw invalid(`${field}.directory`, `"${directory.slice(0, 80)}" is not in normal form (${parent})`);
+    return joinPath(parent, name);
+  } catch (error) {
+    throw error instanceof FilerError && error.code !== 'BODY_INVALID' ? invalid(field, error.message) : error;
+  }
+}
+
+const hashPattern = /^[0-9a-f]{12}$/;
+
+/**
+ * Reads one change from its text, every field checked. `field` is the name the caller gives it in messages.
+ * @throws FilerError BODY_INVALID naming the field
+ */
+export function decodeChange(line: string, field = 'change'): Change {
+  const text = withoutApplied(line);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw invalid(field, `is not JSON (${(error as Error).message})`);
+  }
+  const change = objectAt(parsed, field);
+  const event = objectAt(change.eventNotification, `${field}.eventNotification`);
+  const replication = objectAt(change.replication, `${field}.replication`);
+  const { origin, seq, hash, version, author, clusters } = replication;
+  if (!isOrigin(origin)) throw invalid(`${field}.replication.origin`, 'must be 16 hex digits');
+  if (!isSeq(seq) || seq === 0) throw invalid(`${field}.replication.seq`, 'must be a whole number above 0');
+  if (typeof hash !== 'string' || !hashPattern.test(hash)) throw invalid(`${field}.replication.hash`, 'must be 12 hex digits');
+  if (!isVersion(version)) throw invalid(`${field}.replication.version`, 'must be microseconds since 1970, at most 2^52');
+  if (!isOrigin(author)) throw invalid(`${field}.replication.author`, 'must be 16 hex digits');
+  if (clusters !== undefined && !(Array.isArray(clusters) && clusters.every((c) => typeof c === 'string')))
+    throw invalid(`${field}.replication.clusters`, 'must be an array of text');
+  const vector = checkVector(replication.vector, `${field}.replication.vector`);
+  if (!((vector[author] ?? 0) >= version)) throw invalid(`${field}.replication.vector`, 'must include the change itself');
+
+  const hasOld = event.oldEntry != null;
+  const hasNew = event.newEntry != null;
+  if (!hasOld && !hasNew) throw invalid(`${field}.eventNotification`, 'must hold oldEntry, newEntry or both');
+  const oldPath = hasOld ? pathAt(change.directory, objectAt(event.oldEntry, `${field}.oldEntry`).name, `${field}.oldEntry`) : null;
+  let newPath: FullPath | null = null;
+  let newEntry: string | null = null;
+  let isDirectory = false;
+  if (hasNew) {
+    const entry = checkEntry(event.newEntry, `${field}.newEntry`);
+    newPath = pathAt(event.newParentPath || change.directory, entry.name, `${field}.newEntry`);
+    newEntry = canonicalJson(entry);
+    isDirectory = entry.isDirectory;
+  }
+  const isRename = oldPath !== null && newPath !== null && oldPath !== newPath;
+  const oldVector = isRename ? checkVector(replication.oldVector, `${field}.replication.oldVector`) : null;
+  return {
+    origin,
+    seq,
+    hash,
+    version,
+    author,
+    oldPath,
+    newPath,
+    newEntry,
+    isDirectory,
+    contentHash: newEntry === null ? '' : contentHash(newEntry),
+    vector,
+    oldVector,
+    clusters: (clusters as string[] | undefined) ?? [],
+    text,
+  };
+}

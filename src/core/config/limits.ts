@@ -1,0 +1,150 @@
+/**
+ * Every bound of the product, with its unit and its reason. Past a bound the answer is 413, 429 or 503 with Retry-After; nothing
+ * grows without one. Values marked (flag) can be changed at start.
+ */
+export const limits = {
+  // ---- bodies and headers, bytes
+  /** Inline content of one file (flag --saveToFilerLimit). Content is in every log and every store, so it stays small. */
+  contentBytesMax: 1024 * 1024,
+  /** One JSON body of the replication API. */
+  jsonBodyBytesMax: 8 * 1024 * 1024,
+  /** All headers of a request: a position of 400 origins is about 14 KiB and stands in three headers. */
+  headerBytesMax: 64 * 1024,
+  headersMax: 200,
+
+  // ---- feed
+  /** Changes in one page. */
+  pageChanges: 1000,
+  pageChangesMax: 10_000,
+  /** Bytes of text in one page; at least one change goes out whatever its size. */
+  pageBytes: 4 * 1024 * 1024,
+  pageBytesMax: 16 * 1024 * 1024,
+  /** How long a request waits for news, milliseconds. */
+  longPollMs: 25_000,
+  longPollMsMax: 60_000,
+  /** Readers waiting at one filer; a waiter is a flag and a held request. */
+  waitersMax: 1024,
+  /** Of those, kept for peers. */
+  waitersForPeers: 16,
+  /** Unfiltered pages kept as bytes, shared by all readers at the same place. */
+  pageCacheEntries: 8,
+  pageCacheBytes: 32 * 1024 * 1024,
+
+  // ---- snapshot
+  snapshotRows: 1000,
+  snapshotRowsMax: 10_000,
+  snapshotBytes: 4 * 1024 * 1024,
+
+  // ---- small answers of the replication API
+  /** Rows of the conflict ledger in one answer; the ledger itself holds `conflictBytes`. */
+  conflictsListed: 100,
+  conflictsListedMax: 1000,
+  /** One value of the key-value store, bytes: checkpoints and notes, no content. */
+  kvValueBytesMax: 64 * 1024,
+  kvKeyCharsMax: 255,
+  /** Lag at which /readyz says no, milliseconds, and the greatest one that can be asked for. */
+  lagMs: 5000,
+  lagMsMax: 720 * 3600 * 1000,
+
+  // ---- tree
+  listEntries: 1000,
+  listEntriesMax: 10_000,
+  /** Entries one recursive delete or rename may touch (flag --subtreeLimit): it is one transaction. */
+  subtreeEntries: 100_000,
+  /** Milliseconds a read waits for Filer-Min-Position. */
+  positionWaitMs: 10_000,
+
+  // ---- the door
+  /** Decisions that share a transaction. */
+  groupDecisions: 1000,
+  groupBytes: 4 * 1024 * 1024,
+  /** Writes waiting for their turn; beyond it 503. */
+  queueDecisions: 8192,
+  queueBytes: 256 * 1024 * 1024,
+  /** Rows, and bytes of entries, a long transaction holds in memory before it writes them. */
+  draftRows: 1000,
+  draftBytes: 4 * 1024 * 1024,
+
+  // ---- clock
+  /** How far ahead of the local clock a received version may move it, milliseconds (flag --maxClockSkew). */
+  clockSkewMs: 60_000,
+  /** A clock counts for the skew this long after it was heard, milliseconds. */
+  clockHeardMs: 30_000,
+
+  // ---- cluster, milliseconds
+  heartbeatMs: 5000,
+  /** A filer not heard of for this long is down. */
+  memberDownMs: 15_000,
+  /** A peer not heard for this long has an unknown lag. */
+  peerSilentMs: 15_000,
+  /** How long a peer's poll waits for news: short enough that an idle peer is heard well within `peerSilentMs`. */
+  peerPollMs: 10_000,
+  /** What a poll may take beyond its wait before the peer counts as cut off. */
+  peerGraceMs: 3000,
+  /** How long a peer may take to say who it is: it only reads its own memory. */
+  peerInfoMs: 3000,
+  /** How long a peer may take for one page of its snapshot: its disk may be cold. */
+  peerSnapshotMs: 30_000,
+  /** Connections to one peer: the held poll, one that was ended and is still closing, and what is asked besides. */
+  peerConnections: 3,
+  backoffMsMin: 50,
+  backoffMsMax: 5000,
+  originsOpenMax: 400,
+  membersMax: 1000,
+  /** A member not heard of for this long leaves the list (flag --forgetAfter). */
+  forgetAfterMs: 720 * 3600 * 1000,
+  /** How often the master looks for members that fell silent. */
+  expireCheckMs: 1000,
+  /** How long the master waits for the old address of a filer that seems to have moved; its heartbeat waits as long. */
+  moveProbeMs: 2000,
+  /** Least time between two questions to a master whose list has not changed, should it answer without holding them. */
+  listPauseMs: 1000,
+  /** Body of one registration: a position of 400 origins is about 10 KiB. */
+  announcementBytesMax: 64 * 1024,
+  /** Characters of a name in a registration: program, engine, group, instance. */
+  nameCharsMax: 128,
+
+  // ---- store
+  /** Pages of the store's file the writer keeps in memory, bytes: the inner pages of a million rows. */
+  storeCacheBytes: 64 * 1024 * 1024,
+  /** The same for each of the two readers, which mostly walk. */
+  storeReadCacheBytes: 8 * 1024 * 1024,
+  /** Pages (4 KiB) of write-ahead log before they are copied into the file: random keys are written twice as fast as with 1000. */
+  storeWalPages: 16_384,
+  /** How long a statement waits for another process that works on the file, milliseconds. */
+  storeBusyMs: 5000,
+
+  // ---- ledger
+  conflictRetentionMs: 30 * 24 * 3600 * 1000,
+  conflictsPerPath: 100,
+  conflictBytes: 256 * 1024 * 1024,
+
+  // ---- server
+  connectionsMax: 10_000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  connectionsCheckMs: 2000,
+  /** The server keeps an idle connection longer than the client does, so that the client gives up first. */
+  keepAliveServerMs: 65_000,
+  keepAliveClientMs: 30_000,
+  connectMs: 3000,
+  bodyMs: 10_000,
+  /** Time for requests in flight to end when a process stops. */
+  drainMs: 10_000,
+  /** A reader that takes nothing of its answer for this long is cut off, so that pages are not kept for the dead. */
+  stallMs: 60_000,
+  /** Told to whoever is refused with 429 or 503, seconds. */
+  retryAfterSeconds: 1,
+
+  // ---- client
+  /** Addresses with connections kept open; the one not used for longest goes first. */
+  poolsMax: 1024,
+  /** One answer: the greatest page, base64 and all, or the list of 1,000 members with their positions. */
+  answerBytesMax: 64 * 1024 * 1024,
+  /** How long an answer may take to begin, milliseconds; added to the hold time of a long-poll. */
+  answerMs: 10_000,
+
+  // ---- metrics
+  /** Label combinations of one metric; the rest is counted under "other". */
+  seriesMax: 2000,
+} as const;

@@ -1,0 +1,405 @@
+import { FilerError, isFailure, messageOf } from './errors.js';
+import { digestOf } from './change/digest.js';
+import { formatPosition, type Origin, type Position } from './clock/vector.js';
+import type { MasterPort, Member } from './cluster/member.js';
+import { Membership } from './cluster/membership.js';
+import { limits as defaults } from './config/limits.js';
+import { ChangeLog } from './log/change-log.js';
+import { positionOf } from './log/draft.js';
+import { Feed } from './log/feed.js';
+import type { Logger } from './logger.js';
+import { Namespace } from './namespace/namespace.js';
+import { Aggregator, type Interruption } from './replication/aggregator.js';
+import { ClockWatch } from './replication/clock-watch.js';
+import { Joining } from './replication/joining.js';
+import { sideOf, sideOfInfo, verdict } from './replication/meeting.js';
+import type { Caller, FilerInfo, FilerState, Peer } from './replication/peer.js';
+import { reportPeer, type PeerReport } from './replication/peer-report.js';
+import { Source } from './replication/source.js';
+import type { Store } from './store/store.js';
+import type { TimeSource } from './time.js';
+
+/*
+ * One filer: read this first.
+ *
+ *   clients ──► namespace ─┐                                    ┌─► feed ──► source ──► peers, tails
+ *                          ├─► log (the door) ─► store ─► wake ─┘
+ *   peers ───► aggregator ─┘        ▲
+ *                ▲                  │
+ *   masters ─► membership     joining: snapshot, rejoin, until the store may serve
+ *
+ * Clock, randomness, network and store come in as parameters: the same core runs on HTTP and SQLite, and in the simulation.
+ */
+
+export type FilerLimits = { readonly [K in keyof typeof defaults]: number };
+
+export interface FilerOptions {
+  readonly store: Store;
+  readonly time: TimeSource;
+  readonly logger: Logger;
+  readonly limits: FilerLimits;
+  /** host:port by which others reach this filer. */
+  readonly address: string;
+  /** Program name and version. */
+  readonly program: string;
+  /** Filers of different groups do not see each other. */
+  readonly group: string;
+  /** Random word of this process start. */
+  readonly instance: string;
+  readonly masters: readonly MasterPort[];
+  readonly connect: (address: string) => Peer;
+  /** An operator has said that this store is the first of its cluster. */
+  readonly force: boolean;
+}
+
+/** Whether a filer is fit for traffic, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reasons: readonly { readonly code: string; readonly error: string }[];
+}
+
+export class Filer {
+  readonly feed: Feed;
+  readonly namespace: Namespace;
+  readonly source: Source;
+  readonly aggregator: Aggregator;
+  readonly joining: Joining;
+  readonly membership: Membership;
+  readonly clockWatch: ClockWatch;
+  #members: readonly Member[];
+  #refusal: FilerError | null = null;
+  #running = new AbortController();
+  #serving = new AbortController();
+  #interrupt: (why: Interruption) => void = () => {};
+  #replicating: Promise<void> = Promise.resolve();
+  #savedMembers: string;
+
+  private constructor(
+    private readonly options: FilerOptions,
+    readonly log: ChangeLog,
+  ) {
+    const { store, time, logger, connect } = options;
+    const limits = { ...options.limits, msMin: options.limits.backoffMsMin, msMax: options.limits.backoffMsMax };
+    this.feed = new Feed(store, log, time, limits);
+    this.namespace = new Namespace(log, store, time, limits);
+    this.clockWatch = new ClockWatch(time, limits);
+    this.source = new Source(
+      { log, feed: this.feed, store, time },
+      {
+        mustServe: () => this.mustServe(),
+        serving: () => this.#serving.signal,
+        workedAlone: (caller) => void this.#metAsLoner(caller),
+      },
+      limits,
+    );
+    const caller = () => this.#caller();
+    const members = () => this.#members;
+    this.joining = new Joining({
+      log,
+      time,
+      logger: logger.child('joining'),
+      limits,
+      force: options.force,
+      kind: store.kind,
+      instance: options.instance,
+      members,
+      connect,
+      caller,
+      changed: () => this.#phaseChanged(),
+    });
+    this.aggregator = new Aggregator({
+      log,
+      store,
+      time,
+      logger,
+      limits,
+      kind: store.kind,
+      instance: options.instance,
+      connect,
+      caller,
+      bootstrap: this.joining.bootstrap,
+      interrupted: (why) => this.#interrupt(why),
+      clockHeard: (origin, seconds) => this.clockWatch.hear(origin, seconds),
+    });
+    this.#savedMembers = log.openedMeta.get('members') ?? '[]';
+    this.#members = membersFromText(this.#savedMembers);
+    this.membership = new Membership({
+      masters: options.masters,
+      time,
+      logger: logger.child('membership'),
+      announcement: () => this.#announcement(),
+      group: options.group,
+      saved: this.#members,
+      changed: (list) => this.#membersChanged(list),
+      adopted: (clusterId) => this.#adopt(clusterId),
+      refused: (error) => this.#refused(error),
+      heartbeatMs: limits.heartbeatMs,
+      limits,
+    });
+  }
+
+  /**
+   * Opens the log of a store and wires everything; nothing runs yet.
+   * @throws FilerError STORE_FAILED and whatever the store throws
+   */
+  static async open(options: FilerOptions): Promise<Filer> {
+    const { store, time, limits, logger } = options;
+    return new Filer(options, await ChangeLog.open({ store, time, limits, logger: logger.child('log') }));
+  }
+
+  /** Registers, joins the others, follows them. */
+  start(): void {
+    this.membership.start();
+    this.#replicating = this.#replicate(this.#running.signal);
+  }
+
+  /** Ends held polls and loops, lets waiting writes through, closes the store. */
+  async stop(): Promise<void> {
+    const stopping = new FilerError('STOPPING', 'this filer is stopping; use another one');
+    this.#running.abort(stopping);
+    this.#serving.abort(stopping);
+    await this.membership.stop();
+    await this.#replicating;
+    await this.log.close();
+    await this.options.store.close();
+  }
+
+  get members(): readonly Member[] {
+    return this.#members;
+  }
+
+  /** What this filer says of itself in `GET store`. */
+  get state(): FilerState {
+    if (this.#refusal) return 'refused';
+    const { phase } = this.log.identity;
+    return phase === 'fresh' ? 'starting' : phase === 'restored' ? 'readonly' : phase;
+  }
+
+  info(): FilerInfo {
+    const { log, options } = this;
+    const { state } = log;
+    const { storeId, origin, former, clusterId, floor } = state.identity;
+    return {
+      storeId,
+      origin,
+      clusterId,
+      instance: options.instance,
+      engine: options.store.engine,
+      kind: options.store.kind,
+      address: options.address,
+      state: this.state,
+      program: options.program,
+      protocol: 1,
+      position: positionOf(state.origins),
+      hashes: new Map([...state.origins.values()].map((known) => [known.origin, known.hash])),
+      floor,
+      head: this.feed.formatOffset(state.head),
+      first: this.feed.formatOffset(state.first - 1),
+      digest: digestOf(state.buckets),
+      quarantined: [],
+      counts: state.counts,
+      time: options.time.micros(),
+      former,
+    };
+  }
+
+  /**
+   * Passes if clients may write here now.
+   * @throws FilerError BOOTSTRAPPING, ORIGIN_IN_USE, CLOCK_SKEWED, STOPPING
+   */
+  mustWrite(): void {
+    this.#running.signal.throwIfAborted();
+    if (this.#refusal) throw this.#refusal;
+    const { phase } = this.log.identity;
+    if (phase === 'restored') {
+      throw new FilerError(
+        'BOOTSTRAPPING',
+        'this store was restored or copied and is read-only until it has rejoined; start a member that can serve, or restart with --force',
+      );
+    }
+    if (phase !== 'ready') throw new FilerError('BOOTSTRAPPING', `this filer is ${this.state}; write to another one, or wait for /readyz`);
+    const ahead = this.clockWatch.tooFarAhead();
+    if (ahead !== null)
+      throw new FilerError('CLOCK_SKEWED', `the clock of this filer is ${ahead.toFixed(1)} s ahead of the others; set it, or write to another filer`);
+  }
+
+  /**
+   * Passes if peers may have feed and snapshot.
+   * @throws FilerError BOOTSTRAPPING, ORIGIN_IN_USE, STOPPING
+   */
+  mustServe(): void {
+    this.#running.signal.throwIfAborted();
+    if (this.#refusal) throw this.#refusal;
+    if (this.log.identity.phase !== 'ready' || this.#serving.signal.aborted)
+      throw new FilerError('BOOTSTRAPPING', `this filer is ${this.state}; ask another one`);
+  }
+
+  /** What every peer is to this filer, and this filer to every peer. */
+  peers(): Promise<PeerReport[]> {
+    const parts = { log: this.log, store: this.options.store, time: this.options.time, peerSilentMs: this.options.limits.peerSilentMs };
+    return Promise.all(this.aggregator.subscriptions.map((subscription) => reportPeer(subscription, this.source.followers.get(subscription.origin), parts)));
+  }
+
+  /** Fit for traffic: joined, and every member that is up is followed with a lag of at most `lagSecondsMax`. */
+  async readiness(lagSecondsMax: number): Promise<Readiness> {
+    const reasons: { code: string; error: string }[] = [];
+    try {
+      this.mustWrite();
+    } catch (error) {
+      reasons.push({ code: isFailure(error) ? error.code : 'INTERNAL', error: messageOf(error) });
+    }
+    const up = new Set(this.#members.filter((member) => member.state === 'up').map((member) => member.origin));
+    for (const peer of await this.peers()) {
+      if (!up.has(peer.origin)) continue;
+      const { seconds } = peer.behind;
+      if (peer.state !== 'following')
+        reasons.push({ code: peer.error?.code ?? 'BOOTSTRAPPING', error: `${peer.address} is not followed: ${peer.error?.error ?? peer.state}` });
+      else if (seconds === null || seconds > lagSecondsMax) {
+        reasons.push({
+          code: 'POSITION_BEHIND',
+          error: `${seconds === null ? 'an unknown time' : `${seconds.toFixed(1)} s`} behind ${peer.address}, more than ${lagSecondsMax} s`,
+        });
+      }
+      if (peer.digest === 'different') reasons.push({ code: 'DIGEST_MISMATCH', error: `at one position with ${peer.address}, but the digests differ` });
+    }
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  /** Waits until this filer has everything in `position`; throws POSITION_BEHIND after `ms`. */
+  async waitForPosition(position: Position, ms: number, signal: AbortSignal): Promise<void> {
+    if (await this.log.waitFor(position, ms, signal)) return;
+    throw new FilerError('POSITION_BEHIND', `this filer is at ${formatPosition(this.log.position)}, not yet at ${formatPosition(position)}`, {
+      position: formatPosition(this.log.position),
+    });
+  }
+
+  async #replicate(signal: AbortSignal): Promise<void> {
+    const { logger } = this.options;
+    while (!signal.aborted) {
+      try {
+        await this.membership.firstRound(signal);
+        await this.joining.untilReady(signal);
+        const why = await this.#follow(signal);
+        if (why?.kind === 'rejoin') await this.joining.rejoinWith(why.info);
+        else if (why) await this.joining.bootstrapAgain();
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        await this.options.time.sleep(this.options.limits.backoffMsMax, signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Serves and follows until stopped (null) or until this store must be filled first. */
+  async #follow(signal: AbortSignal): Promise<Interruption | null> {
+    this.#serving = new AbortController();
+    const ended = new Promise<Interruption | null>((resolve) => {
+      this.#interrupt = resolve;
+      signal.addEventListener('abort', () => resolve(null), { once: true });
+    });
+    this.aggregator.start();
+    this.aggregator.reconcile(this.#members);
+    const why = await ended;
+    this.#interrupt = () => {};
+    this.#serving.abort(new FilerError('BOOTSTRAPPING', 'this filer joins the others first; ask another one'));
+    await this.aggregator.stop();
+    return why;
+  }
+
+  /** A filer that has not heard of this one has asked it: rejoin through that filer, if it is what it says. */
+  async #metAsLoner(caller: Caller): Promise<void> {
+    try {
+      const info = await this.options.connect(caller.address).info(this.#running.signal);
+      if (info.origin === caller.origin && info.state === 'ready' && verdict(sideOf(this.log.state), sideOfInfo(info), false) === 'rejoin')
+        this.#interrupt({ kind: 'rejoin', info });
+    } catch (error) {
+      this.options.logger.warn(`cannot join through ${caller.address}: ${messageOf(error)}`);
+    }
+  }
+
+  #caller(): Caller {
+    const { identity, origins } = this.log.state;
+    return {
+      origin: identity.origin,
+      address: this.options.address,
+      clusterId: identity.clusterId,
+      have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
+      report: this.source.report(),
+      former: identity.former,
+    };
+  }
+
+  #announcement() {
+    const { identity } = this.log;
+    const { address, store, instance, program, group } = this.options;
+    return {
+      origin: identity.origin,
+      storeId: identity.storeId,
+      clusterId: identity.clusterId,
+      address,
+      engine: store.engine,
+      kind: store.kind,
+      instance,
+      position: this.log.position,
+      program,
+      group,
+    };
+  }
+
+  #phaseChanged(): void {
+    this.membership.announceSoon();
+  }
+
+  #membersChanged(members: readonly Member[]): void {
+    this.#members = members;
+    this.aggregator.reconcile(members);
+    void this.#saveMembers();
+  }
+
+  /** Keeps the list in the store, so that this filer finds its peers when no master does. */
+  async #saveMembers(): Promise<void> {
+    const text = membersToText(this.#members);
+    if (text === this.#savedMembers || this.#running.signal.aborted) return;
+    this.#savedMembers = text;
+    try {
+      await this.log.alone(async (draft) => {
+        draft.setMeta('members', text);
+        await draft.flush();
+      });
+    } catch (error) {
+      this.#savedMembers = '';
+      if (!isFailure(error, 'STOPPING')) this.options.logger.warn(`the member list could not be saved: ${messageOf(error)}`);
+    }
+  }
+
+  async #adopt(clusterId: string): Promise<void> {
+    if (this.log.identity.clusterId === clusterId) return;
+    if (this.log.identity.clusterId !== null)
+      throw new FilerError(
+        'CLUSTER_MISMATCH',
+        `the master belongs to cluster ${clusterId}, this filer to ${this.log.identity.clusterId}; point it at its own master`,
+      );
+    await this.log.alone(async (draft) => {
+      draft.setIdentity({ clusterId });
+      await draft.flush();
+    });
+  }
+
+  #refused(error: FilerError | null): void {
+    const before = this.#refusal;
+    this.#refusal = error !== null && isFailure(error, 'ORIGIN_IN_USE') ? error : null;
+    if (this.#refusal && !before) this.#serving.abort(this.#refusal);
+    else if (before && !this.#refusal) this.#serving = new AbortController();
+  }
+}
+
+/** Addresses and ids of the others, without what changes from second to second. */
+function membersToText(members: readonly Member[]): string {
+  const kept = members.map(({ position: _position, lastHeard: _lastHeard, state: _state, ...member }) => member);
+  return JSON.stringify(kept.sort((a, b) => (a.origin < b.origin ? -1 : 1)));
+}
+
+function membersFromText(text: string): Member[] {
+  const kept = JSON.parse(text) as Omit<Member, 'position' | 'lastHeard' | 'state'>[];
+  return kept.map((member) => ({ ...member, position: new Map<Origin, number>(), lastHeard: 0, state: 'up' }));
+}

@@ -1,0 +1,101 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { FilerError } from '../errors.js';
+import { Query } from './params.js';
+import type { Request } from './router.js';
+
+/** A request over node:http. */
+export class IncomingRequest implements Request {
+  readonly rawPath: string;
+  parameter = '';
+  readonly #search: string;
+  readonly #gone = new AbortController();
+  #query: Query | undefined;
+
+  constructor(
+    private readonly incoming: IncomingMessage,
+    /** Asks the client for the body it holds back (Expect: 100-continue); null once asked, or if it does not wait. */
+    private proceed: (() => void) | null,
+  ) {
+    const url = incoming.url ?? '';
+    const mark = url.indexOf('?');
+    this.rawPath = mark < 0 ? url : url.slice(0, mark);
+    this.#search = mark < 0 ? '' : url.slice(mark + 1);
+  }
+
+  get method(): string {
+    return this.incoming.method ?? '';
+  }
+
+  get query(): Query {
+    return (this.#query ??= new Query(this.#search));
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.incoming.headers;
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get remoteAddress(): string {
+    return this.incoming.socket.remoteAddress ?? '';
+  }
+
+  get stream(): Readable {
+    this.#proceed();
+    return this.incoming;
+  }
+
+  /** True while the client holds its body back: it must not be expected to send it, nor another request, after the answer. */
+  get bodyHeldBack(): boolean {
+    return this.proceed !== null;
+  }
+
+  async body(bytesMax: number): Promise<Buffer> {
+    if (Number(this.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+    this.#proceed();
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    try {
+      // Not destroyed on leaving: that would take the connection, and the answer, with it.
+      for await (const chunk of this.incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > bytesMax) break;
+        chunks.push(chunk);
+      }
+    } catch (error) {
+      throw new FilerError('BODY_INVALID', 'the body broke off', {}, { cause: error });
+    }
+    if (bytes > bytesMax) {
+      // The rest runs into the void, for as long as the server's request time-out lets it, so that the client hears the answer.
+      this.incoming.resume();
+      throw tooLarge(bytesMax);
+    }
+    return Buffer.concat(chunks, bytes);
+  }
+
+  async json(bytesMax: number): Promise<unknown> {
+    const body = await this.body(bytesMax);
+    try {
+      return JSON.parse(body.toString('utf8')) as unknown;
+    } catch (error) {
+      throw new FilerError('BODY_INVALID', `the body is not JSON (${(error as Error).message.slice(0, 100)})`, {}, { cause: error });
+    }
+  }
+
+  /** The client went away, or the server stops. */
+  abort(reason?: unknown): void {
+    this.#gone.abort(reason);
+  }
+
+  #proceed(): void {
+    this.proceed?.();
+    this.proceed = null;
+  }
+}
+
+function tooLarge(bytesMax: number): FilerError {
+  return new FilerError('BODY_TOO_LARGE', `the body may have at most ${bytesMax} bytes`, { limit: bytesMax });
+}

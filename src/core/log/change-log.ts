@@ -1,0 +1,310 @@
+import { FilerError, isFailure, messageOf } from '../errors.js';
+import type { Change } from '../change/change.js';
+import { digestOf } from '../change/digest.js';
+import { Clock } from '../clock/clock.js';
+import { positionCovers, type Origin, type Position } from '../clock/vector.js';
+import type { FullPath } from '../entry/path.js';
+import type { Logger } from '../logger.js';
+import type { TimeSource } from '../time.js';
+import { identityFromMeta, type Identity } from '../store/identity.js';
+import type { Counts, Store } from '../store/store.js';
+import { Draft, originStart, positionOf, type LogState, type Outcome } from './draft.js';
+import { Waiters } from './waiters.js';
+
+/*
+ * The door: the only way into a store.
+ *
+ *   local write ─► commit(decision) ─┐  groups of local decisions
+ *                                    ├─► one transaction at a time ─► wake ─► held long-polls
+ *   peer's page ─► apply(changes) ───┤  one page                            no payload
+ *   rejoin, merge, subtree ─► alone ─┘  one job
+ *
+ * Decisions that arrive together share a transaction, and decide in order of arrival over one draft, so each sees what
+ * the ones before it did. Local groups and everything else alternate, so neither starves. The state in memory changes, and
+ * readers wake, only after the transaction is durable.
+ */
+
+/** One local write: `decide` looks at the loaded paths and issues changes, or throws and fails alone. */
+export interface Decision<T> {
+  /** Paths to load; everything above them is loaded along. */
+  readonly paths: readonly FullPath[];
+  /** Bytes it will write, about; bounds the group. */
+  readonly bytes: number;
+  /** Must throw before its first change, if at all. */
+  decide(draft: Draft): T;
+}
+
+/** What happened to a page of a peer's changes. */
+export interface ApplyResult {
+  readonly outcomes: readonly Outcome[];
+}
+
+interface Job {
+  /** Local decisions may share a transaction; others run alone. */
+  readonly shared: Decision<unknown> | null;
+  readonly bytes: number;
+  run(draft: Draft): Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+export interface ChangeLogLimits {
+  readonly groupDecisions: number;
+  readonly groupBytes: number;
+  readonly queueDecisions: number;
+  readonly queueBytes: number;
+  readonly clockSkewMs: number;
+  readonly waitersMax: number;
+  readonly waitersForPeers: number;
+}
+
+export interface ChangeLogOptions {
+  readonly store: Store;
+  readonly time: TimeSource;
+  readonly limits: ChangeLogLimits;
+  readonly logger: Logger;
+}
+
+/** Totals since the start, for metrics. */
+export interface ChangeLogTotals {
+  commits: number;
+  decisions: number;
+  localChanges: number;
+  appliedChanges: number;
+  duplicateChanges: number;
+}
+
+export class ChangeLog {
+  readonly waiters: Waiters;
+  readonly clock: Clock;
+  readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0 };
+  readonly #local: Job[] = [];
+  readonly #alone: Job[] = [];
+  #localBytes = 0;
+  #running: Promise<void> | null = null;
+  #aloneNext = false;
+  #closed = false;
+  #digest: string | null = null;
+  #position: Position | null = null;
+
+  private constructor(
+    private readonly options: ChangeLogOptions,
+    private state_: LogState,
+    /** Small values as they stood when the store was opened: what was under way then. */
+    readonly openedMeta: ReadonlyMap<string, string>,
+  ) {
+    this.waiters = new Waiters(options.time, options.limits);
+    this.clock = new Clock(options.time, options.limits.clockSkewMs * 1000);
+    this.clock.advance(state_.identity.floor);
+    for (const origin of state_.origins.values()) {
+      if (origin.origin === state_.identity.origin || state_.identity.former.includes(origin.origin)) this.clock.advance(origin.version);
+      else this.clock.observe(origin.version);
+    }
+  }
+
+  /**
+   * Opens the log of a store: gives a new store its identity, and one that was copied or restored a new origin, in one
+   * transaction each.
+   * @throws FilerError STORE_FAILED and whatever the store throws
+   */
+  static async open(options: ChangeLogOptions): Promise<ChangeLog> {
+    const { store, time } = options;
+    const contents = await store.load();
+    const identity = identityFromMeta(contents.meta);
+    const counts = JSON.parse(contents.meta.get('counts') ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts;
+    const state: LogState = {
+      identity: identity ?? { storeId: '', origin: '', former: [], clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
+      origins: new Map(contents.origins.map((origin) => [origin.origin, origin])),
+      buckets: contents.buckets,
+      counts,
+      head: contents.head,
+      first: contents.first,
+    };
+    const log = new ChangeLog(options, state, contents.meta);
+    if (identity === null) {
+      await log.alone(async (draft) => {
+        draft.setIdentity({ storeId: time.randomHex(8), origin: time.randomHex(8), epoch: time.randomHex(4), phase: 'fresh' });
+        draft.know(draft.identity.origin);
+        draft.setMeta('restored', null);
+        await draft.flush();
+      });
+    } else if (contents.meta.has('restored')) {
+      await log.alone((draft) => renew(draft, time, true));
+    }
+    return log;
+  }
+
+  /** The state after the last commit. */
+  get state(): LogState {
+    return this.state_;
+  }
+
+  get identity(): Identity {
+    return this.state_.identity;
+  }
+
+  /** How far this store is, zeros included. */
+  get position(): Position {
+    return (this.#position ??= positionOf(this.state_.origins));
+  }
+
+  /** Digest of the whole tree, kept up to date by every commit. */
+  get digest(): string {
+    return (this.#digest ??= digestOf(this.state_.buckets));
+  }
+
+  get queued(): number {
+    return this.#local.length + this.#alone.length;
+  }
+
+  /**
+   * Makes one local write. Resolves when it is durable.
+   * @throws FilerError what `decide` throws; OVERLOADED, STOPPING; STORE_FULL, STORE_FAILED: then nothing was written
+   */
+  commit<T>(decision: Decision<T>): Promise<T> {
+    const { queueDecisions, queueBytes } = this.options.limits;
+    if (this.#local.length >= queueDecisions || this.#localBytes + decision.bytes > queueBytes) {
+      return Promise.reject(new FilerError('OVERLOADED', `${this.#local.length} writes wait here already; try again in a second`));
+    }
+    this.#localBytes += decision.bytes;
+    return this.#enqueue<T>(this.#local, { shared: decision, bytes: decision.bytes, run: async (draft) => decision.decide(draft) });
+  }
+
+  /**
+   * Applies one page of another origin's changes, in order, in one transaction with the position in it.
+   * @throws FilerError ORIGIN_DIVERGED, PARAMETER_INVALID (a gap), STORE_FULL, STORE_FAILED: then nothing was applied
+   */
+  async apply(changes: readonly Change[]): Promise<ApplyResult> {
+    const outcomes = await this.alone(async (draft) => {
+      await draft.load(changes.flatMap((change) => [change.oldPath, change.newPath].filter((path) => path !== null)));
+      const all = changes.map((change) => draft.apply(change));
+      await draft.flush();
+      return all;
+    });
+    for (const outcome of outcomes) {
+      if (outcome === 'duplicate') this.totals.duplicateChanges += 1;
+      else this.totals.appliedChanges += 1;
+    }
+    return { outcomes };
+  }
+
+  /** Runs a job in a transaction of its own; it must flush what it wants written. Nothing else is written meanwhile. */
+  alone<T>(run: (draft: Draft) => Promise<T>): Promise<T> {
+    return this.#enqueue<T>(this.#alone, { shared: null, bytes: 0, run });
+  }
+
+  /** Waits until this store has everything in `position`. Resolves false after `ms`. */
+  async waitFor(position: Position, ms: number, signal: AbortSignal): Promise<boolean> {
+    const due = this.options.time.monotonic() + ms;
+    while (!positionCovers(this.position, position)) {
+      const left = due - this.options.time.monotonic();
+      if (left <= 0) return false;
+      await this.waiters.wait(left, signal, false);
+    }
+    return true;
+  }
+
+  /** Refuses new writes, and resolves when those that wait are through. The store stays open. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#running) await this.#running;
+    this.waiters.wake();
+  }
+
+  #enqueue<T>(queue: Job[], job: Pick<Job, 'shared' | 'bytes' | 'run'>): Promise<T> {
+    if (this.#closed) return Promise.reject(new FilerError('STOPPING', 'this filer is stopping; use another one'));
+    return new Promise<T>((resolve, reject) => {
+      queue.push({ ...job, resolve: resolve as (value: unknown) => void, reject });
+      // A microtask later, so that what arrives together is grouped.
+      this.#running ??= Promise.resolve().then(() => this.#drain());
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#local.length + this.#alone.length > 0) {
+      const alone = this.#alone.length > 0 && (this.#aloneNext || this.#local.length === 0);
+      this.#aloneNext = !alone;
+      const group = alone ? this.#alone.splice(0, 1) : this.#takeLocal();
+      await this.#transact(group);
+    }
+    // In the same turn as the last look at the queues: a job that comes later must find that nobody drains.
+    this.#running = null;
+  }
+
+  #takeLocal(): Job[] {
+    const { groupDecisions, groupBytes } = this.options.limits;
+    let bytes = 0;
+    let count = 0;
+    for (const job of this.#local) {
+      if (count >= groupDecisions || (count > 0 && bytes + job.bytes > groupBytes)) break;
+      bytes += job.bytes;
+      count += 1;
+    }
+    this.#localBytes -= bytes;
+    return this.#local.splice(0, count);
+  }
+
+  async #transact(group: Job[]): Promise<void> {
+    const settle: (() => void)[] = [];
+    try {
+      const next = await this.options.store.transaction(async (tx) => {
+        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros());
+        if (group[0]?.shared === null) {
+          const [job] = group as [Job];
+          const value = await job.run(draft);
+          settle.push(() => job.resolve(value));
+          if (draft.pending > 0) throw new TypeError('a job of its own must flush');
+        } else {
+          await draft.load(group.flatMap((job) => job.shared?.paths ?? []));
+          for (const job of group) settle.push(this.#decide(job, draft));
+          await draft.flush();
+        }
+        return draft.result();
+      });
+      this.totals.commits += 1;
+      this.totals.decisions += group.length;
+      this.totals.localChanges += (next.origins.get(next.identity.origin)?.seq ?? 0) - (this.state_.origins.get(next.identity.origin)?.seq ?? 0);
+      this.state_ = next;
+      this.#digest = null;
+      this.#position = null;
+      for (const done of settle) done();
+      // After the commit, not inside it: a reader that looks too early finds nothing and sleeps again.
+      this.waiters.wake();
+    } catch (error) {
+      const failure =
+        error instanceof FilerError || group[0]?.shared === null
+          ? error
+          : new FilerError('STORE_FAILED', `the store failed: ${messageOf(error)}`, {}, { cause: error });
+      if (!isFailure(error)) this.options.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      for (const job of group) job.reject(failure);
+    }
+  }
+
+  #decide(job: Job, draft: Draft): () => void {
+    try {
+      const value = job.shared?.decide(draft);
+      return () => job.resolve(value);
+    } catch (error) {
+      return () => job.reject(error);
+    }
+  }
+}
+
+/**
+ * Goes on under a new origin, since reuse of the old one could be unsafe. A store that was restored or copied becomes
+ * read-only until it has rejoined, unless it has never met another.
+ */
+export async function renew(draft: Draft, time: Pick<TimeSource, 'randomHex'>, restored: boolean): Promise<void> {
+  const { origin, former, phase } = draft.identity;
+  const all: readonly Origin[] = [...former, origin];
+  const hasMet = [...draft.origins.keys()].some((known) => !all.includes(known));
+  const fresh = time.randomHex(8);
+  if (restored && phase === 'bootstrapping') await draft.empty(time.randomHex(4));
+  const next = !restored ? phase : phase === 'bootstrapping' ? 'fresh' : phase === 'ready' && hasMet ? 'restored' : phase;
+  if (restored) draft.setMeta('bootstrap', null);
+  if (restored && next === 'rejoining') await draft.empty(time.randomHex(4));
+  draft.setIdentity({ origin: fresh, former: all, epoch: time.randomHex(4), phase: next });
+  draft.setOrigin(originStart(fresh));
+  draft.setMeta('restored', null);
+  await draft.flush();
+}

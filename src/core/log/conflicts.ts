@@ -1,0 +1,43 @@
+import { areConcurrent, compareStates, isLive, type Row } from '../change/row.js';
+import { vectorIncludes, type Origin } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { ConflictRecord, ConflictType } from '../store/store.js';
+
+/* Which states were overruled by one that had not seen them. Pure; nothing here changes who wins. */
+
+function typeOf(local: Row, incoming: Row, isRename: boolean): ConflictType | null {
+  if (isLive(local) && isLive(incoming)) {
+    if (local.isDirectory && incoming.isDirectory) return null;
+    return local.isDirectory === incoming.isDirectory ? 'update/update' : 'file/directory';
+  }
+  if (isLive(local) || isLive(incoming)) return 'update/delete';
+  return isRename ? 'rename/rename' : null;
+}
+
+function record(path: Row['path'], type: ConflictType, winner: Row, loser: Row, seenAt: Version, seenBy: Origin): ConflictRecord {
+  return { path, type, winner: { dot: winner.dot, version: winner.version, author: winner.author, deleted: !isLive(winner) }, loser, seenAt, seenBy };
+}
+
+/** The ledger row for `incoming` (of a rename or not) meeting `local`, if the two are concurrent and one of them is overruled. */
+export function overruled(local: Row | null, incoming: Row, isRename: boolean, seenAt: Version, seenBy: Origin): ConflictRecord | null {
+  if (local === null || !areConcurrent(local, incoming)) return null;
+  const order = compareStates(incoming, local);
+  const type = order === 0 ? null : typeOf(local, incoming, isRename);
+  if (type === null) return null;
+  const [winner, loser] = order > 0 ? [incoming, local] : [local, incoming];
+  return record(incoming.path, type, winner, loser, seenAt, seenBy);
+}
+
+/**
+ * The ledger row for a live row that now stands below a deleted directory (nearest first in `above`) which was deleted
+ * without having seen it. Nothing is overruled: the tree shows the directory as implied.
+ */
+export function childOfDeleted(standing: Row, above: readonly (Row | null)[], seenAt: Version, seenBy: Origin): ConflictRecord | null {
+  const deleted = above.find((row): row is Row => row !== null && !isLive(row) && !vectorIncludes(row.vector, standing.author, standing.version));
+  return deleted === undefined ? null : record(standing.path, 'child-of-deleted', standing, deleted, seenAt, seenBy);
+}
+
+/** The reverse: a directory was deleted while something live that the delete had not seen lies below it. */
+export function deletedAboveLive(tombstone: Row, before: Row | null, seenAt: Version, seenBy: Origin): ConflictRecord | null {
+  return isLive(before) ? record(tombstone.path, 'child-of-deleted', tombstone, before, seenAt, seenBy) : null;
+}

@@ -1,0 +1,402 @@
+import { FilerError } from '../errors.js';
+import { canonicalJson } from '../change/canonical.js';
+import { rowsOf, type Applied, type Change } from '../change/change.js';
+import { encodeChange } from '../change/codec.js';
+import { addToSum, bucketOf, chainHash, chainStart, contentHash, takeFromSum } from '../change/digest.js';
+import { isLive, joinRows, type Row } from '../change/row.js';
+import type { Clock } from '../clock/clock.js';
+import { mergeVectors, type Dot, type Origin, type Position, type Vector } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import { withoutEmpty, type Entry } from '../entry/entry.js';
+import { ancestorsOf, parentOf, root, type FullPath } from '../entry/path.js';
+import { identityToMeta, type Identity } from '../store/identity.js';
+import type { ConflictRecord, Counts, FeedIndex, ListOptions, ListPage, LogRecord, OriginState, StoreTransaction } from '../store/store.js';
+import { childOfDeleted, deletedAboveLive, overruled } from './conflicts.js';
+
+/** Everything small a change log knows of its store: what `load` read, and every commit since. Immutable. */
+export interface LogState {
+  readonly identity: Identity;
+  readonly origins: ReadonlyMap<Origin, OriginState>;
+  readonly buckets: readonly number[];
+  readonly counts: Counts;
+  readonly head: FeedIndex;
+  readonly first: FeedIndex;
+}
+
+/** One change to be made here. `entry` is the whole new entry; its name is set from the path. */
+export type Mutation =
+  | { readonly kind: 'put'; readonly path: FullPath; readonly entry: Entry }
+  | { readonly kind: 'delete'; readonly path: FullPath }
+  | { readonly kind: 'rename'; readonly from: FullPath; readonly to: FullPath; readonly entry: Entry };
+
+/** How the tree shows a path (DESIGN: the tree is a view). */
+export type Shown = 'absent' | 'file' | 'directory';
+
+/** What decisions may look at: rows and view of the paths that were loaded. */
+export interface View {
+  row(path: FullPath): Row | null;
+  shown(path: FullPath): Shown;
+  /** How many names a directory shows. */
+  children(path: FullPath): number;
+}
+
+/** What became of a peer's change. */
+export type Outcome = Applied | 'duplicate';
+
+export function originStart(origin: Origin): OriginState {
+  return { origin, seq: 0, hash: chainStart, version: 0, first: 1, firstHash: chainStart, firstVersion: 0 };
+}
+
+export function positionOf(origins: ReadonlyMap<Origin, OriginState>): Position {
+  return new Map([...origins.values()].map(({ origin, seq }) => [origin, seq]));
+}
+
+/**
+ * The workspace of one transaction: rows as they are and as they will be, and everything that follows from a row's
+ * change (digest sums, counts of children, log, position). Load the paths a step touches, make the step, flush.
+ * Long transactions flush now and then and drop what they hold.
+ */
+export class Draft implements View {
+  readonly #rows = new Map<FullPath, Row | null>();
+  readonly #children = new Map<FullPath, number>();
+  readonly #dirtyRows = new Set<FullPath>();
+  readonly #dirtyChildren = new Set<FullPath>();
+  readonly #buckets: number[];
+  readonly #dirtyBuckets = new Set<number>();
+  readonly #origins: Map<Origin, OriginState>;
+  readonly #dirtyOrigins = new Set<Origin>();
+  #log: LogRecord[] = [];
+  #conflicts: ConflictRecord[] = [];
+  #meta = new Map<string, string | null>();
+  #counts: { -readonly [K in keyof Counts]: number };
+  #identity: Identity;
+  #head: FeedIndex;
+  #first: FeedIndex;
+
+  constructor(
+    readonly tx: StoreTransaction,
+    base: LogState,
+    private readonly clock: Clock,
+    private readonly now: Version,
+  ) {
+    this.#buckets = [...base.buckets];
+    this.#origins = new Map(base.origins);
+    this.#counts = { ...base.counts };
+    this.#identity = base.identity;
+    this.#head = base.head;
+    this.#first = base.first;
+  }
+
+  // ---- reading
+
+  /** Makes rows and counts of `paths` and of everything above them known. */
+  async load(paths: Iterable<FullPath>): Promise<void> {
+    const missing = new Set<FullPath>();
+    for (const path of paths) {
+      for (let at = path; !this.#rows.has(at) && !missing.has(at); at = parentOf(at)) {
+        missing.add(at);
+        if (at === root) break;
+      }
+    }
+    if (missing.size === 0) return;
+    const wanted = [...missing];
+    const [rows, children] = await Promise.all([this.tx.find('tree', wanted), this.tx.children(wanted)]);
+    for (const path of wanted) {
+      this.#rows.set(path, null);
+      this.#children.set(path, children.get(path) ?? 0);
+    }
+    for (const row of rows) this.#rows.set(row.path, row);
+  }
+
+  row(path: FullPath): Row | null {
+    const row = this.#rows.get(path);
+    if (row === undefined) throw new TypeError(`${path} was not loaded`);
+    return row;
+  }
+
+  children(path: FullPath): number {
+    const count = this.#children.get(path);
+    if (count === undefined) throw new TypeError(`${path} was not loaded`);
+    return count;
+  }
+
+  shown(path: FullPath): Shown {
+    if (path === root) return 'directory';
+    const row = this.row(path);
+    if (this.children(path) > 0 || (isLive(row) && row.isDirectory)) return 'directory';
+    return isLive(row) ? 'file' : 'absent';
+  }
+
+  /** One page of a directory as the transaction sees it; flush first. */
+  list(directory: FullPath, options: ListOptions): Promise<ListPage> {
+    return this.tx.list(directory, options);
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  get origins(): ReadonlyMap<Origin, OriginState> {
+    return this.#origins;
+  }
+
+  /** Rows and records waiting to be flushed. */
+  get pending(): number {
+    return this.#dirtyRows.size + this.#log.length;
+  }
+
+  // ---- changing
+
+  /**
+   * Makes one change of this origin: entry or tombstone, log record, position, digest. Its paths must be loaded. `replaced` is the
+   * version of a state outside the tree that the change replaces too.
+   */
+  issue(mutation: Mutation, replaced: Version = 0): Dot {
+    const oldPath = mutation.kind === 'rename' ? mutation.from : mutation.path;
+    const newPath = mutation.kind === 'rename' ? mutation.to : mutation.kind === 'put' ? mutation.path : null;
+    const oldRow = this.row(oldPath);
+    const targetRow = newPath === null || newPath === oldPath ? oldRow : this.row(newPath);
+    const version = this.clock.issue(Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced));
+    const author = this.#identity.origin;
+    const own = this.#origins.get(author) ?? originStart(author);
+    const seq = own.seq + 1;
+    const isRename = mutation.kind === 'rename';
+    const newEntry = mutation.kind === 'delete' ? null : canonicalJson(withoutEmpty({ ...mutation.entry, name: nameFrom(newPath as FullPath) }));
+    const content = newEntry === null ? '' : contentHash(newEntry);
+    const mark: Vector = { [author]: version };
+    const stands = isLive(oldRow) || isRename || mutation.kind === 'delete';
+    const facts = {
+      origin: author,
+      seq,
+      version,
+      author,
+      oldPath: stands ? oldPath : null,
+      newPath,
+      newEntry,
+      isDirectory: mutation.kind === 'delete' ? false : mutation.entry.isDirectory,
+      contentHash: content,
+      vector: mergeVectors(targetRow?.vector ?? {}, mark),
+      oldVector: isRename ? mergeVectors(oldRow?.vector ?? {}, mark) : null,
+      clusters: [],
+    };
+    const hash = chainHash(own.hash, facts);
+    const oldEntry = isLive(oldRow) ? (JSON.parse(oldRow.entry) as Entry) : null;
+    const text = encodeChange({ ...facts, hash }, { oldEntry, deleteChunks: stands && !isRename, signatures: [this.#identity.storeId] });
+    const change: Change = { ...facts, hash, text };
+    for (const row of rowsOf(change)) this.#setRow(row.path, row);
+    this.#append(change, own, 'won');
+    return { origin: author, seq };
+  }
+
+  /**
+   * Joins one change of another origin into the store. Its paths must be loaded.
+   * @throws FilerError ORIGIN_DIVERGED if its hash does not follow from what is here; PARAMETER_INVALID if it leaves a gap
+   */
+  apply(change: Change): Outcome {
+    const known = this.#origins.get(change.origin) ?? originStart(change.origin);
+    // seq ≤ position is a duplicate: dropping it makes a second delivery harmless.
+    if (change.seq <= known.seq || change.origin === this.#identity.origin) return 'duplicate';
+    if (change.seq > known.seq + 1) {
+      throw new FilerError('PARAMETER_INVALID', `origin ${change.origin}: seq ${change.seq} does not follow ${known.seq}; ask again from ${known.seq}`, {
+        origin: change.origin,
+        seq: known.seq,
+      });
+    }
+    const hash = chainHash(known.hash, change);
+    if (hash !== change.hash) {
+      throw new FilerError(
+        'ORIGIN_DIVERGED',
+        `origin ${change.origin}: change ${change.seq} does not follow from what is here at ${known.seq}; two logs were written under one origin`,
+        {
+          origin: change.origin,
+          seq: known.seq,
+        },
+      );
+    }
+    this.clock.observe(change.version);
+    const applied = this.join(change);
+    this.#append(change, known, applied);
+    return applied;
+  }
+
+  /** Joins the states a change brings, path by path, without log and position: for a snapshot's tail. */
+  join(change: Change): Applied {
+    const incoming = rowsOf(change);
+    let won = 0;
+    const isRename = incoming.length === 2;
+    for (const row of incoming) if (this.joinRow(row, isRename)) won += 1;
+    return won === incoming.length ? 'won' : won === 0 ? 'lost' : 'partly';
+  }
+
+  /** Joins one state; what it overrules goes to the ledger. Returns true if it stands. The path must be loaded. */
+  joinRow(incoming: Row, isRename = false): boolean {
+    const local = this.row(incoming.path);
+    const by = this.#identity.origin;
+    const conflict = overruled(local, incoming, isRename, this.now, by);
+    if (conflict) this.#conflicts.push(conflict);
+    const joined = joinRows(local, incoming);
+    if (joined !== local) this.#setRow(incoming.path, joined);
+    const won = joined.version === incoming.version && joined.author === incoming.author && joined.contentHash === incoming.contentHash;
+    if (won && joined !== local) {
+      const below = isLive(joined)
+        ? childOfDeleted(
+            joined,
+            ancestorsOf(joined.path).map((path) => this.row(path)),
+            this.now,
+            by,
+          )
+        : this.children(joined.path) > 0
+          ? deletedAboveLive(joined, local, this.now, by)
+          : null;
+      if (below) this.#conflicts.push(below);
+    }
+    return won;
+  }
+
+  /** Replaces a row as it is, null drops it: for snapshots. The path must be loaded. */
+  setRow(path: FullPath, row: Row | null): void {
+    this.#setRow(path, row);
+  }
+
+  /** Puts a state that lost into the ledger. */
+  note(conflict: ConflictRecord | null): void {
+    if (conflict) this.#conflicts.push(conflict);
+  }
+
+  setIdentity(change: Partial<Identity>): void {
+    this.#identity = { ...this.#identity, ...change };
+    for (const [name, text] of identityToMeta(this.#identity)) this.#meta.set(name, text);
+    this.clock.advance(this.#identity.floor);
+  }
+
+  setMeta(name: string, text: string | null): void {
+    this.#meta.set(name, text);
+  }
+
+  setOrigin(state: OriginState): void {
+    this.#origins.set(state.origin, state);
+    this.#dirtyOrigins.add(state.origin);
+    this.clock.observe(state.version);
+  }
+
+  /** Makes an origin known, at 0. */
+  know(origin: Origin): void {
+    if (!this.#origins.has(origin)) this.setOrigin(originStart(origin));
+  }
+
+  /** Empties tree, log and positions, and renews the feed epoch; identity and own work kept elsewhere stay. */
+  async empty(epoch: string): Promise<void> {
+    await this.flush({ evict: true });
+    await this.tx.clear('tree');
+    await this.tx.clearLog(null);
+    await this.tx.clearOrigins();
+    this.#origins.clear();
+    this.#buckets.fill(0);
+    for (let bucket = 0; bucket < this.#buckets.length; bucket++) this.#dirtyBuckets.add(bucket);
+    this.#counts = { entries: 0, directories: 0, tombstones: 0, changes: 0, bytes: 0 };
+    this.#first = this.#head + 1;
+    this.setIdentity({ epoch });
+  }
+
+  /** Drops the log of origins that a snapshot has moved ahead: `first` becomes seq + 1. */
+  async jump(origins: readonly OriginState[]): Promise<void> {
+    await this.flush({ evict: true });
+    const left = await this.tx.clearLog(origins.map(({ origin }) => origin));
+    for (const state of origins) this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });
+    this.#counts = { ...this.#counts, changes: left.changes, bytes: left.bytes };
+    this.#first = left.first;
+    this.setMeta('counts', JSON.stringify(this.#counts));
+  }
+
+  #append(change: Change, before: OriginState, applied: Applied): void {
+    this.#head += 1;
+    this.#log.push({ index: this.#head, origin: change.origin, seq: change.seq, version: change.version, hash: change.hash, applied, text: change.text });
+    this.#origins.set(change.origin, { ...before, seq: change.seq, hash: change.hash, version: change.version });
+    this.#dirtyOrigins.add(change.origin);
+    this.#counts.changes += 1;
+    this.#counts.bytes += Buffer.byteLength(change.text);
+  }
+
+  #setRow(path: FullPath, next: Row | null): void {
+    const previous = this.row(path);
+    const wasShown = this.#shows(path, previous);
+    const bucket = bucketOf(parentOf(path));
+    let sum = this.#buckets[bucket] as number;
+    if (isLive(previous)) sum = takeFromSum(sum, previous.h);
+    if (isLive(next)) sum = addToSum(sum, next.h);
+    this.#buckets[bucket] = sum;
+    this.#dirtyBuckets.add(bucket);
+    this.#count(previous, -1);
+    this.#count(next, 1);
+    this.#rows.set(path, next);
+    this.#dirtyRows.add(path);
+    const isShown = this.#shows(path, next);
+    if (wasShown !== isShown) this.#bump(parentOf(path), isShown ? 1 : -1);
+  }
+
+  #count(row: Row | null, by: 1 | -1): void {
+    if (row === null) return;
+    if (!isLive(row)) this.#counts.tombstones += by;
+    else {
+      this.#counts.entries += by;
+      if (row.isDirectory) this.#counts.directories += by;
+    }
+  }
+
+  #shows(path: FullPath, row: Row | null): boolean {
+    return isLive(row) || this.children(path) > 0;
+  }
+
+  /** A directory shows one name more or less; if it appears or vanishes by that, so does a name in its own parent. */
+  #bump(directory: FullPath, by: 1 | -1): void {
+    const before = this.children(directory);
+    const after = before + by;
+    this.#children.set(directory, after);
+    this.#dirtyChildren.add(directory);
+    if (directory !== root && (before === 0 || after === 0) && !isLive(this.row(directory))) this.#bump(parentOf(directory), by);
+  }
+
+  // ---- writing
+
+  /** Writes what has gathered. With `evict` the draft forgets its rows, so that a long transaction stays small. */
+  async flush(options: { evict: boolean } = { evict: false }): Promise<void> {
+    const rows: Row[] = [];
+    const removed: FullPath[] = [];
+    for (const path of this.#dirtyRows) {
+      const row = this.row(path);
+      if (row === null) removed.push(path);
+      else rows.push(row);
+    }
+    if (rows.length + removed.length + this.#log.length > 0) this.#meta.set('counts', JSON.stringify(this.#counts));
+    await this.tx.write({
+      rows: { tree: rows },
+      removed: { tree: removed },
+      children: new Map([...this.#dirtyChildren].map((path) => [path, this.children(path)])),
+      log: this.#log,
+      origins: [...this.#dirtyOrigins].map((origin) => this.#origins.get(origin) as OriginState),
+      buckets: new Map([...this.#dirtyBuckets].map((bucket) => [bucket, this.#buckets[bucket] as number])),
+      conflicts: this.#conflicts,
+      meta: this.#meta,
+    });
+    this.#dirtyRows.clear();
+    this.#dirtyChildren.clear();
+    this.#dirtyOrigins.clear();
+    this.#dirtyBuckets.clear();
+    this.#log = [];
+    this.#conflicts = [];
+    this.#meta = new Map();
+    if (options.evict) {
+      this.#rows.clear();
+      this.#children.clear();
+    }
+  }
+
+  /** The state after the transaction; call when everything is flushed. */
+  result(): LogState {
+    return { identity: this.#identity, origins: this.#origins, buckets: this.#buckets, counts: this.#counts, head: this.#head, first: this.#first };
+  }
+}
+
+function nameFrom(path: FullPath): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

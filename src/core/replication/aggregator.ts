@@ -1,0 +1,164 @@
+import { FilerError, isFailure } from '../errors.js';
+import type { Origin } from '../clock/vector.js';
+import type { Member } from '../cluster/member.js';
+import type { ChangeLog } from '../log/change-log.js';
+import type { Logger } from '../logger.js';
+import type { StoreReader } from '../store/store.js';
+import type { TimeSource } from '../time.js';
+import type { Bootstrap } from './bootstrap.js';
+import { checkPeer, findDivergence, sideOf, sideOfInfo, verdict } from './meeting.js';
+import type { Caller, FilerInfo, Peer } from './peer.js';
+import { assignRelays } from './relay.js';
+import { Subscription, type SubscriptionLimits } from './subscription.js';
+
+/** Why following has to stop: this store must be filled first. */
+export type Interruption = { readonly kind: 'rejoin' | 'bootstrap'; readonly info: FilerInfo };
+
+export interface AggregatorOptions {
+  readonly log: ChangeLog;
+  readonly store: StoreReader;
+  readonly time: TimeSource;
+  readonly logger: Logger;
+  readonly limits: SubscriptionLimits;
+  readonly kind: 'embedded' | 'shared';
+  readonly instance: string;
+  readonly connect: (address: string) => Peer;
+  readonly caller: () => Caller;
+  readonly bootstrap: Bootstrap;
+  readonly interrupted: (why: Interruption) => void;
+  /** A peer has told its wall clock: seconds ahead of ours. */
+  readonly clockHeard: (origin: Origin, seconds: number) => void;
+}
+
+/** One subscription per member, reconciled against the whole member list; and who relays the changes of whom. */
+export class Aggregator {
+  readonly #subscriptions = new Map<Origin, Subscription>();
+  #relays = new Map<Origin, Origin>();
+  #staging: Promise<void> = Promise.resolve();
+  #running = false;
+
+  constructor(private readonly options: AggregatorOptions) {}
+
+  get subscriptions(): readonly Subscription[] {
+    return [...this.#subscriptions.values()];
+  }
+
+  /** Begins to follow; `reconcile` says whom. */
+  start(): void {
+    this.#running = true;
+  }
+
+  /** Ends all subscriptions; resolves when no step is in flight. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    const all = this.subscriptions;
+    this.#subscriptions.clear();
+    await Promise.all(all.map((subscription) => subscription.stop()));
+    await this.#staging.catch(() => {});
+  }
+
+  /** Makes the subscriptions those of `members`: keyed by origin, since a peer may come back on another port. */
+  reconcile(members: readonly Member[]): void {
+    if (!this.#running) return;
+    const { log, time, logger, limits, connect } = this.options;
+    const wanted = new Map(members.filter((member) => member.origin !== log.identity.origin).map((member) => [member.origin, member]));
+    for (const [origin, subscription] of this.#subscriptions) {
+      const member = wanted.get(origin);
+      if (member?.address === subscription.member.address) {
+        subscription.member = member;
+        continue;
+      }
+      this.#subscriptions.delete(origin);
+      void subscription.stop();
+    }
+    for (const [origin, member] of wanted) {
+      if (this.#subscriptions.has(origin)) continue;
+      const subscription = new Subscription(member, connect(member.address), log, {
+        time,
+        logger: logger.child('peer'),
+        limits,
+        hooks: {
+          origins: (self) => [self.origin, ...[...this.#relays].filter(([, via]) => via === self.origin).map(([orphan]) => orphan)],
+          caller: this.options.caller,
+          met: (self, info) => this.#met(self, info),
+          changed: () => this.#assign(),
+          trimmed: (self, signal) => this.#takeSnapshot(self, signal),
+        },
+      });
+      this.#subscriptions.set(origin, subscription);
+      subscription.start();
+    }
+    this.#assign();
+  }
+
+  async #met(subscription: Subscription, info: FilerInfo): Promise<void> {
+    const { log, store, kind, instance, interrupted, clockHeard } = this.options;
+    const { identity } = log;
+    checkPeer(info, subscription.origin, { origin: identity.origin, clusterId: identity.clusterId, kind, instance });
+    clockHeard(info.origin, subscription.skewSeconds);
+    if (info.state !== 'ready') throw new FilerError('BOOTSTRAPPING', `it is ${info.state}`);
+    const decided = verdict(sideOf(log.state), sideOfInfo(info), true);
+    if (decided !== 'follow') {
+      interrupted({ kind: decided, info });
+      throw new FilerError('BOOTSTRAPPING', decided === 'rejoin' ? 'this filer has worked alone and rejoins' : 'this filer is empty and takes a snapshot');
+    }
+    const have = new Map([...info.hashes].map(([origin, hash]) => [origin, { seq: info.position.get(origin) ?? 0, hash }]));
+    const diverged = await findDivergence(have, log.state, async (origin, seq) => (await store.findRecord({ origin, seq }))?.hash ?? null);
+    const isAheadOfOwn = (info.position.get(identity.origin) ?? 0) > (log.position.get(identity.origin) ?? 0);
+    if (diverged !== null || isAheadOfOwn) {
+      throw new FilerError(
+        'ORIGIN_DIVERGED',
+        `two logs were written under origin ${diverged ?? identity.origin}; stop the filer that was rolled back and run kelp filer.store.id --regenerate on its folder`,
+        { origin: diverged ?? identity.origin },
+      );
+    }
+  }
+
+  /** Staged snapshots go one after another; what one brings may be all the next would. */
+  async #takeSnapshot(subscription: Subscription, signal: AbortSignal): Promise<void> {
+    const { bootstrap, log } = this.options;
+    const mine = this.#staging
+      .catch(() => {})
+      .then(async () => {
+        signal.throwIfAborted();
+        const info = await subscription.peer.info(signal);
+        if (log.state.counts.entries + log.state.counts.tombstones === 0 && log.state.head === 0) {
+          this.options.interrupted({ kind: 'bootstrap', info });
+          return;
+        }
+        try {
+          await bootstrap.take(subscription.peer, info, 'staging', signal);
+        } catch (error) {
+          if (isFailure(error, 'OFFSET_UNKNOWN', 'LOG_TRIMMED', 'ORIGIN_DIVERGED')) await bootstrap.abandon();
+          throw error;
+        }
+      });
+    this.#staging = mine;
+    return mine;
+  }
+
+  /** Decides anew who relays whom, and lets those whose share has changed ask again. */
+  #assign(): void {
+    if (!this.#running) return;
+    const { log } = this.options;
+    const following = this.subscriptions.filter((subscription) => subscription.state === 'following');
+    const next = assignRelays({
+      own: log.identity.origin,
+      position: log.position,
+      members: new Set(this.#subscriptions.keys()),
+      following: following.map(({ origin, head }) => ({ origin, head })),
+      current: this.#relays,
+    });
+    const before = this.#relays;
+    this.#relays = next;
+    for (const subscription of following) {
+      const share = (relays: ReadonlyMap<Origin, Origin>) =>
+        [...relays]
+          .filter(([, via]) => via === subscription.origin)
+          .map(([orphan]) => orphan)
+          .sort()
+          .join();
+      if (share(before) !== share(next)) subscription.reassign();
+    }
+  }
+}

@@ -1,0 +1,305 @@
+import { FilerError, isFailure } from '../errors.js';
+import { rowsOf, type Change } from '../change/change.js';
+import { decodeChange } from '../change/codec.js';
+import { chainHash } from '../change/digest.js';
+import { isLive, joinRows, type Row } from '../change/row.js';
+import { joinPositions, positionCovers, positionFromJson, positionIncludes, positionToJson, type Origin, type Position, type Seq } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { FullPath } from '../entry/path.js';
+import type { ChangeLog } from '../log/change-log.js';
+import { originStart, type Draft } from '../log/draft.js';
+import type { Logger } from '../logger.js';
+import type { Area, OriginState } from '../store/store.js';
+import type { TimeSource } from '../time.js';
+import type { Caller, FilerInfo, Peer, SnapshotPage } from './peer.js';
+
+/*
+ * Taking a peer's snapshot.
+ *
+ *   pages ──► rows, as they are ──► tail: the peer's feed from the ──► end
+ *             (resumes at the       first page's position up to
+ *              last page)           every page's position
+ *
+ * Pages are read at different moments, so they fit together only at a position that covers them all: until then nothing
+ * is claimed. A store with an empty position takes the rows straight into its tree, serves nobody, and has its position
+ * set at the end. Any other store takes them into the staging area, serves its old tree meanwhile, and merges everything in
+ * one transaction. How far it got stands in the store, so a crash costs at most one page.
+ */
+
+/** How far a snapshot has been taken; kept in meta `bootstrap`. */
+export interface Progress {
+  readonly source: Origin;
+  readonly address: string;
+  /** The source's feed epoch; another one means another tree. */
+  readonly epoch: string;
+  readonly area: Extract<Area, 'tree' | 'staging'>;
+  /** The last row taken; null = none yet. */
+  readonly after: FullPath | null;
+  /** True when all pages are here and only the tail is missing. */
+  readonly allPages: boolean;
+  /** Where the rows and the tail stand so far: from the first page's position on. */
+  readonly reached: ReadonlyMap<Origin, { readonly seq: Seq; readonly hash: string; readonly version: Version }>;
+  /** The maximum of all pages' positions. */
+  readonly goal: Position;
+  readonly floor: Version;
+  /** Rows taken so far, for people who watch. */
+  readonly rows: number;
+  /** Rows the source had when it began. */
+  readonly expected: number;
+}
+
+export function formatProgress(progress: Progress): string {
+  return JSON.stringify({ ...progress, reached: Object.fromEntries(progress.reached), goal: positionToJson(progress.goal) });
+}
+
+export function parseProgress(text: string): Progress {
+  const raw = JSON.parse(text) as Omit<Progress, 'reached' | 'goal'> & { reached: Record<string, { seq: Seq; hash: string; version: Version }>; goal: unknown };
+  return { ...raw, reached: new Map(Object.entries(raw.reached)), goal: positionFromJson(raw.goal, 'goal') };
+}
+
+export interface BootstrapLimits {
+  readonly snapshotRows: number;
+  readonly pageChanges: number;
+  readonly pageBytes: number;
+  readonly draftRows: number;
+  readonly draftBytes: number;
+}
+
+export interface BootstrapOptions {
+  readonly log: ChangeLog;
+  readonly time: Pick<TimeSource, 'randomHex'>;
+  readonly logger: Logger;
+  readonly limits: BootstrapLimits;
+  readonly caller: () => Caller;
+}
+
+export class Bootstrap {
+  /** What is being taken now; null if nothing. */
+  progress: Progress | null = null;
+
+  constructor(private readonly options: BootstrapOptions) {}
+
+  /** Reads the progress of an earlier run from the store. */
+  resume(text: string | undefined): void {
+    this.progress = text === undefined ? null : parseProgress(text);
+  }
+
+  /**
+   * Takes the whole snapshot of `peer`, going on where an earlier run stopped if it was from the same source. At the
+   * end the store is at a position that covers every page, and its feed epoch is new.
+   * @throws FilerError OFFSET_UNKNOWN or LOG_TRIMMED if the source has changed under it: throw it away with `abandon`
+   */
+  async take(peer: Peer, info: FilerInfo, area: 'tree' | 'staging', signal: AbortSignal): Promise<void> {
+    const { log, logger } = this.options;
+    if (this.progress && (this.progress.source !== info.origin || this.progress.area !== area)) await this.abandon();
+    if (this.progress) logger.info(`goes on with the snapshot of ${peer.address} after ${this.progress.rows} entries`);
+    else logger.info(`takes a snapshot of ${peer.address}: ${info.counts.entries} entries`);
+    await this.#takePages(peer, info, area, signal);
+    await this.#takeTail(peer, signal);
+    if (area === 'tree') await log.alone((draft) => this.#finishInPlace(draft));
+    else await log.alone((draft) => this.#merge(draft));
+    this.progress = null;
+    await this.#compare(peer, signal);
+  }
+
+  /** Throws away what was taken so far: the staging area, or the tree of a store that has no position yet. */
+  async abandon(): Promise<void> {
+    const { log, time, logger } = this.options;
+    const { progress } = this;
+    if (progress === null) return;
+    logger.warn(`throws away the snapshot of ${progress.address} (${progress.rows} entries) and starts again`);
+    await log.alone(async (draft) => {
+      if (progress.area === 'staging') await draft.tx.clear('staging');
+      else {
+        const own = draft.identity.origin;
+        await draft.empty(time.randomHex(4));
+        draft.setOrigin(originStart(own));
+      }
+      draft.setMeta('bootstrap', null);
+      await draft.flush();
+    });
+    this.progress = null;
+  }
+
+  async #takePages(peer: Peer, info: FilerInfo, area: 'tree' | 'staging', signal: AbortSignal): Promise<void> {
+    const { limits, log, caller } = this.options;
+    if (this.progress?.allPages) return;
+    const ask = (after: FullPath | null) => peer.snapshot(after, limits.snapshotRows, caller(), signal);
+    let page = await ask(this.progress?.after ?? null);
+    for (;;) {
+      this.#checkSource(page);
+      // The next page travels while this one is written.
+      const following = page.next === null ? null : ask(page.next);
+      following?.catch(() => {});
+      const before = this.progress;
+      const current = page;
+      const progress: Progress = {
+        source: info.origin,
+        address: peer.address,
+        epoch: page.epoch,
+        area,
+        after: page.next ?? before?.after ?? null,
+        allPages: page.next === null,
+        reached: before?.reached ?? reachedAt(page),
+        goal: joinPositions(before?.goal ?? page.position, page.position),
+        floor: Math.max(before?.floor ?? 0, page.floor),
+        rows: (before?.rows ?? 0) + page.rows.length,
+        expected: before?.expected ?? info.counts.entries + info.counts.tombstones,
+      };
+      await log.alone(async (draft) => {
+        if (area === 'tree') {
+          await draft.load(current.rows.map((row) => row.path));
+          for (const row of current.rows) draft.setRow(row.path, joinRows(draft.row(row.path), row));
+        } else await draft.tx.write({ rows: { staging: current.rows } });
+        draft.setMeta('bootstrap', formatProgress(progress));
+        await draft.flush();
+      });
+      this.progress = progress;
+      if (following === null) return;
+      page = await following;
+    }
+  }
+
+  #checkSource(page: SnapshotPage): void {
+    if (this.progress && page.epoch !== this.progress.epoch)
+      throw new FilerError('OFFSET_UNKNOWN', `${this.progress.address} has another tree than when the snapshot began`);
+  }
+
+  /** Follows the source's feed from the first page's position until it covers every page's. */
+  async #takeTail(peer: Peer, signal: AbortSignal): Promise<void> {
+    const { limits, log, caller } = this.options;
+    for (;;) {
+      const { progress } = this;
+      if (progress === null) throw new TypeError('no snapshot is being taken');
+      const at: Position = new Map([...progress.reached].map(([origin, { seq }]) => [origin, seq]));
+      if (positionCovers(at, progress.goal)) return;
+      const origins = [...progress.goal.keys()].filter((origin) => origin !== log.identity.origin);
+      const page = await peer.changes({ origins, position: at, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs: 0 }, caller(), signal);
+      if (page.texts.length === 0) throw new FilerError('OFFSET_UNKNOWN', `${peer.address} does not have the changes its own snapshot was read at`);
+      const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`));
+      const reached = new Map(progress.reached);
+      const fresh = changes.filter((change) => follows(reached, change));
+      const next = { ...progress, reached };
+      await log.alone(async (draft) => {
+        if (progress.area === 'tree') {
+          await draft.load(fresh.flatMap(pathsOf));
+          for (const change of fresh) draft.join(change);
+        } else await stage(draft, fresh);
+        draft.setMeta('bootstrap', formatProgress(next));
+        await draft.flush();
+      });
+      this.progress = next;
+    }
+  }
+
+  async #finishInPlace(draft: Draft): Promise<void> {
+    const progress = this.progress as Progress;
+    for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
+    const { phase, floor } = draft.identity;
+    draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor), phase: phase === 'bootstrapping' ? 'ready' : phase });
+    draft.setMeta('bootstrap', null);
+    await draft.flush();
+  }
+
+  /** Joins the staged copy into the tree, all in the draft's one transaction (DESIGN: Snapshot). */
+  async #merge(draft: Draft): Promise<void> {
+    const progress = this.progress as Progress;
+    const { draftRows, draftBytes } = this.options.limits;
+    const own: Position = new Map([...draft.origins.values()].map(({ origin, seq }) => [origin, seq]));
+    const theirs: Position = new Map([...progress.reached].map(([origin, { seq }]) => [origin, seq]));
+    for await (const rows of scanArea(draft, 'staging', draftRows, draftBytes)) {
+      await draft.load(rows.map((row) => row.path));
+      for (const row of rows) {
+        // Gone here although this store has seen the change that made it: it was overruled since.
+        if (draft.row(row.path) === null && row.dot !== null && positionIncludes(own, row.dot)) continue;
+        draft.joinRow(row);
+      }
+      await draft.flush({ evict: true });
+    }
+    for await (const rows of scanArea(draft, 'tree', draftRows, draftBytes)) {
+      const candidates = rows.filter((row) => isLive(row) && row.dot !== null && positionIncludes(theirs, row.dot)).map((row) => row.path);
+      const staged = new Set((await draft.tx.find('staging', candidates)).map((row) => row.path));
+      const dropped = candidates.filter((path) => !staged.has(path));
+      await draft.load(dropped);
+      for (const path of dropped) draft.setRow(path, null);
+      await draft.flush({ evict: true });
+    }
+    const jumped = reachedStates(progress).filter((state) => state.origin !== draft.identity.origin && state.seq > (own.get(state.origin) ?? 0));
+    await draft.jump(jumped);
+    for (const origin of theirs.keys()) draft.know(origin);
+    draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(draft.identity.floor, progress.floor) });
+    await draft.tx.clear('staging');
+    draft.setMeta('bootstrap', null);
+    await draft.flush();
+  }
+
+  /** Says whether count and digest agree, as far as both stand still at one position. */
+  async #compare(peer: Peer, signal: AbortSignal): Promise<void> {
+    const { log, logger } = this.options;
+    const { entries } = log.state.counts;
+    const info = await peer.info(signal).catch((error: unknown) => {
+      if (isFailure(error)) return null;
+      throw error;
+    });
+    const same = info !== null && positionCovers(info.position, log.position) && positionCovers(log.position, info.position);
+    if (!same) logger.info(`snapshot taken: ${entries} entries; the source has moved on, the digests are compared while following`);
+    else if (info.digest === log.digest && info.counts.entries === entries)
+      logger.info(`snapshot taken: ${entries} entries, digest ${log.digest} equals the source's`);
+    else logger.error(`snapshot taken, but the digests differ: ${log.digest} here, ${info.digest} at ${peer.address}`);
+  }
+}
+
+function reachedAt(page: SnapshotPage): Progress['reached'] {
+  return new Map(
+    [...page.position].map(([origin, seq]) => [
+      origin,
+      { seq, hash: page.hashes.get(origin) ?? originStart(origin).hash, version: page.versions.get(origin) ?? 0 },
+    ]),
+  );
+}
+
+function reachedStates(progress: Progress): OriginState[] {
+  return [...progress.reached].map(([origin, { seq, hash, version }]) => ({
+    origin,
+    seq,
+    hash,
+    version,
+    first: seq + 1,
+    firstHash: hash,
+    firstVersion: version,
+  }));
+}
+
+const pathsOf = (change: Change): FullPath[] => [change.oldPath, change.newPath].filter((path) => path !== null);
+
+/** Moves `reached` past a change if it is the next one of its origin; false for one that is included already. */
+function follows(reached: Map<Origin, { seq: Seq; hash: string; version: Version }>, change: Change): boolean {
+  const at = reached.get(change.origin) ?? originStart(change.origin);
+  if (change.seq <= at.seq) return false;
+  if (change.seq !== at.seq + 1 || chainHash(at.hash, change) !== change.hash) {
+    throw new FilerError('ORIGIN_DIVERGED', `origin ${change.origin}: change ${change.seq} does not follow from the snapshot at ${at.seq}`, {
+      origin: change.origin,
+      seq: at.seq,
+    });
+  }
+  reached.set(change.origin, { seq: change.seq, hash: change.hash, version: change.version });
+  return true;
+}
+
+/** Joins changes into the staging area. */
+async function stage(draft: Draft, changes: readonly Change[]): Promise<void> {
+  const rows = new Map((await draft.tx.find('staging', changes.flatMap(pathsOf))).map((row) => [row.path, row]));
+  for (const change of changes) for (const row of rowsOf(change)) rows.set(row.path, joinRows(rows.get(row.path) ?? null, row));
+  await draft.tx.write({ rows: { staging: [...rows.values()] } });
+}
+
+/** The rows of an area, page by page, as the transaction sees them. */
+export async function* scanArea(draft: Draft, area: Area, limit: number, bytesMax: number): AsyncGenerator<Row[]> {
+  let after: FullPath | null = null;
+  for (;;) {
+    const rows: Row[] = await draft.tx.scan(area, after, limit, bytesMax);
+    if (rows.length === 0) return;
+    after = (rows.at(-1) as Row).path;
+    yield rows;
+  }
+}

@@ -1,0 +1,229 @@
+import { FilerError, isFailure, messageOf } from '../errors.js';
+import { isEmptyPosition, positionCovers, positionDistance, emptyPosition, type Origin, type Position } from '../clock/vector.js';
+import type { Member } from '../cluster/member.js';
+import type { ChangeLog } from '../log/change-log.js';
+import { positionOf } from '../log/draft.js';
+import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
+import type { Logger } from '../logger.js';
+import type { Phase } from '../store/identity.js';
+import type { TimeSource } from '../time.js';
+import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
+import { checkPeer } from './meeting.js';
+import type { Caller, FilerInfo, Peer } from './peer.js';
+import { beginRejoin, finishRejoin, markTaken, parseRejoin, type Rejoin } from './rejoin.js';
+
+/* From an opened store to one that may serve: the phases of store/identity.ts, one step at a time. */
+
+/** What a store in some phase does next, given the members that answer. */
+export type Step =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'take'; readonly from: FilerInfo }
+  | { readonly kind: 'rejoin'; readonly with: FilerInfo }
+  | { readonly kind: 'abandon' }
+  | { readonly kind: 'wait'; readonly why: string };
+
+export interface Situation {
+  readonly phase: Phase;
+  /** What a rejoin must reach. */
+  readonly goal: Position | null;
+  /** Where a snapshot is being taken from. */
+  readonly source: { readonly origin: Origin; readonly epoch: string; readonly isLost: boolean } | null;
+  /** An operator has said that this store is the first. */
+  readonly force: boolean;
+}
+
+const hasData = (info: FilerInfo) => !isEmptyPosition(info.position);
+
+/** The member that has most. */
+function best(infos: readonly FilerInfo[]): FilerInfo | undefined {
+  return [...infos].sort(
+    (a, b) => positionDistance(b.position, emptyPosition) - positionDistance(a.position, emptyPosition) || (a.origin < b.origin ? -1 : 1),
+  )[0];
+}
+
+/** Pure: the next step towards `ready`. */
+export function nextStep(situation: Situation, answers: readonly FilerInfo[]): Step {
+  const { phase, goal, source, force } = situation;
+  const serving = answers.filter((info) => info.state === 'ready');
+  if (phase === 'ready') return { kind: 'ready' };
+  if (phase === 'restored') {
+    const peer = best(serving);
+    if (peer) return { kind: 'rejoin', with: peer };
+    if (force) return { kind: 'ready' };
+    return { kind: 'wait', why: 'this store was restored or copied; read-only until a member that can serve is reached (--force goes on without)' };
+  }
+  if (source) {
+    const same = serving.find((info) => info.origin === source.origin);
+    if (same && same.head.startsWith(source.epoch)) return { kind: 'take', from: same };
+    if (same || source.isLost) return { kind: 'abandon' };
+    return { kind: 'wait', why: `the source of the snapshot, ${source.origin}, does not answer` };
+  }
+  const from = best(serving.filter((info) => hasData(info) && (goal === null || positionCovers(info.position, goal))));
+  if (from) return { kind: 'take', from };
+  const holders = answers.filter(hasData);
+  if (phase === 'fresh' && holders.length === 0) return { kind: 'ready' };
+  if (phase === 'bootstrapping' && answers.length > 0 && holders.length === 0 && serving.length > 0) return { kind: 'ready' };
+  if (force && serving.length === 0) return { kind: 'ready' };
+  return {
+    kind: 'wait',
+    why: goal ? 'no member that can serve has everything this store must reach' : 'no member that holds entries can serve yet (--force goes on without)',
+  };
+}
+
+export interface JoiningLimits extends BackoffLimits, BootstrapLimits {
+  /** A source that has not answered for this long is lost. */
+  readonly peerSilentMs: number;
+}
+
+export interface JoiningOptions {
+  readonly log: ChangeLog;
+  readonly time: TimeSource;
+  readonly logger: Logger;
+  readonly limits: JoiningLimits;
+  readonly force: boolean;
+  readonly kind: 'embedded' | 'shared';
+  readonly instance: string;
+  readonly members: () => readonly Member[];
+  readonly connect: (address: string) => Peer;
+  readonly caller: () => Caller;
+  /** The origin or the phase has changed: tell the master, refuse or take writes. */
+  readonly changed: () => void;
+}
+
+export class Joining {
+  readonly bootstrap: Bootstrap;
+  #rejoin: Rejoin | null;
+  #saidWhy = '';
+  #sourceSeen: number;
+
+  constructor(private readonly options: JoiningOptions) {
+    const { log, time, logger, limits, caller } = options;
+    this.bootstrap = new Bootstrap({ log, time, logger, limits, caller });
+    const { openedMeta } = log;
+    // What was under way counts only in the phase that began it: a copy starts over.
+    const { phase } = log.identity;
+    const rejoin = openedMeta.get('rejoin');
+    this.#rejoin = phase === 'rejoining' && rejoin !== undefined ? parseRejoin(rejoin) : null;
+    if (!openedMeta.has('restored')) this.bootstrap.resume(openedMeta.get('bootstrap'));
+    else if (this.#rejoin) this.#rejoin = { ...this.#rejoin, taken: false };
+    this.#sourceSeen = time.monotonic();
+  }
+
+  /** Takes steps until the store is ready. Rejects only with the signal's reason. */
+  async untilReady(signal: AbortSignal): Promise<void> {
+    const { log, time, limits, logger } = this.options;
+    for (let failures = 0; log.identity.phase !== 'ready';) {
+      signal.throwIfAborted();
+      try {
+        const waiting = await this.#step(signal);
+        failures = waiting ? failures + 1 : 0;
+        if (!waiting) continue;
+      } catch (error) {
+        if (isAbort(error, signal) || signal.aborted) throw signal.reason;
+        failures += 1;
+        if (isFailure(error, 'OFFSET_UNKNOWN', 'LOG_TRIMMED', 'ORIGIN_DIVERGED')) await this.bootstrap.abandon();
+        if (failures === 1 || !isFailure(error))
+          logger.warn(`joining: ${isFailure(error) ? error.message : error instanceof Error ? error.stack : messageOf(error)}`);
+      }
+      await time.sleep(
+        backoffMs(Math.max(1, failures), limits, () => time.random()),
+        signal,
+      );
+    }
+  }
+
+  /** Begins a rejoin with a peer this ready store has met: it has worked alone. */
+  async rejoinWith(info: FilerInfo): Promise<void> {
+    const { log, time, logger, limits, changed } = this.options;
+    const isDouble = this.options
+      .members()
+      .some(
+        (member) => member.storeId === log.identity.storeId && member.origin !== log.identity.origin && member.state === 'up' && member.kind === 'embedded',
+      );
+    logger.warn(
+      `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
+    );
+    this.#rejoin = await beginRejoin(log, info.position, isDouble ? time.randomHex(8) : null, time, limits);
+    this.bootstrap.progress = null;
+    changed();
+  }
+
+  /** An empty store that was ready gives up its readiness to be filled, unless something was written meanwhile. */
+  async bootstrapAgain(): Promise<void> {
+    await this.options.log.alone(async (draft) => {
+      if (isEmptyPosition(positionOf(draft.origins))) draft.setIdentity({ phase: 'bootstrapping' });
+      await draft.flush();
+    });
+    this.options.changed();
+  }
+
+  /** Returns true if there was nothing to do yet. */
+  async #step(signal: AbortSignal): Promise<boolean> {
+    const { log, time, logger, limits, force, connect } = this.options;
+    const { phase } = log.identity;
+    if (phase === 'rejoining' && this.#rejoin?.taken) {
+      const { written, overruled } = await finishRejoin(log, () => time.micros(), limits);
+      logger.info(`rejoined: ${written} of its own entries written again, ${overruled} overruled`);
+      this.#rejoin = null;
+      this.options.changed();
+      return false;
+    }
+    const answers = await this.#probe(signal);
+    const { progress } = this.bootstrap;
+    const now = time.monotonic();
+    if (progress && answers.some((info) => info.origin === progress.source)) this.#sourceSeen = now;
+    const source = progress && { origin: progress.source, epoch: progress.epoch, isLost: now - this.#sourceSeen > limits.peerSilentMs };
+    const step = nextStep({ phase, goal: this.#rejoin?.goal ?? null, source, force }, answers);
+    switch (step.kind) {
+      case 'wait':
+        if (step.why !== this.#saidWhy) logger.warn(step.why);
+        this.#saidWhy = step.why;
+        return true;
+      case 'abandon':
+        await this.bootstrap.abandon();
+        this.#sourceSeen = now;
+        return false;
+      case 'ready':
+        if (phase === 'rejoining' && this.#rejoin) this.#rejoin = await markTaken(log, this.#rejoin);
+        else await this.#setPhase('ready');
+        return false;
+      case 'rejoin':
+        await this.rejoinWith(step.with);
+        return false;
+      case 'take':
+        if (phase === 'fresh') await this.#setPhase('bootstrapping');
+        this.#sourceSeen = now;
+        await this.bootstrap.take(connect(step.from.address), step.from, 'tree', signal);
+        if (this.#rejoin) this.#rejoin = await markTaken(log, this.#rejoin);
+        this.options.changed();
+        return false;
+    }
+  }
+
+  async #setPhase(phase: Phase): Promise<void> {
+    await this.options.log.alone(async (draft) => {
+      draft.setIdentity({ phase });
+      await draft.flush();
+    });
+    this.options.changed();
+  }
+
+  /** Asks every member what it is; those that do not answer, or must not be talked to, are left out. */
+  async #probe(signal: AbortSignal): Promise<FilerInfo[]> {
+    const { members, connect, log, kind, instance } = this.options;
+    const { origin, clusterId } = log.identity;
+    const asked = members()
+      .filter((member) => member.origin !== origin)
+      .map(async (member) => {
+        try {
+          const info = await connect(member.address).info(signal);
+          checkPeer(info, member.origin, { origin, clusterId, kind, instance });
+          return info;
+        } catch (error) {
+          if (error instanceof FilerError) return null;
+          throw error;
+        }
+      });
+    return (await Promise.all(asked)).filter((info) => info !== null);
+  }
+}

@@ -1,0 +1,77 @@
+import { positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
+import type { ChangeLog } from '../log/change-log.js';
+import type { StoreReader } from '../store/store.js';
+import type { TimeSource } from '../time.js';
+import type { Follower } from './source.js';
+import type { Lag, Subscription, SubscriptionState } from './subscription.js';
+
+/** One peer as `GET peers` tells it. */
+export interface PeerReport {
+  readonly origin: Origin;
+  readonly storeId: string;
+  readonly address: string;
+  readonly state: SubscriptionState;
+  /** The peer's last known position. */
+  readonly position: Position;
+  /** What this filer has not applied of the peer's head. */
+  readonly behind: Lag;
+  /** What the peer has not acknowledged of ours. */
+  readonly ahead: Lag;
+  /** Changes applied per second, smoothed. */
+  readonly rate: number;
+  /** Seconds until this filer has caught up at that rate; null if it cannot be told. */
+  readonly etaSeconds: number | null;
+  /** RFC 3339; null before the first answer. */
+  readonly lastContact: string | null;
+  readonly error: { readonly code: string; readonly error: string } | null;
+  readonly skewSeconds: number;
+  readonly digest: 'equal' | 'different' | 'unknown';
+}
+
+export interface ReportParts {
+  readonly log: ChangeLog;
+  readonly store: StoreReader;
+  readonly time: Pick<TimeSource, 'micros' | 'monotonic'>;
+  readonly peerSilentMs: number;
+}
+
+/** Everything this filer knows of one peer. */
+export async function reportPeer(subscription: Subscription, follower: Follower | undefined, parts: ReportParts): Promise<PeerReport> {
+  const { log, time } = parts;
+  const behind = subscription.behind();
+  const { lastContact, rate, state } = subscription;
+  const canCompare = state === 'following' && subscription.digest !== '' && positionsEqual(subscription.head, log.position);
+  const etaSeconds = behind.seconds === null ? null : behind.events === 0 ? 0 : rate > 0 ? Math.ceil(behind.events / rate) : null;
+  return {
+    origin: subscription.origin,
+    storeId: subscription.member.storeId,
+    address: subscription.peer.address,
+    state,
+    position: subscription.head,
+    behind,
+    ahead: await aheadOf(follower, parts),
+    rate: behind.events === 0 ? 0 : Math.round(rate),
+    etaSeconds,
+    lastContact: lastContact === null ? null : new Date(time.micros() / 1000 - (time.monotonic() - lastContact)).toISOString(),
+    error: subscription.error && { code: subscription.error.code, error: subscription.error.message },
+    skewSeconds: Math.round(subscription.skewSeconds * 1000) / 1000,
+    digest: canCompare ? (subscription.digest === log.digest ? 'equal' : 'different') : 'unknown',
+  };
+}
+
+/** What a follower has not acknowledged, and how old the oldest of it is. */
+async function aheadOf(follower: Follower | undefined, { log, store, time, peerSilentMs }: ReportParts): Promise<Lag> {
+  if (!follower) return { events: positionDistance(log.position, new Map()), seconds: null, bytes: 0 };
+  const { state } = log;
+  const events = positionDistance(log.position, follower.position);
+  const bytes = state.counts.changes === 0 ? 0 : Math.round((events * state.counts.bytes) / state.counts.changes);
+  if (time.monotonic() - follower.lastContact > peerSilentMs) return { events, seconds: null, bytes };
+  if (events === 0) return { events, seconds: 0, bytes };
+  const missing = await Promise.all(
+    [...state.origins.values()]
+      .filter(({ origin, seq }) => seq > (follower.position.get(origin) ?? 0))
+      .map(({ origin }) => store.findRecord({ origin, seq: (follower.position.get(origin) ?? 0) + 1 })),
+  );
+  const oldest = Math.min(...missing.map((record) => record?.version ?? Infinity));
+  return { events, seconds: Number.isFinite(oldest) ? Math.max(0, (time.micros() - oldest) / 1e6) : null, bytes };
+}

@@ -1,0 +1,104 @@
+import type { Row } from '../change/row.js';
+import type { Origin, Position } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { FullPath } from '../entry/path.js';
+
+/** States of a filer as `GET store` says them. Only `ready` takes client writes; `ready` and `staging` work inside serve peers. */
+export type FilerState = 'starting' | 'bootstrapping' | 'rejoining' | 'readonly' | 'ready' | 'refused';
+
+/** What a filer says of itself to anybody who asks; asking changes nothing. */
+export interface FilerInfo {
+  readonly storeId: string;
+  readonly origin: Origin;
+  readonly clusterId: string | null;
+  readonly instance: string;
+  readonly engine: string;
+  readonly kind: 'embedded' | 'shared';
+  readonly address: string;
+  readonly state: FilerState;
+  readonly program: string;
+  readonly protocol: 1;
+  readonly position: Position;
+  /** Origin to chain hash of its last change here. */
+  readonly hashes: ReadonlyMap<Origin, string>;
+  readonly floor: Version;
+  /** Offsets into the feed: of its end and of its first change left. */
+  readonly head: string;
+  readonly first: string;
+  readonly digest: string;
+  /** Dots. */
+  readonly quarantined: readonly string[];
+  readonly counts: { readonly entries: number; readonly directories: number; readonly tombstones: number; readonly changes: number; readonly bytes: number };
+  /** Microseconds since 1970. */
+  readonly time: number;
+  /** Former origins of the same store, so that one that has worked alone is recognised. */
+  readonly former: readonly Origin[];
+}
+
+/** What a filer says of itself when it asks another one for feed or snapshot. */
+export interface Caller {
+  readonly origin: Origin;
+  readonly address: string;
+  readonly clusterId: string | null;
+  /** Every origin the caller knows, with seq and chain hash there; zeros included. */
+  readonly have: ReadonlyMap<Origin, { readonly seq: number; readonly hash: string }>;
+  /** Its whole position if it may count as its report (DESIGN: Reports), else null. */
+  readonly report: Position | null;
+  /** Former origins of the caller's store. */
+  readonly former: readonly Origin[];
+}
+
+export interface ChangesRequest {
+  /** Whose changes; the answerer's own and those it relays. */
+  readonly origins: readonly Origin[];
+  /** Where the caller is: changes beyond it are sent. */
+  readonly position: Position;
+  readonly limit: number;
+  readonly bytesMax: number;
+  /** How long to wait for news, milliseconds; 0 = answer at once. */
+  readonly waitMs: number;
+}
+
+export interface ChangesPage {
+  /** Changes as text, in feed order; empty at the time-out. */
+  readonly texts: readonly string[];
+  /** Everything up to here is complete for the asked origins. */
+  readonly position: Position;
+  /** The answerer's whole position. */
+  readonly head: Position;
+  /** The answerer's digest at `head`. */
+  readonly digest: string;
+  /** The answerer's version clock: its own origin issues nothing lower any more. */
+  readonly time: Version;
+  /** The answerer's report, if it may give one. */
+  readonly report: Position | null;
+  /** Bytes received. */
+  readonly bytes: number;
+}
+
+export interface SnapshotPage {
+  /** At which the rows of this page were read. */
+  readonly position: Position;
+  /** Origin to chain hash at `position`. */
+  readonly hashes: ReadonlyMap<Origin, string>;
+  /** Origin to version of the change at `position`. */
+  readonly versions: ReadonlyMap<Origin, Version>;
+  readonly floor: Version;
+  readonly closed: readonly Origin[];
+  readonly quarantined: readonly string[];
+  readonly rows: readonly Row[];
+  /** Feed epoch of the answerer: another one means another store, or another tree. */
+  readonly epoch: string;
+  /** Where the next page starts; null = this was the last. */
+  readonly next: FullPath | null;
+}
+
+/** What a filer needs of another one; provided over HTTP by api/meta/client.ts, by the simulation's network in tests. */
+export interface Peer {
+  readonly address: string;
+  /** @throws FilerError PEER_UNREACHABLE and whatever the peer answers */
+  info(signal: AbortSignal): Promise<FilerInfo>;
+  /** @throws FilerError LOG_TRIMMED if the peer's log no longer reaches back to `position`; BOOTSTRAPPING, ORIGIN_DIVERGED, CLUSTER_MISMATCH */
+  changes(request: ChangesRequest, caller: Caller, signal: AbortSignal): Promise<ChangesPage>;
+  snapshot(after: FullPath | null, limit: number, caller: Caller, signal: AbortSignal): Promise<SnapshotPage>;
+}

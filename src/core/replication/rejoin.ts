@@ -1,0 +1,112 @@
+import { compareStates, isLive, type Row } from '../change/row.js';
+import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Position } from '../clock/vector.js';
+import type { Entry } from '../entry/entry.js';
+import type { ChangeLog } from '../log/change-log.js';
+import { overruled } from '../log/conflicts.js';
+import { originStart, type Draft } from '../log/draft.js';
+import type { TimeSource } from '../time.js';
+import { scanArea, type BootstrapLimits } from './bootstrap.js';
+
+/*
+ * Rejoin: the one cure for a store that was restored, copied or closed, or that has worked alone and then meets others.
+ *
+ *   begin   new origin; remember own work that the peer lacks; become empty      one transaction
+ *   take    a snapshot that reaches at least the peer's position                 bootstrap.ts
+ *   finish  write each remembered row that still stands as a new change          a transaction a batch
+ *
+ * The phase stands in the store, so a crash at any point goes on there.
+ */
+
+/** How far a rejoin is; kept in meta `rejoin`. */
+export interface Rejoin {
+  /** What the snapshot must reach. */
+  readonly goal: Position;
+  /** False while the snapshot is being taken, true while remembered rows are written again. */
+  readonly taken: boolean;
+}
+
+export const formatRejoin = (rejoin: Rejoin): string => JSON.stringify({ goal: positionToJson(rejoin.goal), taken: rejoin.taken });
+
+export function parseRejoin(text: string): Rejoin {
+  const raw = JSON.parse(text) as { goal: unknown; taken: boolean };
+  return { goal: positionFromJson(raw.goal, 'goal'), taken: raw.taken };
+}
+
+/**
+ * Remembers every row whose change `goal` does not cover, takes a new origin (and `storeId`, if given) and becomes empty.
+ */
+export async function beginRejoin(
+  log: ChangeLog,
+  goal: Position,
+  storeId: string | null,
+  time: Pick<TimeSource, 'randomHex'>,
+  limits: BootstrapLimits,
+): Promise<Rejoin> {
+  const rejoin: Rejoin = { goal, taken: false };
+  await log.alone(async (draft) => {
+    for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
+      await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(goal, row.dot)) } });
+    }
+    const { origin, former } = draft.identity;
+    await draft.empty(time.randomHex(4));
+    await draft.tx.clear('staging');
+    const fresh = time.randomHex(8);
+    draft.setIdentity({ origin: fresh, former: [...former, origin], phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
+    draft.setOrigin(originStart(fresh));
+    draft.setMeta('bootstrap', null);
+    draft.setMeta('rejoin', formatRejoin(rejoin));
+    await draft.flush();
+  });
+  return rejoin;
+}
+
+/** The snapshot is here: from now on only remembered rows are left to write. */
+export async function markTaken(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
+  const next = { ...rejoin, taken: true };
+  await log.alone(async (draft) => {
+    draft.setMeta('rejoin', formatRejoin(next));
+    await draft.flush();
+  });
+  return next;
+}
+
+/** Writes what was remembered and still stands as new changes; what loses goes to the ledger. Ends with the phase `ready`. */
+export async function finishRejoin(log: ChangeLog, now: () => number, limits: BootstrapLimits): Promise<{ written: number; overruled: number }> {
+  const total = { written: 0, overruled: 0 };
+  for (let isDone = false; !isDone;) {
+    isDone = await log.alone(async (draft) => {
+      const rows = await draft.tx.scan('remembered', null, limits.draftRows, limits.draftBytes);
+      await draft.load(rows.map((row) => row.path));
+      for (const row of rows) {
+        if (rewrite(draft, row)) total.written += 1;
+        else {
+          const standing = draft.row(row.path);
+          if (standing !== null) draft.note(overruled(standing, row, false, now(), draft.identity.origin));
+          total.overruled += 1;
+        }
+      }
+      await draft.tx.write({ removed: { remembered: rows.map((row) => row.path) } });
+      if (rows.length === 0) {
+        draft.setIdentity({ phase: 'ready' });
+        draft.setMeta('rejoin', null);
+      }
+      await draft.flush();
+      return rows.length === 0;
+    });
+  }
+  return total;
+}
+
+/** Writes a remembered row as a new change if it still stands. */
+function rewrite(draft: Draft, row: Row): boolean {
+  const standing = draft.row(row.path);
+  if (isLive(row)) {
+    if (isLive(standing) && compareStates(row, standing) <= 0) return false;
+    draft.issue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row.version);
+    return true;
+  }
+  // A deletion counts only against what it had seen.
+  if (!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version)) return false;
+  draft.issue({ kind: 'delete', path: row.path }, row.version);
+  return true;
+}

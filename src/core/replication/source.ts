@@ -1,0 +1,167 @@
+import { anySignal } from '../abort.js';
+import { FilerError } from '../errors.js';
+import type { Origin, Position } from '../clock/vector.js';
+import type { FullPath } from '../entry/path.js';
+import type { ChangeLog } from '../log/change-log.js';
+import { withApplied } from '../change/codec.js';
+import type { Feed, FeedPage, FeedQuery } from '../log/feed.js';
+import { positionOf } from '../log/draft.js';
+import type { StoreReader } from '../store/store.js';
+import type { TimeSource } from '../time.js';
+import { findDivergence, sideOf, sideOfCaller, verdict } from './meeting.js';
+import type { Caller, ChangesPage, ChangesRequest, SnapshotPage } from './peer.js';
+
+/** What is known of a filer that asks us. */
+export interface Follower {
+  readonly origin: Origin;
+  readonly address: string;
+  /** What it had when it last asked. */
+  position: Position;
+  /** Its last report (DESIGN: Reports); null if it never gave one. */
+  report: Position | null;
+  /** Monotonic milliseconds. */
+  lastContact: number;
+}
+
+export interface SourceHooks {
+  /** Throws BOOTSTRAPPING, ORIGIN_IN_USE or STOPPING while this filer serves nobody. */
+  mustServe(): void;
+  /** Aborts when this filer stops serving, so that held polls end. */
+  serving(): AbortSignal;
+  /** This filer has worked alone and was asked by one that has not heard of it. */
+  workedAlone(caller: Caller): void;
+}
+
+export interface SourceLimits {
+  readonly originsOpenMax: number;
+  readonly snapshotBytes: number;
+  readonly membersMax: number;
+}
+
+/** What this filer gives to others: feed and snapshot. */
+export class Source {
+  readonly followers = new Map<Origin, Follower>();
+
+  constructor(
+    private readonly parts: { log: ChangeLog; feed: Feed; store: StoreReader; time: Pick<TimeSource, 'monotonic'> },
+    private readonly hooks: SourceHooks,
+    private readonly limits: SourceLimits,
+  ) {}
+
+  /** This filer's report, if it may give one. */
+  report(): Position | null {
+    try {
+      this.hooks.mustServe();
+      return this.parts.log.position;
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Answers a poll: what the caller lacks of the asked origins, waiting for news if there is nothing.
+   * @throws FilerError as `greet` does; LOG_TRIMMED, OVERLOADED
+   */
+  async changes(request: ChangesRequest, caller: Caller, signal: AbortSignal): Promise<ChangesPage> {
+    const { log } = this.parts;
+    const { position, ...rest } = request;
+    const page = await this.read({ start: { kind: 'position', position }, ...rest }, caller, signal);
+    const texts = page.records.map((record) => withApplied(record.text, record.applied));
+    // Cut from the same state as the position: together they must be true of one moment.
+    const head = positionOf(page.state.origins);
+    return {
+      texts,
+      position: page.position,
+      head,
+      digest: page.state === log.state ? log.digest : '',
+      time: log.clock.now(),
+      report: this.report(),
+      bytes: texts.reduce((sum, text) => sum + text.length, 0),
+    };
+  }
+
+  /**
+   * Reads one page of the feed; a held read ends when this filer stops serving. No caller = a reader that is no peer: it
+   * is not made known, and waits on the places that are left to such.
+   * @throws FilerError as `greet` does; LOG_TRIMMED, OVERLOADED
+   */
+  async read(query: Omit<FeedQuery, 'forPeer'>, caller: Caller | null, signal: AbortSignal): Promise<FeedPage> {
+    await this.#meet(caller);
+    const held = anySignal(signal, this.hooks.serving());
+    return this.parts.feed.read({ ...query, forPeer: caller !== null }, held.signal).finally(held.release);
+  }
+
+  /**
+   * Answers one page of the snapshot: rows in key order, with the position at which they were read. No caller = a reader
+   * that is no peer and is not made known.
+   * @throws FilerError as `greet` does
+   */
+  async snapshot(after: FullPath | null, limit: number, caller: Caller | null): Promise<SnapshotPage> {
+    await this.#meet(caller);
+    const { log, store } = this.parts;
+    const { identity } = log.state;
+    const { rows, origins } = await store.scanWithOrigins(after, limit, this.limits.snapshotBytes);
+    // Rejoining empties the tree and renews the epoch: a page from both sides of that must not go out.
+    if (log.identity.epoch !== identity.epoch) throw new FilerError('BOOTSTRAPPING', 'this filer has just begun to rejoin; take the snapshot from another one');
+    this.hooks.mustServe();
+    return {
+      position: new Map(origins.map(({ origin, seq }) => [origin, seq])),
+      hashes: new Map(origins.map(({ origin, hash }) => [origin, hash])),
+      versions: new Map(origins.map(({ origin, version }) => [origin, version])),
+      floor: identity.floor,
+      closed: [],
+      quarantined: [],
+      rows,
+      epoch: identity.epoch,
+      next: rows.at(-1)?.path ?? null,
+    };
+  }
+
+  async #meet(caller: Caller | null): Promise<void> {
+    if (caller === null) this.hooks.mustServe();
+    else await this.greet(caller);
+  }
+
+  /**
+   * Meets a caller: checks that the two may exchange changes, and makes its origin known here, durably, before anything
+   * is answered: from then on no tombstone it has not seen is dropped.
+   * @throws FilerError CLUSTER_MISMATCH, ORIGIN_IN_USE, ORIGIN_DIVERGED, TOO_MANY_ORIGINS, BOOTSTRAPPING
+   */
+  async greet(caller: Caller): Promise<void> {
+    this.hooks.mustServe();
+    const { log, store, time } = this.parts;
+    const { identity, origins } = log.state;
+    if (caller.clusterId !== null && identity.clusterId !== null && caller.clusterId !== identity.clusterId) {
+      throw new FilerError('CLUSTER_MISMATCH', `the caller belongs to cluster ${caller.clusterId}, this filer to ${identity.clusterId}`);
+    }
+    if (caller.origin === identity.origin) throw new FilerError('ORIGIN_IN_USE', `origin ${caller.origin} is this filer's own; stop one of the two`);
+    const [me, them] = [sideOf(log.state), sideOfCaller(caller)];
+    if (verdict(me, them, false) === 'rejoin') {
+      this.hooks.workedAlone(caller);
+      throw new FilerError('BOOTSTRAPPING', 'this filer has worked alone and joins the others first');
+    }
+    if (verdict(them, me, false) === 'rejoin') throw new FilerError('ORIGIN_DIVERGED', 'the caller has worked alone; it must join the others first');
+    const diverged = await findDivergence(caller.have, log.state, async (origin, seq) => (await store.findRecord({ origin, seq }))?.hash ?? null);
+    if (diverged !== null) throw new FilerError('ORIGIN_DIVERGED', `two logs were written under origin ${diverged}`, { origin: diverged });
+    if (!origins.has(caller.origin)) {
+      if (origins.size >= this.limits.originsOpenMax)
+        throw new FilerError('TOO_MANY_ORIGINS', `${origins.size} origins are known here already; forget those that are gone`);
+      await log.alone(async (draft) => {
+        draft.know(caller.origin);
+        await draft.flush();
+      });
+    }
+    const position = new Map([...caller.have].map(([origin, { seq }]) => [origin, seq]));
+    const known = this.followers.get(caller.origin);
+    this.followers.delete(caller.origin);
+    this.followers.set(caller.origin, {
+      origin: caller.origin,
+      address: caller.address,
+      position,
+      report: caller.report ?? known?.report ?? null,
+      lastContact: time.monotonic(),
+    });
+    const oldest = this.followers.keys().next().value;
+    if (this.followers.size > this.limits.membersMax && oldest !== undefined) this.followers.delete(oldest);
+  }
+}

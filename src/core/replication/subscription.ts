@@ -1,0 +1,276 @@
+import { anySignal } from '../abort.js';
+import { FilerError, isFailure, messageOf } from '../errors.js';
+import type { Change } from '../change/change.js';
+import { decodeChange } from '../change/codec.js';
+import { joinPositions, positionDistance, type Origin, type Position } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { Member } from '../cluster/member.js';
+import type { ChangeLog } from '../log/change-log.js';
+import type { Logger } from '../logger.js';
+import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
+import type { TimeSource } from '../time.js';
+import type { Caller, ChangesPage, FilerInfo, Peer } from './peer.js';
+
+/*
+ * Following one peer.
+ *
+ *              ┌───────────────────── any failure: back off ─────────────────────┐
+ *              ▼                                                                 │
+ *   connecting ──► info, checked ──► following ──► page ──► apply ──► next page ─┤
+ *              │                        ▲                     │                  │
+ *              │                        └── stalled ◄─────────┘ the store fails  │
+ *              │                            (same page again)                    │
+ *              ├──► bootstrapping  the peer itself is not ready                  │
+ *              ├──► refused        another cluster, a copy of this store         │
+ *              └──► down           it does not answer ───────────────────────────┘
+ *
+ * While one page is applied, the next is fetched already. A failed page throws both away and asks again from what the
+ * store has.
+ */
+
+export const subscriptionStates = ['connecting', 'bootstrapping', 'following', 'retrying', 'stalled', 'down', 'refused', 'shared'] as const;
+export type SubscriptionState = (typeof subscriptionStates)[number];
+
+export interface SubscriptionLimits extends BackoffLimits {
+  readonly pageChanges: number;
+  readonly pageBytes: number;
+  readonly peerPollMs: number;
+  readonly peerSilentMs: number;
+}
+
+export interface SubscriptionHooks {
+  /** Whose changes to ask this peer for: its own, and those it relays. */
+  origins(subscription: Subscription): readonly Origin[];
+  caller(): Caller;
+  /**
+   * The peer has said who it is: throws if it must not be followed; may start a bootstrap or a rejoin, which stops this
+   * subscription.
+   */
+  met(subscription: Subscription, info: FilerInfo): Promise<void>;
+  /** State, head or contact have changed. */
+  changed(subscription: Subscription): void;
+  /** The peer's log no longer reaches back to what is here: take its snapshot. Resolves when that is done. */
+  trimmed(subscription: Subscription, signal: AbortSignal): Promise<void>;
+}
+
+/** How far one filer is behind or ahead of another. */
+export interface Lag {
+  readonly events: number;
+  /** Age of the oldest missing change, 0 if none is missing, null if unknown. */
+  readonly seconds: number | null;
+  /** Estimated from the size of the changes seen so far. */
+  readonly bytes: number;
+}
+
+export class Subscription {
+  state: SubscriptionState = 'connecting';
+  error: FilerError | null = null;
+  /** The last position the peer told. */
+  head: Position = new Map();
+  /** The peer's digest at `head`; '' if it told none. */
+  digest = '';
+  /** Monotonic milliseconds of the last answer; null before the first. */
+  lastContact: number | null = null;
+  /** How far the peer's clock was ahead of ours when it last said the time, seconds. */
+  skewSeconds = 0;
+  /** Changes applied per second, smoothed. */
+  rate = 0;
+  receivedBytes = 0;
+  receivedChanges = 0;
+  /** Version of the first change of the page being applied: the oldest one missing. */
+  #oldest: Version | null = null;
+  /** Since when the head is known to be ahead, microseconds. */
+  #behindSince: number | null = null;
+  #controller = new AbortController();
+  /** Ends the poll that waits, to ask for other origins. */
+  #poll: AbortController | null = null;
+  #run: Promise<void> | null = null;
+  #failures = 0;
+
+  constructor(
+    public member: Member,
+    readonly peer: Peer,
+    private readonly log: ChangeLog,
+    private readonly options: { time: TimeSource; logger: Logger; limits: SubscriptionLimits; hooks: SubscriptionHooks },
+  ) {}
+
+  get origin(): Origin {
+    return this.member.origin;
+  }
+
+  start(): void {
+    this.#run ??= this.#loop(this.#controller.signal);
+  }
+
+  /** Ends the loop; resolves when the step in flight has ended. */
+  async stop(): Promise<void> {
+    this.#controller.abort(new FilerError('STOPPING', 'no longer followed'));
+    await this.#run;
+  }
+
+  /** Asks again with the origins that are wanted now, unless a page is on its way. */
+  reassign(): void {
+    this.#poll?.abort(reassigned);
+  }
+
+  behind(): Lag {
+    const { time, limits } = this.options;
+    const events = positionDistance(this.head, this.log.position);
+    const mean = this.receivedChanges === 0 ? 0 : this.receivedBytes / this.receivedChanges;
+    const silent = this.lastContact === null || time.monotonic() - this.lastContact > limits.peerSilentMs;
+    if (silent || this.state === 'down') return { events, seconds: null, bytes: Math.round(events * mean) };
+    if (events === 0) return { events, seconds: 0, bytes: 0 };
+    const since = Math.min(this.#oldest ?? Infinity, this.#behindSince ?? time.micros());
+    return { events, seconds: Math.max(0, (time.micros() - since) / 1e6), bytes: Math.round(events * mean) };
+  }
+
+  async #loop(signal: AbortSignal): Promise<void> {
+    const { time, limits, logger, hooks } = this.options;
+    while (!signal.aborted) {
+      try {
+        await this.#connect(signal);
+        await this.#follow(signal);
+      } catch (error) {
+        if (isAbort(error, signal) || signal.aborted) return;
+        this.#failures += 1;
+        this.#become(stateAfter(error, this.#failures), error);
+        if (!isFailure(error)) logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        if (isFailure(error, 'LOG_TRIMMED')) {
+          try {
+            await hooks.trimmed(this, signal);
+            continue;
+          } catch (failure) {
+            if (signal.aborted) return;
+            this.#become('retrying', failure);
+          }
+        }
+        await time
+          .sleep(
+            backoffMs(this.#failures, limits, () => time.random()),
+            signal,
+          )
+          .catch(() => {});
+      }
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { time, hooks } = this.options;
+    if (this.state !== 'connecting' && this.#failures === 0) this.#become('connecting', null);
+    const asked = time.micros();
+    const info = await this.peer.info(signal);
+    const answered = time.micros();
+    this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
+    this.#heard(info.position, info.digest);
+    await hooks.met(this, info);
+    signal.throwIfAborted();
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    let asked = this.#fetch(this.log.position, signal);
+    for (;;) {
+      const { page, origins } = await asked;
+      signal.throwIfAborted();
+      if (page === null) {
+        asked = this.#fetch(this.log.position, signal);
+        continue;
+      }
+      this.#failures = 0;
+      this.#heard(page.head, page.digest);
+      if (this.state !== 'following') this.#become('following', null);
+      if (page.texts.length === 0) {
+        asked = this.#fetch(this.log.position, signal);
+        continue;
+      }
+      this.receivedBytes += page.bytes;
+      this.receivedChanges += page.texts.length;
+      const next = this.#fetch(joinPositions(this.log.position, page.position), signal);
+      // It is awaited when this page is applied; a failure until then is not unhandled.
+      next.catch(() => {});
+      const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
+      await this.#apply(changes, signal);
+      asked = next;
+    }
+  }
+
+  /** Applies a page; while the store fails, tries the same page again. */
+  async #apply(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    const { time, limits } = this.options;
+    this.#oldest = changes[0]?.version ?? null;
+    const started = time.monotonic();
+    for (let failures = 1; ; failures++) {
+      try {
+        await this.log.apply(changes);
+        break;
+      } catch (error) {
+        if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED')) throw error;
+        this.#become('stalled', error);
+        await time.sleep(
+          backoffMs(failures, limits, () => time.random()),
+          signal,
+        );
+      }
+    }
+    this.#oldest = null;
+    const seconds = Math.max(1e-3, (time.monotonic() - started) / 1000);
+    this.rate = this.rate * 0.8 + (changes.length / seconds) * 0.2;
+    if (this.state === 'stalled') this.#become('following', null);
+    this.options.hooks.changed(this);
+  }
+
+  /** One poll. Resolves with no page if it was ended to ask for other origins. */
+  async #fetch(position: Position, signal: AbortSignal): Promise<{ page: ChangesPage | null; origins: readonly Origin[] }> {
+    const { limits, time, hooks } = this.options;
+    const origins = hooks.origins(this);
+    const poll = new AbortController();
+    const ended = anySignal(signal, poll.signal);
+    this.#poll = poll;
+    try {
+      // Jitter: polls that began together should not all come back together.
+      const waitMs = Math.round(limits.peerPollMs * (0.8 + 0.2 * time.random()));
+      const request = { origins, position, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs };
+      return { page: await this.peer.changes(request, hooks.caller(), ended.signal), origins };
+    } catch (error) {
+      if (poll.signal.aborted && !signal.aborted) return { page: null, origins };
+      throw error;
+    } finally {
+      ended.release();
+      if (this.#poll === poll) this.#poll = null;
+    }
+  }
+
+  #heard(head: Position, digest: string): void {
+    const { time, hooks } = this.options;
+    this.lastContact = time.monotonic();
+    this.head = joinPositions(this.head, head);
+    this.digest = digest;
+    const isBehind = positionDistance(this.head, this.log.position) > 0;
+    this.#behindSince = isBehind ? (this.#behindSince ?? time.micros()) : null;
+    hooks.changed(this);
+  }
+
+  #become(state: SubscriptionState, error: unknown): void {
+    const { logger, hooks } = this.options;
+    const failure = error === null ? null : error instanceof FilerError ? error : new FilerError('INTERNAL', messageOf(error), {}, { cause: error });
+    if (state !== this.state || failure?.code !== this.error?.code) {
+      const why = failure ? `: ${failure.message}` : '';
+      const line = `${this.peer.address} (${this.origin}) ${state}${why}`;
+      if (state === 'stalled' || state === 'refused') logger.error(line);
+      else if (failure) logger.warn(line);
+      else logger.info(line);
+    }
+    this.state = state;
+    this.error = failure;
+    hooks.changed(this);
+  }
+}
+
+const reassigned = new FilerError('STOPPING', 'asking for other origins');
+
+function stateAfter(error: unknown, failures: number): SubscriptionState {
+  if (isFailure(error, 'PEER_UNREACHABLE', 'STOPPING', 'TIMED_OUT')) return failures > 2 ? 'down' : 'retrying';
+  if (isFailure(error, 'BOOTSTRAPPING', 'LOG_TRIMMED')) return 'bootstrapping';
+  if (isFailure(error, 'CLUSTER_MISMATCH', 'ORIGIN_IN_USE', 'TOPOLOGY_MIXED', 'SIGNATURE_INVALID', 'HOST_REFUSED')) return 'refused';
+  if (isFailure(error, 'BODY_INVALID', 'STORE_FULL', 'STORE_FAILED')) return 'stalled';
+  return 'retrying';
+}

@@ -1,0 +1,66 @@
+import { isOrigin, type Origin } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import { FilerError } from '../errors.js';
+
+/**
+ * Where a store stands in joining its cluster. Kept in the store, so that a crash at any point resumes there.
+ *
+ *   fresh ──► ready ◄── bootstrapping      fresh: never held an entry
+ *     └──────────────────────▲             bootstrapping: empty position, rows of a snapshot partly in place
+ *   restored ──► rejoining ──► ready       restored: an older copy of itself, or a copy of another; read-only
+ *                                          rejoining: emptied, own work remembered; ends when that is written again
+ */
+export const phases = ['fresh', 'ready', 'bootstrapping', 'restored', 'rejoining'] as const;
+export type Phase = (typeof phases)[number];
+
+/** Who a store is. */
+export interface Identity {
+  /** Made when the store is created: 16 hex digits. */
+  readonly storeId: string;
+  /** Whose log this store writes. */
+  readonly origin: Origin;
+  /** Origins this store wrote under before, oldest first. */
+  readonly former: readonly Origin[];
+  /** Null until it has met a master. */
+  readonly clusterId: string | null;
+  /** 8 hex digits, first part of every offset: another epoch is another feed. */
+  readonly epoch: string;
+  readonly phase: Phase;
+  /** Greatest version of any tombstone dropped here or taken over. */
+  readonly floor: Version;
+}
+
+/** The identity as meta values. */
+export function identityToMeta(identity: Identity): [string, string | null][] {
+  return [
+    ['storeId', identity.storeId],
+    ['origin', identity.origin],
+    ['former', JSON.stringify(identity.former)],
+    ['clusterId', identity.clusterId],
+    ['epoch', identity.epoch],
+    ['phase', identity.phase],
+    ['floor', String(identity.floor)],
+  ];
+}
+
+/**
+ * Reads the identity back; null for a store that has none yet.
+ * @throws FilerError STORE_FAILED if it is there but makes no sense
+ */
+export function identityFromMeta(meta: ReadonlyMap<string, string>): Identity | null {
+  const storeId = meta.get('storeId');
+  if (storeId === undefined) return null;
+  const origin = meta.get('origin');
+  const phase = phases.find((known) => known === meta.get('phase'));
+  if (!isOrigin(origin) || phase === undefined)
+    throw new FilerError('STORE_FAILED', 'the store holds no valid identity; restore it from a backup or start with an empty folder');
+  return {
+    storeId,
+    origin,
+    former: JSON.parse(meta.get('former') ?? '[]') as Origin[],
+    clusterId: meta.get('clusterId') ?? null,
+    epoch: meta.get('epoch') ?? '00000000',
+    phase,
+    floor: Number(meta.get('floor') ?? 0),
+  };
+}

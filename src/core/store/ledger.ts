@@ -1,0 +1,25 @@
+import { canonicalJson } from '../change/canonical.js';
+import { contentHash } from '../change/digest.js';
+import { limits } from '../config/limits.js';
+import type { ConflictRecord } from './store.js';
+
+/** How much of the conflict ledger is kept; beyond it the oldest records make room. */
+export interface LedgerLimits {
+  readonly perPath: number;
+  /** Bytes of text. */
+  readonly bytesMax: number;
+}
+
+export const ledgerLimits: LedgerLimits = { perPath: limits.conflictsPerPath, bytesMax: limits.conflictBytes };
+
+/** A record as it is kept. Equal records have equal keys, so that writing one twice keeps one. */
+export interface LedgerLine {
+  readonly key: string;
+  readonly text: string;
+  readonly bytes: number;
+}
+
+export function ledgerLine(record: ConflictRecord): LedgerLine {
+  const text = canonicalJson(record);
+  return { key: contentHash(text), text, bytes: Buffer.byteLength(text) };
+}

@@ -1,0 +1,156 @@
+import { addToSum, bucketCount, bucketOf } from '../../change/digest.js';
+import { isLive, type Row } from '../../change/row.js';
+import type { Dot } from '../../clock/vector.js';
+import type { Version } from '../../clock/version.js';
+import { ancestorsOf, parentOf, root, type FullPath } from '../../entry/path.js';
+import { FilerError } from '../../errors.js';
+import { ledgerLimits, type LedgerLimits } from '../ledger.js';
+import type { Area, ConflictRecord, Counts, FeedIndex, FileVerdict, ListOptions, ListPage, LogQuery, LogRecord, OriginState, Store, StoreContents, StoreTransaction } from '../store.js';
+import { dotKey, MemoryDisk, type MemoryContent } from './memory-disk.js';
+import { MemoryTransaction } from './memory-transaction.js';
+import { countsOf, findRows, firstAfter, listNames, rowBytes, takePage, textBytes, viewOf, type RowView } from './row-view.js';
+
+export { MemoryDisk } from './memory-disk.js';
+
+/** Called right before and right after a transaction is applied; what they throw is what the transaction rejects with. */
+export interface MemoryFaults {
+  /** Throwing here: nothing was written. */
+  beforeCommit?(): void;
+  /** Throwing here: everything was written, and the caller does not know. */
+  afterCommit?(): void;
+}
+
+/**
+ * A store without a file: the reference for the contract, and what the simulation runs on. Everything resolves without timers. The
+ * content is on a `MemoryDisk`, so that a crash is dropping the store and opening another one over the same disk.
+ */
+export class MemoryStore implements Store {
+  readonly engine = 'memory';
+  readonly kind = 'embedded';
+  readonly verdict: FileVerdict;
+  #busy = false;
+
+  constructor(
+    readonly disk: MemoryDisk = new MemoryDisk(),
+    /** May be changed at any time. */
+    readonly faults: MemoryFaults = {},
+    private readonly ledger: LedgerLimits = ledgerLimits,
+  ) {
+    this.verdict = disk.open(this);
+  }
+
+  async load(): Promise<StoreContents> {
+    const { origins, buckets, head, log, meta } = this.#content();
+    return { origins: [...origins.values()], buckets: [...buckets], head, first: log[0]?.index ?? head + 1, meta: new Map(meta) };
+  }
+
+  async find(area: Area, paths: readonly FullPath[]): Promise<Row[]> {
+    return findRows(this.#view(), area, paths);
+  }
+
+  async children(paths: readonly FullPath[]): Promise<Map<FullPath, number>> {
+    return countsOf(this.#view(), paths);
+  }
+
+  async scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<Row[]> {
+    return takePage(this.#content().areas[area].after(after), limit, bytesMax, rowBytes);
+  }
+
+  async list(directory: FullPath, options: ListOptions): Promise<ListPage> {
+    return listNames(this.#view(), directory, options);
+  }
+
+  async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
+    const { areas, origins } = this.#content();
+    return { rows: takePage(areas.tree.after(after), limit, bytesMax, rowBytes), origins: [...origins.values()] };
+  }
+
+  async readLog(query: LogQuery): Promise<LogRecord[]> {
+    const { after, upto = Infinity, origins, beyond, limit, bytesMax } = query;
+    const { log } = this.#content();
+    function* matching(): Iterable<LogRecord> {
+      for (let i = firstAfter(log, after); i < log.length; i++) {
+        const record = log[i] as LogRecord;
+        if (record.index > upto) return;
+        if (origins && !origins.has(record.origin)) continue;
+        if (beyond && record.seq <= (beyond.get(record.origin) ?? 0)) continue;
+        yield record;
+      }
+    }
+    return takePage(matching(), limit, bytesMax, (record) => Buffer.byteLength(record.text));
+  }
+
+  async findRecord(dot: Dot): Promise<Omit<LogRecord, 'text'> | null> {
+    const { dots, log } = this.#content();
+    const index = dots.get(dotKey(dot.origin, dot.seq));
+    if (index === undefined) return null;
+    const { text: _text, ...record } = log[firstAfter(log, index - 1)] as LogRecord;
+    return record;
+  }
+
+  async indexBefore(since: Version): Promise<FeedIndex> {
+    const { log, head } = this.#content();
+    const first = log.find((record) => record.version >= since);
+    return first ? first.index - 1 : head;
+  }
+
+  async readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {
+    const newestFirst = [...this.#content().conflicts.values()].reverse().map(({ record }) => record);
+    return newestFirst.filter((record) => options.path === undefined || record.path === options.path).slice(0, options.limit);
+  }
+
+  async getKv(key: string): Promise<string | null> {
+    return this.#content().kv.get(key) ?? null;
+  }
+
+  async recount(): Promise<{ buckets: number[]; counts: Counts; children: Map<FullPath, number> }> {
+    const { areas, log } = this.#content();
+    const buckets = new Array<number>(bucketCount).fill(0);
+    const counts = { entries: 0, directories: 0, tombstones: 0, changes: log.length, bytes: textBytes(log) };
+    const shown = new Set<FullPath>();
+    for (const row of areas.tree.values()) {
+      if (!isLive(row)) {
+        counts.tombstones += 1;
+        continue;
+      }
+      counts.entries += 1;
+      if (row.isDirectory) counts.directories += 1;
+      const bucket = bucketOf(parentOf(row.path));
+      buckets[bucket] = addToSum(buckets[bucket] as number, row.h);
+      if (row.path !== root) for (const path of [row.path, ...ancestorsOf(row.path)]) shown.add(path);
+    }
+    const children = new Map<FullPath, number>();
+    for (const path of shown) children.set(parentOf(path), (children.get(parentOf(path)) ?? 0) + 1);
+    return { buckets, counts, children };
+  }
+
+  async transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    if (this.#busy) throw new TypeError('a transaction is under way; run one at a time');
+    this.#busy = true;
+    try {
+      const tx = new MemoryTransaction(this.#content());
+      const result = await work(tx);
+      // Asked again: the store may have crashed while the work went on.
+      const content = this.#content();
+      this.faults.beforeCommit?.();
+      tx.apply(content, this.ledger);
+      this.faults.afterCommit?.();
+      return result;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.disk.owner === this) this.disk.owner = null;
+  }
+
+  #content(): MemoryContent {
+    if (this.disk.owner !== this) throw new FilerError('STORE_FAILED', 'the store is closed; open it again');
+    return this.disk.content;
+  }
+
+  #view(): RowView {
+    return viewOf(this.#content());
+  }
+}

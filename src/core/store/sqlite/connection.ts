@@ -1,0 +1,105 @@
+import sqlite3 from 'sqlite3';
+import { FilerError, messageOf, type FailureCode } from '../../errors.js';
+
+/** What a parameter may be. Never a BigInt: the driver would bind it as NULL. */
+export type Parameter = string | number | null | Buffer;
+
+const codes: Record<string, FailureCode> = { SQLITE_FULL: 'STORE_FULL', SQLITE_BUSY: 'STORE_LOCKED' };
+
+const cures: Record<string, string> = {
+  SQLITE_FULL: 'the disk of the store is full; free some space',
+  SQLITE_BUSY: 'the file of the store is held by another process; stop that process',
+  SQLITE_CORRUPT: 'the file of the store is damaged; start with an empty folder, the peers have the rest',
+  SQLITE_NOTADB: 'the file of the store is not a database; name another folder',
+  SQLITE_CANTOPEN: 'the file of the store cannot be opened; check the folder and its rights',
+  SQLITE_READONLY: 'the file of the store cannot be written; check its rights',
+};
+
+/** Any error of the driver, as a failure that a caller may act on. */
+function storeFailure(error: unknown): FilerError {
+  const code = String((error as { code?: unknown }).code);
+  const said = messageOf(error);
+  return new FilerError(codes[code] ?? 'STORE_FAILED', code in cures ? `${cures[code]} (${said})` : `the store failed: ${said}`, {}, { cause: error });
+}
+
+/**
+ * One SQLite connection: statements are prepared once and run one after another, so that it never blocks more than one thread of the
+ * pool. Every failure is a FilerError: STORE_FULL, STORE_LOCKED (another process works on the file) or STORE_FAILED.
+ */
+export class Connection {
+  readonly #statements = new Map<string, Promise<sqlite3.Statement>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(private readonly database: sqlite3.Database) {}
+
+  /** Makes the file if it is missing and `access` is `create`. */
+  static async open(file: string, access: 'create' | 'read', busyMs: number): Promise<Connection> {
+    const mode = access === 'read' ? sqlite3.OPEN_READONLY : sqlite3.OPEN_READWRITE | sqlite3.OPEN_CREATE;
+    const database = await new Promise<sqlite3.Database>((resolve, reject) => {
+      const opened = new sqlite3.Database(file, mode, (error) => (error ? reject(storeFailure(error)) : resolve(opened)));
+    });
+    database.configure('busyTimeout', busyMs);
+    return new Connection(database);
+  }
+
+  /** Runs one statement and takes all its rows. `?1`, `?2`, … are the parameters; each of them must occur. */
+  all<T>(sql: string, ...parameters: Parameter[]): Promise<T[]> {
+    return this.#inTurn(async () => {
+      const statement = await this.#prepare(sql);
+      return new Promise<T[]>((resolve, reject) => {
+        statement.all<T>(parameters, (error: Error | null, rows: T[]) => (error ? reject(storeFailure(error)) : resolve(rows)));
+      });
+    });
+  }
+
+  /** `all` for a statement that gives exactly one row. */
+  async one<T>(sql: string, ...parameters: Parameter[]): Promise<T> {
+    const rows = await this.all<T>(sql, ...parameters);
+    return rows[0] as T;
+  }
+
+  /** Runs one statement that gives no rows. */
+  run(sql: string, ...parameters: Parameter[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const statement = await this.#prepare(sql);
+      return new Promise<void>((resolve, reject) => {
+        statement.run(parameters, (error: Error | null) => (error ? reject(storeFailure(error)) : resolve()));
+      });
+    });
+  }
+
+  /** Runs a script: any number of statements without parameters, up to the first that fails. */
+  script(sql: string): Promise<void> {
+    return this.#inTurn(() => new Promise<void>((resolve, reject) => this.database.exec(sql, (error) => (error ? reject(storeFailure(error)) : resolve()))));
+  }
+
+  /** Waits for the statements under way. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const prepared of this.#statements.values()) {
+        const statement = await prepared.catch(() => null);
+        if (statement) await new Promise<void>((resolve) => statement.finalize(() => resolve()));
+      }
+      await new Promise<void>((resolve, reject) => this.database.close((error) => (error ? reject(storeFailure(error)) : resolve())));
+    });
+  }
+
+  #prepare(sql: string): Promise<sqlite3.Statement> {
+    let prepared = this.#statements.get(sql);
+    if (!prepared) {
+      prepared = new Promise<sqlite3.Statement>((resolve, reject) => {
+        const statement = this.database.prepare(sql, (error: Error | null) => (error ? reject(storeFailure(error)) : resolve(statement)));
+      });
+      this.#statements.set(sql, prepared);
+      // A statement that could not be prepared, say while the file was locked, is tried anew the next time.
+      prepared.catch(() => this.#statements.delete(sql));
+    }
+    return prepared;
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(task);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}

@@ -1,0 +1,86 @@
+import type { Dot } from '../../clock/vector.js';
+import type { Version } from '../../clock/version.js';
+import type { FeedIndex, LogQuery, LogRecord, LogSpan } from '../store.js';
+import type { Connection } from './connection.js';
+import { fields, TextBlob } from './row-codec.js';
+
+const columns = 'l.idx AS "index", l.origin, l.seq, l.version, l.hash, l.applied';
+
+// As with rows: what fits is found from the sizes, then only that is read.
+const readInOrder = `
+  SELECT ${columns}, l.text FROM log AS l WHERE idx > ?1 AND idx <= ?2 ORDER BY idx
+  LIMIT min(?3, max(1, (
+    SELECT count(*) FROM (
+      SELECT sum(bytes) OVER (ORDER BY idx ROWS UNBOUNDED PRECEDING) AS total FROM (SELECT idx, bytes FROM log WHERE idx > ?1 AND idx <= ?2 ORDER BY idx LIMIT ?3))
+    WHERE total <= ?4)))`;
+
+/*
+ * Some origins, or what a position lacks: one range (origin, seq) for each origin. An origin's seqs stand in the log without a gap and
+ * in the order of the feed, so its first record after ?2 is found by halving, and no more than ?4 seqs from there can be in the page.
+ * `asked` gives (origin, first seq wanted).
+ */
+const readByOrigin = (asked: string) => `
+  WITH RECURSIVE ${asked}, span(origin, low, high) AS (
+    SELECT origin, max(low, (SELECT min(seq) FROM log WHERE log.origin = asked.origin)), (SELECT max(seq) + 1 FROM log WHERE log.origin = asked.origin) FROM asked
+    UNION ALL
+    SELECT s.origin, iif(l.idx > ?2, s.low, l.seq + 1), iif(l.idx > ?2, l.seq, s.high)
+    FROM span AS s CROSS JOIN log AS l ON l.origin = s.origin AND l.seq = (s.low + s.high) / 2 WHERE s.low < s.high
+  ), candidates(idx) AS (
+    SELECT l.idx FROM span AS s CROSS JOIN log AS l ON l.origin = s.origin AND l.seq >= s.low AND l.seq < s.low + ?4
+    WHERE s.low >= s.high AND l.idx <= ?3 ORDER BY l.idx LIMIT ?4
+  ), sized(idx, place, total) AS MATERIALIZED (
+    SELECT c.idx, row_number() OVER w, sum(l.bytes) OVER w FROM candidates AS c CROSS JOIN log AS l ON l.idx = c.idx WINDOW w AS (ORDER BY c.idx ROWS UNBOUNDED PRECEDING)
+  )
+  SELECT ${columns}, l.text FROM sized AS s CROSS JOIN log AS l ON l.idx = s.idx WHERE s.place = 1 OR s.total <= ?5 ORDER BY s.idx`;
+
+const readOfOrigins = readByOrigin('asked(origin, low) AS (SELECT value ->> 0, value ->> 1 FROM json_each(?1))');
+
+// Every origin in the log, found by jumping from one to the next in the index.
+const readBeyond = readByOrigin(`
+  known(origin) AS (
+    SELECT min(origin) FROM log
+    UNION ALL SELECT (SELECT min(origin) FROM log WHERE log.origin > known.origin) FROM known WHERE known.origin IS NOT NULL
+  ), asked(origin, low) AS (
+    SELECT k.origin, coalesce(p.value ->> 1, 1) FROM known AS k LEFT JOIN json_each(?1) AS p ON p.value ->> 0 = k.origin WHERE k.origin IS NOT NULL
+  )`);
+
+const appendRecords = `
+  INSERT INTO log SELECT ${fields(6)}, value ->> 7, CAST(substr(?2, value ->> 6, value ->> 7) AS TEXT) FROM jsonb_each(?1) WHERE true
+  ON CONFLICT (idx) DO UPDATE SET origin = excluded.origin, seq = excluded.seq, version = excluded.version, hash = excluded.hash, applied = excluded.applied,
+    bytes = excluded.bytes, text = excluded.text`;
+
+/** The greatest index ever used: in the log, or noted when a part of it was cleared. */
+const head = "max(coalesce((SELECT max(idx) FROM log), 0), coalesce((SELECT CAST(value AS INTEGER) FROM notes WHERE name = 'head'), 0))";
+
+export const readHead = `SELECT ${head} AS head, coalesce((SELECT min(idx) FROM log), ${head} + 1) AS first`;
+
+export async function readLog(connection: Connection, query: LogQuery): Promise<LogRecord[]> {
+  const { after, upto = Number.MAX_SAFE_INTEGER, origins, beyond, limit, bytesMax } = query;
+  if (!origins && !beyond) return connection.all<LogRecord>(readInOrder, after, upto, limit, bytesMax);
+  const wanted = origins ? [...origins].map((origin) => [origin, (beyond?.get(origin) ?? 0) + 1]) : [...(beyond ?? [])].map(([origin, seq]) => [origin, seq + 1]);
+  return connection.all<LogRecord>(origins ? readOfOrigins : readBeyond, JSON.stringify(wanted), after, upto, limit, bytesMax);
+}
+
+export async function findRecord(connection: Connection, dot: Dot): Promise<Omit<LogRecord, 'text'> | null> {
+  const [record] = await connection.all<Omit<LogRecord, 'text'>>(`SELECT ${columns} FROM log AS l WHERE origin = ?1 AND seq = ?2`, dot.origin, dot.seq);
+  return record ?? null;
+}
+
+export async function indexBefore(connection: Connection, since: Version): Promise<FeedIndex> {
+  const { before } = await connection.one<{ before: number }>(`SELECT coalesce((SELECT min(idx) - 1 FROM log WHERE version >= ?1), ${head}) AS before`, since);
+  return before;
+}
+
+export async function appendLog(connection: Connection, records: readonly LogRecord[]): Promise<void> {
+  const blob = new TextBlob();
+  const values = records.map(({ index, origin, seq, version, hash, applied, text }) => [index, origin, seq, version, hash, applied, ...blob.add(text)]);
+  await connection.run(appendRecords, JSON.stringify(values), blob.toBuffer());
+}
+
+/** Drops the records of these origins, null = all, and tells what is left. The head stays. */
+export async function clearLog(connection: Connection, origins: readonly string[] | null): Promise<LogSpan> {
+  await connection.run(`INSERT OR REPLACE INTO notes VALUES ('head', ${head})`);
+  if (origins === null) await connection.run('DELETE FROM log');
+  else await connection.run('DELETE FROM log WHERE origin IN (SELECT value FROM json_each(?1))', JSON.stringify(origins));
+  return connection.one<LogSpan>(`SELECT coalesce(min(idx), ${head} + 1) AS first, count(*) AS changes, coalesce(sum(bytes), 0) AS bytes FROM log`);
+}

@@ -1,0 +1,114 @@
+import { bucketOf } from '../../change/digest.js';
+import type { Row } from '../../change/row.js';
+import { childPath, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
+import type { Area, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
+import type { Connection } from './connection.js';
+import { decodeRow, keyOf, rowColumns, type RawRow } from './row-codec.js';
+import { areaTables } from './schema.js';
+
+// CROSS JOIN, so that SQLite looks the keys up in the table and never the other way round.
+const findRows = (table: string) => `
+  SELECT ${rowColumns} FROM jsonb_each(?1) AS j CROSS JOIN ${table} AS e
+  ON e.bucket = j.value ->> 0 AND e.directory = j.value ->> 1 AND e.name = j.value ->> 2`;
+
+const findCounts = `
+  SELECT d.parent, d.name, d.children FROM jsonb_each(?1) AS j CROSS JOIN directories AS d ON d.parent = j.value ->> 0 AND d.name = j.value ->> 1`;
+
+// How many rows fit is found from the sizes alone, so that a page of great entries does not read a thousand of them.
+const scanRows = (table: string) => `
+  SELECT ${rowColumns} FROM ${table} AS e WHERE (bucket, directory, name) > (?1, ?2, ?3) ORDER BY bucket, directory, name
+  LIMIT min(?4, max(1, (
+    SELECT count(*) FROM (
+      SELECT sum(bytes) OVER (ORDER BY bucket, directory, name ROWS UNBOUNDED PRECEDING) AS total FROM (
+        SELECT bucket, directory, name, bytes FROM ${table} WHERE (bucket, directory, name) > (?1, ?2, ?3) ORDER BY bucket, directory, name LIMIT ?4))
+    WHERE total <= ?5)))`;
+
+export const originObjects = `
+  json_group_array(json_object('origin', origin, 'seq', seq, 'hash', hash, 'version', version, 'first', first, 'firstHash', first_hash, 'firstVersion', first_version))`;
+
+// One statement reads at one moment: the origins come as a first row that has no name.
+const scanWithOrigins = `
+  SELECT NULL AS directory, NULL AS name, NULL AS version, NULL AS author, NULL AS origin, NULL AS seq, NULL AS vector, NULL AS hash, NULL AS h, NULL AS isDirectory,
+    ${originObjects} AS entry FROM positions
+  UNION ALL SELECT * FROM (${scanRows(areaTables.tree)})`;
+
+// Two ranges in step: live rows, and directories that show something. One more than asked for tells whether there is more.
+const listNames = `
+  WITH names(name) AS MATERIALIZED (
+    SELECT name FROM entries WHERE bucket = ?1 AND directory = ?2 AND name >= ?3 AND name < ?4 AND hash IS NOT NULL
+    UNION SELECT name FROM directories WHERE parent = ?2 AND name >= ?3 AND name < ?4
+    ORDER BY name LIMIT ?5 + 1
+  ), sized(name, place, total) AS MATERIALIZED (
+    SELECT n.name, row_number() OVER w, sum(coalesce(e.bytes, 0)) OVER w
+    FROM names AS n LEFT JOIN entries AS e ON e.bucket = ?1 AND e.directory = ?2 AND e.name = n.name
+    WINDOW w AS (ORDER BY n.name ROWS UNBOUNDED PRECEDING)
+  )
+  SELECT s.name AS shown, coalesce(d.children, 0) AS children, (SELECT count(*) FROM names) AS found, ${rowColumns}
+  FROM sized AS s
+  LEFT JOIN entries AS e ON e.bucket = ?1 AND e.directory = ?2 AND e.name = s.name AND e.hash IS NOT NULL
+  LEFT JOIN directories AS d ON d.parent = ?2 AND d.name = s.name
+  WHERE s.place <= ?5 AND (s.place = 1 OR s.total <= ?6)
+  ORDER BY s.name`;
+
+/** Above every text, because SQLite puts blobs after texts. */
+const aboveAllText = Buffer.from([0]);
+
+/** The least text above everything that starts with `prefix`, in byte order; null if there is none. */
+export function afterPrefix(prefix: string): string | null {
+  const points = [...prefix];
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    const point = last.codePointAt(0) as number;
+    // The code points after U+D7FF are halves of pairs and no characters.
+    if (point < 0x10ffff) return points.join('') + String.fromCodePoint(point === 0xd7ff ? 0xe000 : point + 1);
+  }
+  return null;
+}
+
+/** Reads of rows over one connection. */
+export class RowQueries implements RowReader {
+  constructor(protected readonly connection: Connection) {}
+
+  async find(area: Area, paths: readonly FullPath[]): Promise<Row[]> {
+    if (paths.length === 0) return [];
+    const keys = JSON.stringify([...new Set(paths)].map(keyOf));
+    return (await this.connection.all<RawRow>(findRows(areaTables[area]), keys)).map(decodeRow);
+  }
+
+  async children(paths: readonly FullPath[]): Promise<Map<FullPath, number>> {
+    if (paths.length === 0) return new Map();
+    const keys = JSON.stringify(paths.map((path) => [parentOf(path), nameOf(path)]));
+    const rows = await this.connection.all<{ parent: FullPath; name: string; children: number }>(findCounts, keys);
+    return new Map(rows.map(({ parent, name, children }) => [name === '' ? root : childPath(parent, name), children]));
+  }
+
+  async scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<Row[]> {
+    const rows = await this.connection.all<RawRow>(scanRows(areaTables[area]), ...startOf(after), limit, bytesMax);
+    return rows.map(decodeRow);
+  }
+
+  async list(directory: FullPath, options: ListOptions): Promise<ListPage> {
+    const { after, inclusive = false, prefix = '', limit, bytesMax } = options;
+    // Names hold no NUL, so the least name after `after` is `after` with one; '' is the root itself and no name.
+    const start = inclusive && after !== '' ? after : `${after}\0`;
+    const from = Buffer.compare(Buffer.from(prefix), Buffer.from(start)) > 0 ? prefix : start;
+    const rows = await this.connection.all<RawRow & { shown: string; children: number; found: number }>(
+      listNames,
+      bucketOf(directory),
+      directory,
+      from,
+      afterPrefix(prefix) ?? aboveAllText,
+      limit,
+      bytesMax,
+    );
+    const names = rows.map((raw) => ({ name: raw.shown, row: raw.directory === null ? null : decodeRow(raw), children: raw.children }));
+    return { names, more: names.length < (rows[0]?.found ?? 0) };
+  }
+
+  async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
+    const raw = await this.connection.all<RawRow>(scanWithOrigins, ...startOf(after), limit, bytesMax);
+    const origins = raw.find((row) => row.directory === null)?.entry ?? '[]';
+    return { rows: raw.filter((row) => row.directory !== null).map(decodeRow), origins: JSON.parse(origins) as OriginState[] };
+  }
+}
+
+const startOf = (after: FullPath | null) => (after === null ? ([-1, '', ''] as const) : keyOf(after));

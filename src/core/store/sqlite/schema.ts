@@ -1,0 +1,97 @@
+import { FilerError } from '../../errors.js';
+import { limits } from '../../config/limits.js';
+import type { Area } from '../store.js';
+import type { Connection } from './connection.js';
+
+/*
+ * Tables. Rows are keyed (bucket, directory, name): a listing is one range, a bucket is one range, a snapshot walks the key. What is
+ * long stands last in a row, so that sizes and hashes are read without it. NULL says what can be told from the rest:
+ *
+ *   author    the origin          vector   {author: version} alone
+ *   hash      a tombstone         origin, seq   no dot
+ */
+
+/** Raised with every change of the tables; a store with a greater one was written by a newer kelp. */
+export const schemaVersion = 1;
+
+/** Says whose file it is: "kelp". */
+const applicationId = 0x6b656c70;
+
+export const areaTables: Record<Area, string> = { tree: 'entries', staging: 'staging', remembered: 'remembered' };
+
+const rowTable = (name: string) => `
+  CREATE TABLE ${name} (
+    bucket INTEGER NOT NULL, directory TEXT NOT NULL, name TEXT NOT NULL,
+    version INTEGER NOT NULL, author TEXT, origin TEXT, seq INTEGER, vector TEXT, hash TEXT, h INTEGER NOT NULL, is_directory INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, entry TEXT,
+    PRIMARY KEY (bucket, directory, name)
+  ) STRICT, WITHOUT ROWID;`;
+
+const tables = `
+  ${Object.values(areaTables).map(rowTable).join('')}
+  CREATE TABLE directories (parent TEXT NOT NULL, name TEXT NOT NULL, children INTEGER NOT NULL, PRIMARY KEY (parent, name)) STRICT, WITHOUT ROWID;
+  CREATE TABLE log (
+    idx INTEGER PRIMARY KEY, origin TEXT NOT NULL, seq INTEGER NOT NULL, version INTEGER NOT NULL, hash TEXT NOT NULL, applied TEXT NOT NULL,
+    bytes INTEGER NOT NULL, text TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX log_dot ON log (origin, seq);
+  CREATE INDEX log_version ON log (version);
+  CREATE TABLE positions (
+    origin TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, version INTEGER NOT NULL,
+    first INTEGER NOT NULL, first_hash TEXT NOT NULL, first_version INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE buckets (bucket INTEGER PRIMARY KEY, sum INTEGER NOT NULL) STRICT;
+  CREATE TABLE conflicts (id INTEGER PRIMARY KEY, path TEXT NOT NULL, key TEXT NOT NULL, bytes INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+  CREATE UNIQUE INDEX conflicts_path ON conflicts (path, key);
+  CREATE TABLE quarantine (origin TEXT NOT NULL, seq INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (origin, seq)) STRICT, WITHOUT ROWID;
+  CREATE TABLE kv (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
+
+/** What the adapter keeps for itself in the table `notes`. */
+export type NoteName = 'inode' | 'birth' | 'word' | 'wordNext' | 'head' | 'conflictBytes';
+
+export async function readNotes(connection: Connection): Promise<Map<NoteName, string>> {
+  const rows = await connection.all<{ name: NoteName; value: string }>('SELECT name, value FROM notes');
+  return new Map(rows.map(({ name, value }) => [name, value]));
+}
+
+export async function writeNotes(connection: Connection, notes: Partial<Record<NoteName, string>>): Promise<void> {
+  await connection.run('INSERT OR REPLACE INTO notes SELECT key, value FROM json_each(?1)', JSON.stringify(notes));
+}
+
+/** Refuses a file of another program or of a newer kelp. True if there are no tables yet. */
+export async function checkSchema(connection: Connection): Promise<boolean> {
+  const { application, version } = await connection.one<{ application: number; version: number }>(
+    'SELECT application_id AS application, user_version AS version FROM pragma_application_id, pragma_user_version',
+  );
+  if (application === applicationId) {
+    if (version > schemaVersion) throw new FilerError('STORE_TOO_NEW', `the store has format ${version}, this kelp knows ${schemaVersion}; start it with a newer kelp`, { version });
+    return false;
+  }
+  const { tables: found } = await connection.one<{ tables: number }>('SELECT count(*) AS tables FROM sqlite_schema');
+  if (found > 0 || application !== 0) throw new FilerError('STORE_FAILED', 'filer.db is the file of another program; name another folder');
+  return true;
+}
+
+/** Makes the tables, in the transaction under way. */
+export async function createTables(connection: Connection): Promise<void> {
+  await connection.script(`${tables}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion};`);
+}
+
+/** Settings of the one connection that writes. Commits are durable when they return: WAL with synchronous=FULL, read back. */
+export async function configureWriter(connection: Connection): Promise<void> {
+  await connection.script(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA cache_size = ${-limits.storeCacheBytes / 1024};
+    PRAGMA wal_autocheckpoint = ${limits.storeWalPages};`);
+  const { journal } = await connection.one<{ journal: string }>('SELECT journal_mode AS journal FROM pragma_journal_mode');
+  const { synchronous } = await connection.one<{ synchronous: number }>('SELECT synchronous FROM pragma_synchronous');
+  const full = 2;
+  if (journal !== 'wal' || synchronous !== full) throw new FilerError('STORE_FAILED', `SQLite does not write durably here (journal_mode ${journal}, synchronous ${synchronous}); name a folder on a local disk`);
+}
+
+export async function configureReader(connection: Connection): Promise<void> {
+  await connection.script(`PRAGMA query_only = ON; PRAGMA cache_size = ${-limits.storeReadCacheBytes / 1024};`);
+}

@@ -1,0 +1,235 @@
+import type { Applied } from '../change/change.js';
+import type { Row } from '../change/row.js';
+import type { Dot, Origin, Position, Seq } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { FullPath } from '../entry/path.js';
+
+/*
+ * The one seam between kelp and databases. An adapter keeps rows, log, positions and a few small values, and changes
+ * them in transactions. It holds no policy: no conflict rule, no path rule, no retries. It is finished when
+ * test/contract/store.contract.ts passes.
+ *
+ *   areas of rows    tree (what the filer shows), staging (a snapshot being taken), remembered (own work during a rejoin)
+ *   counts           per directory: how many names it shows; derived, so that implied directories cost nothing to find
+ *   log              the feed: one record a change, in the order of applying; `index` is dense per feed epoch, from 1
+ *   positions        per origin: how far, the hash there, and where the log begins
+ *   buckets          the 256 digest sums
+ *   meta, kv         small values by name
+ */
+
+/** Place in this store's feed; 0 = before the first record. */
+export type FeedIndex = number;
+
+export type Area = 'tree' | 'staging' | 'remembered';
+
+/** One origin as this store knows it. */
+export interface OriginState {
+  readonly origin: Origin;
+  /** Every change up to here is in the store; 0 = known, nothing applied. */
+  readonly seq: Seq;
+  /** Chain hash of the change at `seq`; the chain's start if seq is 0. */
+  readonly hash: string;
+  /** Version of the change at `seq`; 0 if seq is 0. */
+  readonly version: Version;
+  /** The first seq whose change is still in the log; seq + 1 if none is. */
+  readonly first: Seq;
+  /** Chain hash and version just before `first`: what a reader at first - 1 must have. */
+  readonly firstHash: string;
+  readonly firstVersion: Version;
+}
+
+export interface LogRecord {
+  readonly index: FeedIndex;
+  readonly origin: Origin;
+  readonly seq: Seq;
+  readonly version: Version;
+  readonly hash: string;
+  readonly applied: Applied;
+  /** The change as codec.ts writes it, without `applied`. */
+  readonly text: string;
+}
+
+/** What a log holds. */
+export interface LogSpan {
+  /** Index of the first record left; head + 1 if there is none. */
+  readonly first: FeedIndex;
+  readonly changes: number;
+  /** Bytes of text. */
+  readonly bytes: number;
+}
+
+export const conflictTypes = ['update/update', 'update/delete', 'file/directory', 'rename/rename', 'child-of-deleted'] as const;
+export type ConflictType = (typeof conflictTypes)[number];
+
+/** One row of the conflict ledger: a state that was overruled by a concurrent one. */
+export interface ConflictRecord {
+  readonly path: FullPath;
+  readonly type: ConflictType;
+  /** What stands. */
+  readonly winner: { readonly dot: Dot | null; readonly version: Version; readonly author: Origin; readonly deleted: boolean };
+  /** What was overruled, whole. */
+  readonly loser: Row;
+  /** When this store saw it, microseconds since 1970. */
+  readonly seenAt: Version;
+  /** The origin of the filer that saw it. */
+  readonly seenBy: Origin;
+}
+
+/** Totals over the tree area and the log. */
+export interface Counts {
+  /** Live rows. */
+  readonly entries: number;
+  /** Live rows that are directories. */
+  readonly directories: number;
+  readonly tombstones: number;
+  /** Records in the log. */
+  readonly changes: number;
+  /** Bytes of text in the log. */
+  readonly bytes: number;
+}
+
+/**
+ * What one transaction writes, as values. Written in the order of the fields; `removed` before `rows`. Everything is absolute
+ * (no increments), so writing a batch twice is the same as writing it once.
+ */
+export interface WriteBatch {
+  /** Rows to write, by area; a later row of one path replaces an earlier one. */
+  rows?: Partial<Record<Area, readonly Row[]>>;
+  /** Rows to drop, by area. */
+  removed?: Partial<Record<Area, readonly FullPath[]>>;
+  /** Directory to how many names it shows; 0 drops the count. */
+  children?: ReadonlyMap<FullPath, number>;
+  /** Records to append; indexes follow the last one's. */
+  log?: readonly LogRecord[];
+  origins?: readonly OriginState[];
+  /** Bucket to sum. */
+  buckets?: ReadonlyMap<number, number>;
+  conflicts?: readonly ConflictRecord[];
+  /** Name to text; null drops it. */
+  meta?: ReadonlyMap<string, string | null>;
+  kv?: ReadonlyMap<string, string | null>;
+}
+
+/** A name in a listing: a live row, or a directory that is shown because something live lies below it, or both. */
+export interface Listed {
+  readonly name: string;
+  readonly row: Row | null;
+  /** How many names it shows itself. */
+  readonly children: number;
+}
+
+export interface ListOptions {
+  /** Names after this one in byte order; '' = from the start. */
+  readonly after: string;
+  /** True: `after` itself counts too. */
+  readonly inclusive?: boolean;
+  /** Only names that start with this. */
+  readonly prefix?: string;
+  readonly limit: number;
+  /** Stops before this many bytes of entries; at least one name is returned if any is left. */
+  readonly bytesMax: number;
+}
+
+/** One page of a directory. */
+export interface ListPage {
+  readonly names: readonly Listed[];
+  /** True if more names follow. */
+  readonly more: boolean;
+}
+
+export interface LogQuery {
+  /** Records after this index, in feed order. */
+  readonly after: FeedIndex;
+  /** Records up to this index; default the head. */
+  readonly upto?: FeedIndex;
+  /** Only changes of these origins; default all. */
+  readonly origins?: ReadonlySet<Origin>;
+  /** Only changes this position does not include. */
+  readonly beyond?: Position;
+  readonly limit: number;
+  /** Stops before this many bytes of text; at least one record is returned. */
+  readonly bytesMax: number;
+}
+
+/** Reads of rows. In a transaction they see what the transaction has written. */
+export interface RowReader {
+  /** The rows that exist among `paths`, in any order. */
+  find(area: Area, paths: readonly FullPath[]): Promise<Row[]>;
+  /** How many names each of these directories shows; those at 0 are left out. */
+  children(paths: readonly FullPath[]): Promise<Map<FullPath, number>>;
+  /**
+   * Rows after `after` (null = from the start) in key order: (bucket of the directory, directory, name) by bytes.
+   * Stops at `limit` rows or before `bytesMax` bytes of entries; at least one row if any is left.
+   */
+  scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<Row[]>;
+  /** The names a directory of the tree shows, in byte order; kelp's own entries too. */
+  list(directory: FullPath, options: ListOptions): Promise<ListPage>;
+}
+
+export interface StoreReader extends RowReader {
+  /** `scan` of the tree together with all origins, read at one moment. */
+  scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }>;
+  readLog(query: LogQuery): Promise<LogRecord[]>;
+  /** The record of one change, without its text; null if it is not in the log. */
+  findRecord(dot: Dot): Promise<Omit<LogRecord, 'text'> | null>;
+  /** Index just before the first record with a version at or above `since`; the head if there is none. */
+  indexBefore(since: Version): Promise<FeedIndex>;
+  /** Newest first. */
+  readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]>;
+  getKv(key: string): Promise<string | null>;
+  /** Digest sums and counts added up anew from the rows: what the kept ones must equal. */
+  recount(): Promise<{ buckets: number[]; counts: Counts; children: Map<FullPath, number> }>;
+}
+
+export interface StoreTransaction extends RowReader {
+  write(batch: WriteBatch): Promise<void>;
+  /** Drops every row of an area (of the tree: the counts of children too; sums, log and positions stay). */
+  clear(area: Area): Promise<void>;
+  /** Drops the records of these origins from the log, null = the whole log; tells what is left. */
+  clearLog(origins: readonly Origin[] | null): Promise<LogSpan>;
+  /** Drops every origin. */
+  clearOrigins(): Promise<void>;
+}
+
+/** Everything small, read once at open. */
+export interface StoreContents {
+  readonly origins: OriginState[];
+  /** 256 sums. */
+  readonly buckets: number[];
+  /** Index of the last record ever appended. */
+  readonly head: FeedIndex;
+  /** Index of the first record left; head + 1 if the log is empty. */
+  readonly first: FeedIndex;
+  readonly meta: Map<string, string>;
+}
+
+/**
+ * How an opened store compares with the one that was last open here: created = nothing was ever written to its meta; restored =
+ * it is a copy, or went back to an older state. A store stays `restored`, open after open, until a transaction drops the meta key.
+ */
+export type FileVerdict = 'created' | 'same' | 'restored';
+
+/** Meta keys that a store writes itself. */
+export const storeMeta = {
+  /** '1' from the open that found the store copied or restored until the core drops it. */
+  restored: 'restored',
+  /** How many records of the conflict ledger had to make room. */
+  conflictsDropped: 'conflictsDropped',
+} as const;
+
+export interface Store extends StoreReader {
+  /** `sqlite`, `memory`. */
+  readonly engine: string;
+  /** Only embedded stores apply what peers send. */
+  readonly kind: 'embedded' | 'shared';
+  readonly verdict: FileVerdict;
+  /** Reads everything small; called once, before the first transaction. */
+  load(): Promise<StoreContents>;
+  /**
+   * Runs `work` in one transaction: all of its writes are durable when this resolves, and none is there when it
+   * rejects. The caller runs one at a time.
+   * @throws FilerError STORE_FULL, STORE_FAILED
+   */
+  transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}

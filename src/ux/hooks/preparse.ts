@@ -1,0 +1,36 @@
+import type { Hook } from '@oclif/core';
+
+type Flags = Parameters<Hook.Preparse>[0]['options']['flags'];
+
+/**
+ * Turns Go's way of writing flags into ours: `-filer=x` and `-filer x` into `--filer=x` and `--filer x`, `-watch=false` into
+ * `--no-watch` or nothing. Arguments after `--` and values of flags are left alone.
+ */
+export function fromGoFlags(argv: readonly string[], flags: Flags = {}): string[] {
+  const result: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const word = argv[index] ?? '';
+    if (word === '--') return [...result, ...argv.slice(index)];
+    const [, name = '', value] = /^--?([a-zA-Z][\w.]*)(?:=([^]*))?$/.exec(word) ?? [];
+    const flag = flags[name];
+    if (!flag) {
+      result.push(word);
+    } else if (flag.type === 'boolean' && value !== undefined) {
+      if (/^(1|t|true)$/i.test(value)) result.push(`--${name}`);
+      else if (!/^(0|f|false)$/i.test(value)) result.push(word);
+      else if (flag.allowNo) result.push(`--no-${name}`);
+    } else {
+      result.push(value === undefined ? `--${name}` : `--${name}=${value}`);
+      const next = argv[index + 1];
+      if (flag.type === 'option' && value === undefined && next !== undefined) {
+        result.push(next);
+        index += 1;
+      }
+    }
+  }
+  return result;
+}
+
+const preparse: Hook.Preparse = async ({ argv, options }) => fromGoFlags(argv, options.flags);
+
+export default preparse;

@@ -1,0 +1,19 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+
+/**
+ * Writes each value as one line of JSON, in one write. Resolves when `stream` can take more, so that a slow reader slows the writer
+ * and nothing piles up in memory.
+ */
+export async function writeJsonLines(stream: Writable, values: readonly unknown[]): Promise<void> {
+  await writeLines(
+    stream,
+    values.map((value) => JSON.stringify(value)),
+  );
+}
+
+/** Like `writeJsonLines`, for lines that are text already; they must hold no newline. */
+export async function writeLines(stream: Writable, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  if (!stream.write(`${lines.join('\n')}\n`)) await once(stream, 'drain');
+}

@@ -1,0 +1,23 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { writeDurably } from '../../src/core/durable-file.js';
+
+describe('writeDurably', () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'kelp-durable-'));
+  });
+  afterEach(async () => rm(directory, { recursive: true }));
+
+  it('replaces a file, for its owner alone, and leaves nothing beside it', async () => {
+    const path = join(directory, 'a.json');
+    await writeFile(`${path}.new`, 'half of somethi', { mode: 0o644 });
+    await writeDurably(path, 'one');
+    await writeDurably(path, 'two');
+    expect(await readFile(path, 'utf8')).to.equal('two');
+    expect((await stat(path)).mode & 0o777).to.equal(0o600);
+    expect(await readdir(directory)).to.deep.equal(['a.json']);
+  });
+});

@@ -1,0 +1,108 @@
+import { FilerError } from '../../src/core/errors.js';
+import type { MasterPort, MemberList } from '../../src/core/cluster/member.js';
+import type { ChangesPage, Peer } from '../../src/core/replication/peer.js';
+import type { Random } from './random.js';
+import type { VirtualTime } from './virtual-time.js';
+import type { SimFiler } from './sim-filer.js';
+import type { SimMaster } from './sim-master.js';
+
+/** Messages between nodes: they take time, get lost, come twice, and do not pass where the network is cut. */
+export class Network {
+  /** `from>to` names of links that drop everything, one way. */
+  readonly cut = new Set<string>();
+  loss = 0;
+  duplicates = 0;
+  delayMs = 5;
+  bytes = 0;
+  readonly #lastPages = new Map<string, ChangesPage>();
+
+  constructor(
+    private readonly time: VirtualTime,
+    private readonly random: Random,
+  ) {}
+
+  heal(): void {
+    this.cut.clear();
+    this.loss = 0;
+    this.duplicates = 0;
+  }
+
+  peer(from: SimFiler, address: string, find: (address: string) => SimFiler | undefined): Peer {
+    const call = <T>(signal: AbortSignal, work: (to: SimFiler, signal: AbortSignal) => Promise<T> | T) => {
+      const to = find(address);
+      return this.#call(from, to, address, signal, (inner) => work(to as SimFiler, inner));
+    };
+    return {
+      address,
+      info: (signal) => call(signal, (to) => to.live.info()),
+      changes: async (request, caller, signal) => {
+        const key = `${from.name}>${address}`;
+        const stale = this.#lastPages.get(key);
+        if (stale && this.random.chance(this.duplicates)) {
+          this.#lastPages.delete(key);
+          return stale;
+        }
+        const page = await call(signal, (to, inner) => to.live.source.changes(request, caller, inner));
+        this.bytes += page.bytes;
+        if (page.texts.length > 0) this.#lastPages.set(key, page);
+        return page;
+      },
+      snapshot: (after, limit, caller, signal) => call(signal, (to) => to.live.source.snapshot(after, limit, caller)),
+    };
+  }
+
+  master(from: SimFiler, master: SimMaster): MasterPort {
+    return {
+      address: master.name,
+      announce: (announcement, signal) => this.#call(from, master, master.name, signal, () => master.registry.announce(announcement)),
+      members: (version, group, signal) => this.#call(from, master, master.name, signal, (inner): Promise<MemberList> => master.members(version, group, inner)),
+    };
+  }
+
+  /** Asks who answers at an address, as the master does when a filer turns up elsewhere. */
+  probe(from: { name: string; isUp: boolean }, to: SimFiler | undefined, address: string): Promise<{ origin: string; instance: string } | null> {
+    return this.#call(from, to, address, new AbortController().signal, () => (to as SimFiler).live.info()).catch(() => null);
+  }
+
+  async #call<T>(
+    from: { name: string; isUp: boolean; generation?: number },
+    to: { name: string; isUp: boolean; generation?: number } | undefined,
+    address: string,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T> | T,
+  ): Promise<T> {
+    const unreachable = () => new FilerError('PEER_UNREACHABLE', `${address} does not answer`);
+    const passes = (a: { name: string; isUp: boolean }, b: { name: string; isUp: boolean }) =>
+      a.isUp && b.isUp && !this.cut.has(`${a.name}>${b.name}`) && !this.random.chance(this.loss);
+    await this.time.sleep(this.random.next() * this.delayMs, signal);
+    if (to === undefined || !passes(from, to)) {
+      // A closed port answers at once, a cut network not at all.
+      await this.time.sleep(to?.isUp ? 3000 : 1, signal);
+      throw unreachable();
+    }
+    const { generation } = to;
+    const gone = new AbortController();
+    const inner = new AbortController();
+    const abort = () => inner.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      // A node that dies while it works never answers; the caller notices after a while.
+      const watch = this.#watch(to, generation, gone.signal);
+      const answer = await Promise.race([Promise.resolve().then(() => work(inner.signal)), watch]);
+      await this.time.sleep(this.random.next() * this.delayMs, signal);
+      if (!passes(to, from) || to.generation !== generation) throw unreachable();
+      return answer;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      gone.abort();
+      inner.abort(unreachable());
+    }
+  }
+
+  async #watch(to: { isUp: boolean; generation?: number }, generation: number | undefined, ended: AbortSignal): Promise<never> {
+    for (;;) {
+      await this.time.sleep(1000, ended);
+      if (!to.isUp || to.generation !== generation) throw new FilerError('PEER_UNREACHABLE', 'the connection broke');
+    }
+  }
+}

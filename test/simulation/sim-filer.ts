@@ -1,0 +1,107 @@
+import { Filer } from '../../src/core/filer.js';
+import { limits } from '../../src/core/config/limits.js';
+import type { MasterPort } from '../../src/core/cluster/member.js';
+import { createLogger, silentLogger } from '../../src/core/logger.js';
+import type { Peer } from '../../src/core/replication/peer.js';
+import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
+import type { Random } from './random.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** Small pages, so that histories of a few dozen changes cross their borders. */
+export const simLimits = { ...limits, pageChanges: 4, snapshotRows: 3, draftRows: 4, groupDecisions: 8 };
+
+export interface Surroundings {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly verbose: boolean;
+  connect(from: SimFiler, address: string): Peer;
+  masters(from: SimFiler): MasterPort[];
+}
+
+/** A filer process on a disk: the real core, started, crashed, moved; the disk wiped, restored, copied. */
+export class SimFiler {
+  skewMs = 0;
+  disk = new MemoryDisk();
+  address: string;
+  /** Counts process starts; what belongs to an older one is dead. */
+  generation = 0;
+  filer: Filer | null = null;
+  backup: MemoryDisk | null = null;
+  force = false;
+  /** Dies at its next commit: before or after it is written. */
+  #trap: 'before' | 'after' | null = null;
+  onCrash: () => void = () => {};
+
+  constructor(
+    readonly name: string,
+    private readonly around: Surroundings,
+  ) {
+    this.address = `${name}:8888`;
+  }
+
+  get isUp(): boolean {
+    return this.filer !== null;
+  }
+
+  /** The running filer. */
+  get live(): Filer {
+    if (this.filer === null) throw new Error(`${this.name} is not running`);
+    return this.filer;
+  }
+
+  async start(): Promise<void> {
+    if (this.filer !== null) return;
+    const generation = ++this.generation;
+    const isDead = () => this.generation !== generation;
+    const { time, random, verbose } = this.around;
+    const source = time.source(this, isDead);
+    const store = new MemoryStore(this.disk, {
+      beforeCommit: () => this.#commitFault('before', isDead),
+      afterCommit: () => this.#commitFault('after', isDead),
+    });
+    this.#trap = null;
+    const logger = verbose
+      ? createLogger({
+          level: 'debug',
+          write: (line) => console.error(`      ${time.now.toFixed(0)} ${this.name} ${line.slice(25)}`),
+          now: () => new Date(time.now),
+        })
+      : silentLogger;
+    const filer = await Filer.open({
+      store,
+      time: source,
+      logger,
+      limits: simLimits,
+      address: this.address,
+      program: 'simulation',
+      group: '',
+      instance: random.hex(8),
+      masters: this.around.masters(this),
+      connect: (address) => this.around.connect(this, address),
+      force: this.force,
+    });
+    if (isDead()) return;
+    this.filer = filer;
+    filer.start();
+  }
+
+  /** kill -9. What it was doing has no effect any more. */
+  crash(): void {
+    this.generation += 1;
+    this.filer = null;
+    this.disk.owner = null;
+  }
+
+  crashAtNextCommit(when: 'before' | 'after'): void {
+    this.#trap = when;
+  }
+
+  #commitFault(when: 'before' | 'after', isDead: () => boolean): void {
+    if (isDead()) throw new Error('this process is dead');
+    if (this.#trap !== when) return;
+    this.#trap = null;
+    this.crash();
+    this.onCrash();
+    throw new Error(`killed ${when} a commit`);
+  }
+}

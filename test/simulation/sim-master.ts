@@ -1,0 +1,61 @@
+import { Registry } from '../../src/core/cluster/registry.js';
+import type { MemberList } from '../../src/core/cluster/member.js';
+import { limits } from '../../src/core/config/limits.js';
+import { silentLogger } from '../../src/core/logger.js';
+import { nap } from '../../src/core/nap.js';
+import type { TimeSource } from '../../src/core/time.js';
+import type { VirtualTime } from './virtual-time.js';
+
+/** The real registry; only HTTP is left out. */
+export class SimMaster {
+  readonly name: string;
+  isUp = true;
+  generation = 0;
+  registry: Registry;
+  #clusterId: string | null = null;
+  readonly #time: TimeSource;
+
+  constructor(
+    name: string,
+    time: VirtualTime,
+    private readonly probe: (address: string) => Promise<{ origin: string; instance: string } | null>,
+  ) {
+    this.name = name;
+    this.#time = time.source({ skewMs: 0 }, () => false);
+    this.registry = this.#open();
+  }
+
+  #open(): Registry {
+    return new Registry({
+      time: this.#time,
+      limits: { ...limits, forgetAfterMs: 720 * 3600 * 1000 },
+      logger: silentLogger,
+      clusterId: this.#clusterId,
+      saveClusterId: async (clusterId) => {
+        this.#clusterId = clusterId;
+      },
+      probe: this.probe,
+      loopbackAllowed: true,
+    });
+  }
+
+  stop(): void {
+    this.isUp = false;
+    this.generation += 1;
+  }
+
+  /** Comes back with its cluster id and nothing else. */
+  start(): void {
+    this.isUp = true;
+    this.registry = this.#open();
+  }
+
+  async members(version: string | null, group: string, signal: AbortSignal): Promise<MemberList> {
+    const { registry } = this;
+    registry.expire();
+    if (registry.version !== version) return registry.list(group);
+    await nap(this.#time, 5000, signal, (wake) => registry.watch(wake));
+    registry.expire();
+    return registry.list(group);
+  }
+}

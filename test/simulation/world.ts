@@ -1,0 +1,345 @@
+import { FilerError, isFailure } from '../../src/core/errors.js';
+import type { Origin, Position, Seq } from '../../src/core/clock/vector.js';
+import { formatPosition, positionsEqual } from '../../src/core/clock/vector.js';
+import type { FullPath } from '../../src/core/entry/path.js';
+import type { FileSpec } from '../../src/core/namespace/mutations.js';
+import type { FeedStart } from '../../src/core/log/feed.js';
+import { History, positionOn, Violation } from './history.js';
+import { Network } from './network.js';
+import { Random } from './random.js';
+import { SimFiler, type Surroundings } from './sim-filer.js';
+import { SimMaster } from './sim-master.js';
+import { VirtualTime } from './virtual-time.js';
+
+/** How often each thing happens, relative to the others. */
+export const weights = {
+  operation: 40,
+  pause: 30,
+  read: 8,
+  crash: 1.5,
+  crashAtCommit: 2,
+  start: 5,
+  cut: 1.5,
+  isolate: 0.7,
+  heal: 2,
+  loss: 0.7,
+  move: 0.7,
+  late: 0.5,
+  lateAlone: 0.4,
+  wipe: 0.4,
+  backup: 2,
+  restore: 0.5,
+  copy: 0.3,
+  clock: 0.8,
+  master: 0.8,
+};
+type Action = keyof typeof weights;
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly steps: number;
+  readonly verbose?: boolean;
+}
+
+/** Someone who follows a feed: by offset as long as that is good, else by position. */
+interface Reader {
+  filer: SimFiler;
+  offset: string | null;
+  seen: Map<Origin, Seq>;
+}
+
+const filersMax = 6;
+
+/** One history: a cluster, what happens to it, and whether it keeps its promises. */
+export class World {
+  readonly random: Random;
+  readonly time: VirtualTime;
+  readonly network: Network;
+  readonly history = new History();
+  readonly filers: SimFiler[] = [];
+  readonly master: SimMaster;
+  readonly stats: Record<string, number> = {};
+  readonly #around: Surroundings;
+  readonly #readers: Reader[] = [];
+  #values = 0;
+  #failure: unknown = null;
+
+  constructor(private readonly options: WorldOptions) {
+    this.random = new Random(options.seed);
+    this.time = new VirtualTime(this.random);
+    this.network = new Network(this.time, this.random);
+    this.master = new SimMaster('master', this.time, (address) => this.network.probe(this.master, this.#at(address), address));
+    this.#around = {
+      time: this.time,
+      random: this.random,
+      verbose: options.verbose ?? false,
+      connect: (from, address) => this.network.peer(from, address, (at) => this.#at(at)),
+      masters: (from) => [this.network.master(from, this.master)],
+    };
+  }
+
+  /** Runs the whole history; throws a Violation with what was broken. */
+  async run(): Promise<void> {
+    const count = 3 + this.random.below(2);
+    for (let i = 0; i < count; i++) this.#add();
+    for (const filer of this.filers) await filer.start();
+    for (let step = 0; step < this.options.steps; step++) {
+      await this.#act(this.random.weighted(weights));
+      await this.time.advance(this.random.pick([0, 1, 20, 300]));
+      for (const filer of this.filers) await this.history.check(filer, step % 10 === 9);
+      if (this.#failure) throw this.#failure;
+    }
+    await this.#settle();
+    for (const filer of this.filers) this.#operate(filer);
+    await this.#settle();
+    const [first] = this.filers as [SimFiler];
+    this.history.final(positionOn(first.disk), first);
+  }
+
+  #say(text: string): void {
+    if (this.options.verbose) console.error(`${this.time.now.toFixed(0).padStart(8)} ${text}`);
+  }
+
+  #add(): SimFiler {
+    const filer = new SimFiler(`f${this.filers.length}`, this.#around);
+    if (this.random.chance(0.3)) filer.skewMs = this.random.pick([-5000, -300, -50, 40, 300, 5000]);
+    this.filers.push(filer);
+    return filer;
+  }
+
+  #at(address: string): SimFiler | undefined {
+    return this.filers.find((filer) => filer.address === address);
+  }
+
+  async #act(action: Action): Promise<void> {
+    const { random, network, filers } = this;
+    const filer = random.pick(filers);
+    const other = random.pick(filers);
+    this.stats[action] = (this.stats[action] ?? 0) + 1;
+    if (action !== 'pause' && action !== 'operation' && action !== 'read') this.#say(`${action} ${filer.name}`);
+    switch (action) {
+      case 'operation':
+        for (let i = random.below(3); i >= 0; i--) this.#operate(random.pick(filers));
+        return;
+      case 'pause':
+        return this.time.advance(random.pick([100, 1000, 4000]));
+      case 'read':
+        return this.#read();
+      case 'crash':
+        filer.crash();
+        return;
+      case 'crashAtCommit':
+        filer.crashAtNextCommit(random.pick(['before', 'after']));
+        return;
+      case 'start':
+        return this.#startAll();
+      case 'cut':
+        network.cut.add(`${filer.name}>${other.name}`);
+        if (random.chance(0.7)) network.cut.add(`${other.name}>${filer.name}`);
+        return;
+      case 'isolate':
+        for (const node of [...filers.map(({ name }) => name), 'master']) {
+          network.cut.add(`${filer.name}>${node}`);
+          network.cut.add(`${node}>${filer.name}`);
+        }
+        return;
+      case 'heal':
+        network.heal();
+        return;
+      case 'loss':
+        network.loss = random.pick([0, 0.05, 0.3]);
+        network.duplicates = random.pick([0, 0.1, 0.5]);
+        return;
+      case 'move':
+        filer.crash();
+        filer.address = `${filer.name}:${9000 + random.below(1000)}`;
+        return filer.start();
+      case 'late':
+        if (filers.length < filersMax) return this.#add().start();
+        return;
+      case 'lateAlone': {
+        if (filers.length >= filersMax) return;
+        const added = this.#add();
+        for (const node of [...filers.map(({ name }) => name), 'master']) network.cut.add(`${added.name}>${node}`).add(`${node}>${added.name}`);
+        return added.start();
+      }
+      case 'wipe':
+        filer.crash();
+        this.history.losing(filer, filers, new Map());
+        filer.disk.wipe();
+        return filer.start();
+      case 'backup':
+        filer.backup = filer.disk.clone();
+        return;
+      case 'restore':
+        if (filer.backup === null) return;
+        filer.crash();
+        this.history.losing(filer, filers, positionOn(filer.backup));
+        filer.disk.restore(filer.backup);
+        return filer.start();
+      case 'copy': {
+        if (filers.length >= filersMax) return;
+        const disk = filer.disk.clone();
+        const added = this.#add();
+        added.disk = disk;
+        return added.start();
+      }
+      case 'clock':
+        filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000, 100_000]);
+        return;
+      case 'master':
+        if (this.master.isUp) this.master.stop();
+        else this.master.start();
+        return;
+    }
+  }
+
+  async #startAll(): Promise<void> {
+    for (const filer of this.filers) await filer.start();
+  }
+
+  #path(): FullPath {
+    const depth = 1 + this.random.below(3);
+    return Array.from({ length: depth }, () => `/${this.random.pick(['a', 'b'])}`).join('') as FullPath;
+  }
+
+  /** One client's request to one filer; what it answers is what counts. */
+  #operate(filer: SimFiler): void {
+    if (!filer.isUp) return;
+    const { random } = this;
+    const live = filer.live;
+    const { namespace } = live;
+    const path = this.#path();
+    const kind = random.weighted({ put: 45, mkdir: 10, remove: 13, removeAll: 12, move: 20 });
+    const work = async () => {
+      live.mustWrite();
+      const written = await this.#request(namespace, kind, path);
+      if (written.dot) {
+        this.history.acknowledge(filer, written.dot);
+        this.#say(`  ${filer.name} ${kind} ${path} acknowledged ${written.dot.origin.slice(0, 4)}:${written.dot.seq}`);
+      }
+    };
+    work().catch((error: unknown) => {
+      // Refusals are answers; a process that was killed gives none.
+      if (isFailure(error) || /killed|dead/.test(String(error))) return;
+      this.#failure ??= error;
+    });
+  }
+
+  #request(namespace: SimFiler['live']['namespace'], kind: 'put' | 'mkdir' | 'remove' | 'removeAll' | 'move', path: FullPath) {
+    switch (kind) {
+      case 'put': {
+        const content = Buffer.from(`v${++this.#values}`).toString('base64');
+        const spec: FileSpec = { content, size: 2, md5: '' };
+        return namespace.put(path, spec, 0o660);
+      }
+      case 'mkdir':
+        return namespace.mkdir(path, 0o755, 0);
+      case 'remove':
+        return namespace.remove(path, false);
+      case 'removeAll':
+        return namespace.remove(path, true);
+      case 'move':
+        return namespace.move(path, this.#path());
+    }
+  }
+
+  /** I7: a reader that resumes sees each change once and in order, or is told that it cannot. */
+  async #read(): Promise<void> {
+    const up = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
+    if (up.length === 0) return;
+    if (this.#readers.length < 2) {
+      const filer = this.random.pick(up);
+      this.#readers.push({ filer, offset: null, seen: new Map(filer.live.log.position) });
+    }
+    const reader = this.random.pick(this.#readers);
+    if (this.random.chance(0.1)) {
+      reader.filer = this.random.pick(up);
+      reader.offset = null;
+    }
+    if (!up.includes(reader.filer)) return;
+    const { feed, log } = reader.filer.live;
+    try {
+      let start: FeedStart = { kind: 'position', position: new Map(reader.seen) };
+      if (reader.offset !== null) {
+        try {
+          start = { kind: 'offset', index: feed.parseOffset(reader.offset) };
+        } catch (error) {
+          if (!isFailure(error, 'OFFSET_UNKNOWN')) throw error;
+        }
+      }
+      const page = await feed.read({ start, limit: 3, bytesMax: 1e6, waitMs: 0, forPeer: false }, new AbortController().signal);
+      this.#say(
+        `  read ${reader.filer.name} ${JSON.stringify(start, (_, v: unknown) => (v instanceof Map ? formatPosition(v as Position) : v))}: ${page.records.map((r) => `${r.index}=${r.origin.slice(0, 4)}:${r.seq}`).join(' ')} -> ${page.next}`,
+      );
+      for (const record of page.records) {
+        const before = reader.seen.get(record.origin) ?? 0;
+        if (record.seq !== before + 1)
+          throw new Violation('I7', `a reader of ${reader.filer.name} at ${record.origin}:${before} was given ${record.seq} (${JSON.stringify(start)})`);
+        reader.seen.set(record.origin, record.seq);
+      }
+      for (const [origin, seq] of page.position) {
+        if (seq !== (reader.seen.get(origin) ?? 0))
+          throw new Violation('I7', `a reader of ${reader.filer.name} has ${origin}:${reader.seen.get(origin) ?? 0}, and is told ${seq}`);
+      }
+      // An offset knows what this filer had applied there, not what the reader has seen elsewhere: until those are one, go by position.
+      reader.offset = positionsEqual(await feed.positionAt(page.next), reader.seen) ? feed.formatOffset(page.next) : null;
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      if (!(error instanceof FilerError)) throw error;
+      // 410: it would take a snapshot, and goes on from there.
+      if (error.code === 'LOG_TRIMMED') {
+        reader.seen = new Map(log.position);
+        reader.offset = null;
+      }
+    }
+  }
+
+  /** Heals everything, lets time pass, and expects all filers to become the same (I3). */
+  async #settle(): Promise<void> {
+    this.#say('--- heal');
+    this.network.heal();
+    if (!this.master.isUp) this.master.start();
+    for (const filer of this.filers) filer.skewMs = Math.max(-30_000, Math.min(30_000, filer.skewMs));
+    let why = '';
+    for (let second = 0; second < 200; second++) {
+      await this.#startAll();
+      await this.time.advance(1000);
+      for (const filer of this.filers) await this.history.check(filer, false);
+      if (this.#failure) throw this.#failure;
+      why = this.#unsettled();
+      if (why === '') break;
+      if (second === 60) await this.#force();
+    }
+    if (why !== '') throw new Violation('I3', why);
+    for (const filer of this.filers) await this.history.check(filer, true);
+  }
+
+  #unsettled(): string {
+    const [first] = this.filers as [SimFiler];
+    const target: Position = positionOn(first.disk);
+    for (const filer of this.filers) {
+      if (!filer.isUp || filer.live.state !== 'ready') return `${filer.name} is ${filer.isUp ? filer.live.state : 'down'}`;
+      if (!positionsEqual(positionOn(filer.disk), target))
+        return `${filer.name} is at ${formatPosition(positionOn(filer.disk))}, ${first.name} at ${formatPosition(target)}`;
+    }
+    return '';
+  }
+
+  /** Nobody can serve: an operator names the filer that has most as the first. */
+  async #force(): Promise<void> {
+    if (this.filers.some((filer) => filer.isUp && filer.live.state === 'ready')) return;
+    const total = (filer: SimFiler) => [...positionOn(filer.disk).values()].reduce((sum, seq) => sum + seq, 0) + filer.disk.content.head;
+    const chosen = [...this.filers].sort((a, b) => total(b) - total(a))[0] as SimFiler;
+    this.#say(`force ${chosen.name}`);
+    this.stats.force = (this.stats.force ?? 0) + 1;
+    chosen.crash();
+    chosen.force = true;
+    await chosen.start();
+  }
+
+  /** Ends every process, so that the next world starts with none. */
+  close(): void {
+    for (const filer of this.filers) filer.crash();
+  }
+}
