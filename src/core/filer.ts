@@ -1,6 +1,7 @@
 import { FilerError, isFailure, messageOf } from './errors.js';
 import { digestOf } from './change/digest.js';
 import { formatPosition, type Origin, type Position } from './clock/vector.js';
+import { clockMax } from './clock/version.js';
 import type { MasterPort, Member } from './cluster/member.js';
 import { Membership } from './cluster/membership.js';
 import { limits as defaults } from './config/limits.js';
@@ -133,6 +134,7 @@ export class Filer {
       changed: (list) => this.#membersChanged(list),
       adopted: (clusterId) => this.#adopt(clusterId),
       refused: (error) => this.#refused(error),
+      clockHeard: (master, seconds) => this.clockWatch.hear(master, seconds),
       heartbeatMs: limits.heartbeatMs,
       limits,
     });
@@ -218,6 +220,7 @@ export class Filer {
       );
     }
     if (phase !== 'ready') throw new FilerError('BOOTSTRAPPING', `this filer is ${this.state}; write to another one, or wait for /readyz`);
+    if (this.options.time.micros() > clockMax) throw new FilerError('CLOCK_SKEWED', 'the clock of this filer is beyond the year 2111; set it');
     const ahead = this.clockWatch.tooFarAhead();
     if (ahead !== null)
       throw new FilerError('CLOCK_SKEWED', `the clock of this filer is ${ahead.toFixed(1)} s ahead of the others; set it, or write to another filer`);

@@ -23,7 +23,17 @@ describe('Master', () => {
   let running: Master[];
 
   const start = async (options: Partial<MasterOptions> = {}): Promise<{ master: Master; client: MasterClient }> => {
-    const master = new Master({ ip: '127.0.0.1', bind: '127.0.0.1', port: 0, mdir, forgetAfterMs: limits.forgetAfterMs, time: realTime, logger: silentLogger, drainMs: 200, ...options });
+    const master = new Master({
+      ip: '127.0.0.1',
+      bind: '127.0.0.1',
+      port: 0,
+      mdir,
+      forgetAfterMs: limits.forgetAfterMs,
+      time: realTime,
+      logger: silentLogger,
+      drainMs: 200,
+      ...options,
+    });
     await master.start();
     running.push(master);
     return { master, client: new MasterClient(http, master.address) };
@@ -61,7 +71,12 @@ describe('Master', () => {
   it('answers a held question with the same list when its time is up', async () => {
     const { master, client } = await start();
     const { version } = await client.announce(announcementOf());
-    const answer = await http.request({ address: master.address, method: 'GET', path: '/cluster/filers', query: { live: 'long-poll', version, timeout: '50ms' } });
+    const answer = await http.request({
+      address: master.address,
+      method: 'GET',
+      path: '/cluster/filers',
+      query: { live: 'long-poll', version, timeout: '50ms' },
+    });
     expect(answer.json()).to.deep.include({ version });
   });
 
@@ -133,9 +148,12 @@ describe('Master', () => {
     const { version, ...status } = await client.status();
     expect(version).to.match(/^[0-9a-f]+-\d+$/);
     expect(status).to.deep.equal({ isLeader: true, leader: master.address, peers: [], clusterId: master.clusterId, filers: 1 });
-    for (const path of ['/healthz', '/readyz']) expect((await http.request({ address: master.address, method: 'GET', path })).json()).to.deep.equal({ status: 'ok' });
+    for (const path of ['/healthz', '/readyz'])
+      expect((await http.request({ address: master.address, method: 'GET', path })).json()).to.deep.equal({ status: 'ok' });
     const metrics = (await http.request({ address: master.address, method: 'GET', path: '/metrics' })).text();
-    expect(metrics).to.contain('\nkelp_master_members{state="up"} 1\nkelp_master_members{state="down"} 0\n').and.contain('kelp_master_announcements_total{outcome="ok"} 1\n');
+    expect(metrics)
+      .to.contain('\nkelp_master_members{state="up"} 1\nkelp_master_members{state="down"} 0\n')
+      .and.contain('kelp_master_announcements_total{outcome="ok"} 1\n');
   });
 
   it('refuses bad input with 4xx and a reason', async () => {
@@ -155,7 +173,8 @@ describe('Master', () => {
       ['GET', '/nothing', undefined, 'ENTRY_NOT_FOUND'],
       ['POST', '/cluster/filers', undefined, 'METHOD_NOT_ALLOWED'],
     ];
-    for (const [method, path, body, code] of cases) expect((await failure(http.request({ address, method, path, body }))).code, `${method} ${path}`).to.equal(code);
+    for (const [method, path, body, code] of cases)
+      expect((await failure(http.request({ address, method, path, body }))).code, `${method} ${path}`).to.equal(code);
     expect((await http.request({ address, method: 'GET', path: '/cluster/filers' })).json()).to.deep.include({ members: [] });
   });
 

@@ -1,11 +1,13 @@
 import { decodeChange } from '../../src/core/change/codec.js';
-import { rowsOf, type Change } from '../../src/core/change/change.js';
-import { compareStates, isLive, type Row } from '../../src/core/change/row.js';
+import { rowsOf } from '../../src/core/change/change.js';
 import { digestOf } from '../../src/core/change/digest.js';
-import { formatPosition, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
+import { isLive, type Row } from '../../src/core/change/row.js';
+import { formatPosition, positionCovers, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
 import { childPath, root, type FullPath } from '../../src/core/entry/path.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
+import type { LogRecord } from '../../src/core/store/store.js';
+import { fingerprint, Model, order } from './model.js';
 import type { SimFiler } from './sim-filer.js';
 
 /** An invariant of DESIGN §3 does not hold. */
@@ -20,68 +22,91 @@ export class Violation extends Error {
 
 const key = (origin: Origin, seq: Seq) => `${origin}:${seq}`;
 
+/** What is known of one filer's disk. */
 interface Seen {
   content: MemoryDisk['content'];
+  /** The last feed index looked at. */
   index: number;
   /** Per origin, the last seq met in this log. */
   seqs: Map<Origin, Seq>;
-  /** What was checked already: origins and how far. */
-  checked: Map<Origin, Seq>;
+  /** What `model` includes. */
+  position: Position;
+  model: Model;
+  /** True if something was committed since the last check. */
+  isStale: boolean;
 }
 
 /** Everything that was ever written and acknowledged, and whether the stores are true to it. */
 export class History {
-  readonly changes = new Map<string, Change>();
+  /** By dot: the text, and the states it brings. */
+  readonly changes = new Map<string, { text: string; rows: readonly Row[] }>();
   /** Per origin: acknowledged up to here. */
   readonly acknowledged = new Map<Origin, Seq>();
   /** Acknowledged changes whose last holder was wiped or rolled back. */
   readonly lost = new Set<string>();
-  readonly #seen = new Map<SimFiler, Seen>();
+  /** The first violation found between two checks. */
+  violation: unknown = null;
+  readonly #seen = new WeakMap<SimFiler, Seen>();
   readonly #digests = new Map<string, string>();
 
+  constructor(private readonly count: (name: string) => void) {}
+
   /** A client was told that this change, and so everything before it in that log, is durable. */
-  acknowledge(filer: SimFiler, { origin, seq }: Dot): void {
+  acknowledge({ origin, seq }: Dot): void {
     this.acknowledged.set(origin, Math.max(seq, this.acknowledged.get(origin) ?? 0));
-    this.#collect(filer, this.#seenOf(filer));
+  }
+
+  /** A transaction of this filer is durable. Whatever the process does next, its tree must be true to its position now. */
+  committed(filer: SimFiler): void {
+    try {
+      const seen = this.#seenOf(filer);
+      seen.isStale = true;
+      this.#collect(filer, seen);
+      this.#compare(filer, seen);
+    } catch (error) {
+      this.violation ??= error;
+    }
   }
 
   /** The stores are about to lose what only `filer` holds beyond `kept`. */
   losing(filer: SimFiler, all: readonly SimFiler[], kept: Position): void {
-    const others = all.filter((other) => other !== filer).map((other) => positionOn(other.disk));
+    const held = positionOn(filer.disk);
+    const [remembered] = filer.disk.content.areas.remembered.values();
+    const others = [kept, ...all.filter((other) => other !== filer).map((other) => positionOn(other.disk))];
     for (const [origin, upto] of this.acknowledged) {
       for (let seq = 1; seq <= upto; seq++) {
-        const isHeld = [kept, ...others].some((position) => (position.get(origin) ?? 0) >= seq);
-        if (!isHeld) this.lost.add(key(origin, seq));
+        // What a rejoin remembers is not in the position.
+        const loses = (held.get(origin) ?? 0) >= seq || remembered !== undefined;
+        if (loses && !others.some((position) => (position.get(origin) ?? 0) >= seq)) this.lost.add(key(origin, seq));
       }
     }
   }
 
-  /** I2, I4, I5, I6 on what has changed; `deep` checks everything, and I1 and I8 too. */
-  async check(filer: SimFiler, deep: boolean): Promise<void> {
-    const { disk } = filer;
-    const { content } = disk;
+  /** I1, I2 and I8 where something was committed; I4, I5 and I6 are looked at after every commit. */
+  async check(filer: SimFiler): Promise<void> {
+    if (this.violation) throw this.violation;
     const seen = this.#seenOf(filer);
-    this.#collect(filer, seen);
+    const { content } = filer.disk;
     const identity = identityFromMeta(content.meta);
-    if (identity === null) return;
-    for (const { origin, seq } of content.origins.values()) {
-      const from = deep ? 0 : Math.min(seen.checked.get(origin) ?? 0, seq);
-      for (let at = from + 1; at <= seq; at++) this.#included(filer, origin, at);
-      seen.checked.set(origin, seq);
-    }
-    const digest = digestOf(content.buckets);
+    if (identity === null || !seen.isStale) return;
+    seen.isStale = false;
+    this.#compare(filer, seen);
+    const reader = new MemoryStore(peek(filer.disk));
+    const recount = await reader.recount();
+    if (recount.buckets.some((sum, bucket) => sum !== content.buckets[bucket]))
+      throw new Violation('I2', `${filer.name}: the kept digest is not that of the rows`);
+    const counts = content.meta.get('counts');
+    if (counts !== undefined && counts !== JSON.stringify(recount.counts))
+      throw new Violation('I2', `${filer.name}: counts ${counts} are kept, ${JSON.stringify(recount.counts)} are there`);
+    if (JSON.stringify([...recount.children].sort()) !== JSON.stringify([...content.children.counts].sort()))
+      throw new Violation('I8', `${filer.name}: counts of children differ from the rows`);
     if (identity.phase === 'ready') {
-      const position = formatPosition(new Map([...positionOn(disk)].filter(([, seq]) => seq > 0)));
+      const position = formatPosition(new Map([...positionOn(filer.disk)].filter(([, seq]) => seq > 0)));
+      const digest = digestOf(content.buckets);
       const before = this.#digests.get(position);
       if (before !== undefined && before !== digest) throw new Violation('I2', `${filer.name}: another digest at position ${position}`);
       this.#digests.set(position, digest);
     }
-    if (!deep) return;
-    const reader = new MemoryStore(peek(disk));
-    const recount = await reader.recount();
-    if (digestOf(recount.buckets) !== digest) throw new Violation('I2', `${filer.name}: the kept digest is not that of the rows`);
-    if (JSON.stringify([...recount.children].sort()) !== JSON.stringify([...content.children.counts].sort()))
-      throw new Violation('I8', `${filer.name}: counts of children differ from the rows`);
     await this.#reachable(filer, reader);
     const own = this.acknowledged.get(identity.origin) ?? 0;
     const has = content.origins.get(identity.origin)?.seq ?? 0;
@@ -89,87 +114,105 @@ export class History {
       throw new Violation('I1', `${filer.name}: acknowledged ${identity.origin}:${own}, but has only ${has}`);
   }
 
-  /** I13: at the end every acknowledged change stands or is beaten by a greater one. */
+  /** At the end every acknowledged write stands or is beaten by a greater one (I13), and nothing deleted is back (I6). */
   final(position: Position, filer: SimFiler): void {
+    const greatest = new Model();
+    for (const { rows } of this.changes.values()) for (const row of rows) greatest.add(row);
     for (const [origin, upto] of this.acknowledged) {
       for (let seq = 1; seq <= upto; seq++) {
         if ((position.get(origin) ?? 0) >= seq || this.lost.has(key(origin, seq))) continue;
         const change = this.changes.get(key(origin, seq));
         if (!change) throw new Violation('I13', `acknowledged ${origin}:${seq} was never seen in a log`);
-        // Given up with its origin and written again: the content must stand under a greater version, or have been deleted by one.
-        for (const row of rowsOf(change))
-          if (isLive(row) && !this.#isBeaten(row) && !this.#stands(filer, row))
-            throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
+        // Given up with its origin and written again, under a greater version.
+        this.count('acknowledged change given up with its origin');
+        for (const row of change.rows) {
+          const standing = filer.disk.content.areas.tree.get(row.path);
+          if (isLive(row)) {
+            const isBeaten = order(greatest.rows.get(row.path) as Row, row) > 0;
+            if (!isBeaten && (standing === undefined || order(standing, row) < 0))
+              throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
+          } else if (isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version)) {
+            throw new Violation('I6', `${row.path}@${standing.version} was deleted by ${origin}:${seq}, which had seen it, and is back`);
+          }
+        }
       }
     }
-  }
-
-  /** True if somebody wrote something greater at the same path. */
-  #isBeaten(row: Row): boolean {
-    for (const change of this.changes.values()) for (const other of rowsOf(change)) if (other.path === row.path && compareStates(other, row) > 0) return true;
-    return false;
   }
 
   #seenOf(filer: SimFiler): Seen {
     const { content } = filer.disk;
     let seen = this.#seen.get(filer);
     if (!seen || seen.content !== content || content.head < seen.index) {
-      seen = { content, index: content.log[0] ? content.log[0].index - 1 : content.head, seqs: new Map(), checked: new Map() };
+      const index = content.log[0] ? content.log[0].index - 1 : content.head;
+      seen = { content, index, seqs: new Map(), position: new Map(), model: new Model(), isStale: true };
       this.#seen.set(filer, seen);
     }
     return seen;
   }
 
-  #stands(filer: SimFiler, row: Row): boolean {
-    const standing = filer.disk.content.areas.tree.get(row.path);
-    return standing !== undefined && compareStates(standing, row) >= 0;
-  }
-
+  /** Takes up what is new in the log; I5, I10. */
   #collect(filer: SimFiler, seen: Seen): void {
-    const { log } = filer.disk.content;
-    let low = 0;
-    let high = log.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((log[middle]?.index ?? 0) <= seen.index) low = middle + 1;
-      else high = middle;
-    }
-    for (const record of log.slice(low)) {
+    const { log, origins } = filer.disk.content;
+    let start = log.length;
+    while (start > 0 && (log[start - 1] as LogRecord).index > seen.index) start -= 1;
+    for (const record of log.slice(start)) {
       const last = seen.seqs.get(record.origin);
-      if (last !== undefined && record.seq !== last + 1 && record.seq !== filer.disk.content.origins.get(record.origin)?.first)
+      if (last !== undefined && record.seq !== last + 1 && record.seq !== origins.get(record.origin)?.first)
         throw new Violation('I5', `${filer.name}: ${record.origin}:${record.seq} follows ${last}`);
       seen.seqs.set(record.origin, record.seq);
       seen.index = record.index;
       const known = this.changes.get(key(record.origin, record.seq));
-      if (known === undefined) this.changes.set(key(record.origin, record.seq), decodeChange(record.text));
+      if (known === undefined) this.changes.set(key(record.origin, record.seq), { text: record.text, rows: rowsOf(decodeChange(record.text)) });
       else if (known.text !== record.text) throw new Violation('I10', `${filer.name}: two changes ${record.origin}:${record.seq}`);
     }
   }
 
-  #included(filer: SimFiler, origin: Origin, seq: Seq): void {
-    const change = this.changes.get(key(origin, seq));
-    if (!change) throw new Violation('I4', `${filer.name}: position covers ${origin}:${seq}, which nobody wrote`);
-    for (const row of rowsOf(change)) {
-      const standing = filer.disk.content.areas.tree.get(row.path);
-      if (standing === undefined || compareStates(standing, row) < 0) {
-        const revived = standing !== undefined && isLive(standing) && !isLive(row);
-        throw new Violation(
-          revived ? 'I6' : 'I4',
-          `${filer.name}: knows ${origin}:${seq} ${row.path}@${row.version}${isLive(row) ? '' : ' deleted'}, but has ${standing ? `${standing.version}${isLive(standing) ? '' : ' deleted'}` : 'nothing'}`,
-        );
+  /** I4 and I6: what the position covers is in the tree; and in a store that serves, nothing else is. */
+  #compare(filer: SimFiler, seen: Seen): void {
+    const { content } = filer.disk;
+    const position = positionOn(filer.disk);
+    if (!positionCovers(position, seen.position)) {
+      seen.position = new Map();
+      seen.model = new Model();
+    }
+    for (const [origin, seq] of position) {
+      for (let at = (seen.position.get(origin) ?? 0) + 1; at <= seq; at++) {
+        const change = this.changes.get(key(origin, at));
+        if (!change) throw new Violation('I4', `${filer.name}: position covers ${origin}:${at}, which nobody wrote`);
+        for (const row of change.rows) seen.model.add(row);
       }
     }
+    seen.position = position;
+    const { tree } = content.areas;
+    const isReady = content.meta.get('phase') === 'ready';
+    for (const expected of seen.model.rows.values()) {
+      const standing = tree.get(expected.path);
+      if (standing !== undefined && fingerprint(standing) === fingerprint(expected)) continue;
+      const isBehind = standing === undefined || order(standing, expected) < 0;
+      if (!isBehind && !isReady) continue;
+      const isRevived = isLive(standing) && !isLive(expected);
+      throw new Violation(
+        isRevived ? 'I6' : isBehind ? 'I4' : 'I2',
+        `${filer.name} at ${formatPosition(position)}: must have "${fingerprint(expected)}", has ${standing ? `"${fingerprint(standing)}"` : 'nothing'}`,
+      );
+    }
+    if (!isReady) return;
+    for (const row of tree.values())
+      if (!seen.model.rows.has(row.path)) throw new Violation('I2', `${filer.name} at ${formatPosition(position)}: nobody wrote "${fingerprint(row)}"`);
   }
 
+  /** I8: every live row is listed from the root, a hidden file's name too. */
   async #reachable(filer: SimFiler, reader: MemoryStore): Promise<void> {
     const shown = new Set<FullPath>();
     const stack: FullPath[] = [root];
     for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
       const { names } = await reader.list(at, { after: '', limit: 1_000_000, bytesMax: 1e9 });
-      for (const listed of names) {
-        const path = childPath(at, listed.name);
+      for (const { name, row, children } of names) {
+        const path = childPath(at, name);
         shown.add(path);
-        if (listed.children > 0 || (isLive(listed.row) && listed.row.isDirectory)) stack.push(path);
+        if (children > 0 && !isLive(row)) this.count('implied directory');
+        if (children > 0 && isLive(row) && !row.isDirectory) this.count('hidden file');
+        if (children > 0 || (isLive(row) && row.isDirectory)) stack.push(path);
       }
     }
     for (const row of filer.disk.content.areas.tree.values())

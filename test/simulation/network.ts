@@ -1,10 +1,18 @@
-import { FilerError } from '../../src/core/errors.js';
+import { FilerError, isFailure } from '../../src/core/errors.js';
 import type { MasterPort, MemberList } from '../../src/core/cluster/member.js';
 import type { ChangesPage, Peer } from '../../src/core/replication/peer.js';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
 import type { SimFiler } from './sim-filer.js';
 import type { SimMaster } from './sim-master.js';
+
+/** What the network must know of a process. */
+interface Node {
+  readonly name: string;
+  readonly isUp: boolean;
+  readonly generation: number;
+  onDeath(listener: () => void): () => void;
+}
 
 /** Messages between nodes: they take time, get lost, come twice, and do not pass where the network is cut. */
 export class Network {
@@ -13,12 +21,12 @@ export class Network {
   loss = 0;
   duplicates = 0;
   delayMs = 5;
-  bytes = 0;
   readonly #lastPages = new Map<string, ChangesPage>();
 
   constructor(
     private readonly time: VirtualTime,
     private readonly random: Random,
+    private readonly count: (name: string) => void,
   ) {}
 
   heal(): void {
@@ -30,7 +38,14 @@ export class Network {
   peer(from: SimFiler, address: string, find: (address: string) => SimFiler | undefined): Peer {
     const call = <T>(signal: AbortSignal, work: (to: SimFiler, signal: AbortSignal) => Promise<T> | T) => {
       const to = find(address);
-      return this.#call(from, to, address, signal, (inner) => work(to as SimFiler, inner));
+      return this.#call(from, to, address, signal, async (inner) => {
+        try {
+          return await work(to as SimFiler, inner);
+        } catch (error) {
+          if (isFailure(error) && !inner.aborted) this.count(`a peer answered ${error.code}`);
+          throw error;
+        }
+      });
     };
     return {
       address,
@@ -40,10 +55,12 @@ export class Network {
         const stale = this.#lastPages.get(key);
         if (stale && this.random.chance(this.duplicates)) {
           this.#lastPages.delete(key);
+          this.count('page that came twice');
           return stale;
         }
         const page = await call(signal, (to, inner) => to.live.source.changes(request, caller, inner));
-        this.bytes += page.bytes;
+        const own = find(address)?.filer?.log.identity.origin;
+        if (page.texts.some((text) => !text.includes(`"replication":{"origin":"${own}"`))) this.count('page relayed for others');
         if (page.texts.length > 0) this.#lastPages.set(key, page);
         return page;
       },
@@ -60,19 +77,34 @@ export class Network {
   }
 
   /** Asks who answers at an address, as the master does when a filer turns up elsewhere. */
-  probe(from: { name: string; isUp: boolean }, to: SimFiler | undefined, address: string): Promise<{ origin: string; instance: string } | null> {
+  probe(from: Node, to: SimFiler | undefined, address: string): Promise<{ origin: string; instance: string } | null> {
     return this.#call(from, to, address, new AbortController().signal, () => (to as SimFiler).live.info()).catch(() => null);
   }
 
+  /** One request and its answer. A caller that has died meanwhile hears nothing, so that no dead process goes on. */
   async #call<T>(
-    from: { name: string; isUp: boolean; generation?: number },
-    to: { name: string; isUp: boolean; generation?: number } | undefined,
+    from: Node,
+    to: Node | undefined,
+    address: string,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T> | T,
+  ): Promise<T> {
+    const { generation } = from;
+    const [outcome] = await Promise.allSettled([this.#exchange(from, to, address, signal, work)]);
+    if (from.generation !== generation) return new Promise<never>(() => {});
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  }
+
+  async #exchange<T>(
+    from: Node,
+    to: Node | undefined,
     address: string,
     signal: AbortSignal,
     work: (signal: AbortSignal) => Promise<T> | T,
   ): Promise<T> {
     const unreachable = () => new FilerError('PEER_UNREACHABLE', `${address} does not answer`);
-    const passes = (a: { name: string; isUp: boolean }, b: { name: string; isUp: boolean }) =>
+    const passes = (a: Node, b: Node) =>
       a.isUp && b.isUp && !this.cut.has(`${a.name}>${b.name}`) && !this.random.chance(this.loss);
     await this.time.sleep(this.random.next() * this.delayMs, signal);
     if (to === undefined || !passes(from, to)) {
@@ -81,28 +113,27 @@ export class Network {
       throw unreachable();
     }
     const { generation } = to;
-    const gone = new AbortController();
     const inner = new AbortController();
     const abort = () => inner.abort(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    let hush = () => {};
+    const unplug = from.onDeath(() => inner.abort(hungUp));
+    // A node that dies while it works never answers; the caller notices after a while.
+    const death = new Promise<never>((_, reject) => {
+      hush = to.onDeath(() => void this.time.schedule(this.random.next() * 1000, () => reject(unreachable())));
+    });
     try {
-      // A node that dies while it works never answers; the caller notices after a while.
-      const watch = this.#watch(to, generation, gone.signal);
-      const answer = await Promise.race([Promise.resolve().then(() => work(inner.signal)), watch]);
+      const answer = await Promise.race([Promise.resolve().then(() => work(inner.signal)), death]);
       await this.time.sleep(this.random.next() * this.delayMs, signal);
       if (!passes(to, from) || to.generation !== generation) throw unreachable();
       return answer;
     } finally {
       signal.removeEventListener('abort', abort);
-      gone.abort();
-      inner.abort(unreachable());
-    }
-  }
-
-  async #watch(to: { isUp: boolean; generation?: number }, generation: number | undefined, ended: AbortSignal): Promise<never> {
-    for (;;) {
-      await this.time.sleep(1000, ended);
-      if (!to.isUp || to.generation !== generation) throw new FilerError('PEER_UNREACHABLE', 'the connection broke');
+      hush();
+      unplug();
+      inner.abort(hungUp);
     }
   }
 }
+
+const hungUp = new FilerError('PEER_UNREACHABLE', 'the caller has hung up');

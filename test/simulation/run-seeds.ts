@@ -5,7 +5,8 @@ export interface SeedResult {
   readonly seed: number;
   /** What was broken; null if nothing was. */
   readonly violation: string | null;
-  readonly stats: Record<string, number>;
+  /** How often each thing has happened. */
+  readonly coverage: Readonly<Record<string, number>>;
 }
 
 /** Runs one history. A failure that is no violation is one too: the core must not throw. */
@@ -13,10 +14,10 @@ export async function runSeed(seed: number, steps: number, verbose = false): Pro
   const world = new World({ seed, steps, verbose });
   try {
     await world.run();
-    return { seed, violation: null, stats: world.stats };
+    return { seed, violation: null, coverage: world.coverage.counts };
   } catch (error) {
     const violation = error instanceof Violation ? error.message : `BUG ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
-    return { seed, violation, stats: world.stats };
+    return { seed, violation, coverage: world.coverage.counts };
   } finally {
     world.close();
   }

@@ -22,7 +22,7 @@ let failed = 0;
 const totals: Record<string, number> = {};
 for (let seed = from; seed < from + count; seed++) {
   const result = await runSeed(seed, Number(values.steps), values.verbose);
-  for (const [name, times] of Object.entries(result.stats)) totals[name] = (totals[name] ?? 0) + times;
+  for (const [name, times] of Object.entries(result.coverage)) totals[name] = (totals[name] ?? 0) + times;
   if (result.violation === null) continue;
   failed += 1;
   console.log(`seed ${seed}: ${result.violation}`);

@@ -16,6 +16,10 @@ export interface Surroundings {
   readonly verbose: boolean;
   connect(from: SimFiler, address: string): Peer;
   masters(from: SimFiler): MasterPort[];
+  /** A transaction is on the disk; its process may be about to die. */
+  committed(filer: SimFiler): void;
+  /** Counts what has happened. */
+  count(name: string): void;
 }
 
 /** A filer process on a disk: the real core, started, crashed, moved; the disk wiped, restored, copied. */
@@ -28,9 +32,11 @@ export class SimFiler {
   filer: Filer | null = null;
   backup: MemoryDisk | null = null;
   force = false;
+  /** What its disk is, should it find that it is not what it was. */
+  nature: 'restored' | 'copy' = 'restored';
   /** Dies at its next commit: before or after it is written. */
   #trap: 'before' | 'after' | null = null;
-  onCrash: () => void = () => {};
+  readonly #onDeath = new Set<() => void>();
 
   constructor(
     readonly name: string,
@@ -57,7 +63,10 @@ export class SimFiler {
     const source = time.source(this, isDead);
     const store = new MemoryStore(this.disk, {
       beforeCommit: () => this.#commitFault('before', isDead),
-      afterCommit: () => this.#commitFault('after', isDead),
+      afterCommit: () => {
+        this.around.committed(this);
+        this.#commitFault('after', isDead);
+      },
     });
     this.#trap = null;
     const logger = verbose
@@ -90,6 +99,13 @@ export class SimFiler {
     this.generation += 1;
     this.filer = null;
     this.disk.owner = null;
+    for (const listener of this.#onDeath) listener();
+  }
+
+  /** Calls `listener` whenever the process dies; returns what takes that back. */
+  onDeath(listener: () => void): () => void {
+    this.#onDeath.add(listener);
+    return () => this.#onDeath.delete(listener);
   }
 
   crashAtNextCommit(when: 'before' | 'after'): void {
@@ -101,7 +117,7 @@ export class SimFiler {
     if (this.#trap !== when) return;
     this.#trap = null;
     this.crash();
-    this.onCrash();
+    this.around.count(`killed ${when} a commit`);
     throw new Error(`killed ${when} a commit`);
   }
 }

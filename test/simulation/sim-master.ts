@@ -12,6 +12,7 @@ export class SimMaster {
   isUp = true;
   generation = 0;
   registry: Registry;
+  readonly #onDeath = new Set<() => void>();
   #clusterId: string | null = null;
   readonly #time: TimeSource;
 
@@ -42,6 +43,13 @@ export class SimMaster {
   stop(): void {
     this.isUp = false;
     this.generation += 1;
+    for (const listener of this.#onDeath) listener();
+  }
+
+  /** Calls `listener` whenever the process dies; returns what takes that back. */
+  onDeath(listener: () => void): () => void {
+    this.#onDeath.add(listener);
+    return () => this.#onDeath.delete(listener);
   }
 
   /** Comes back with its cluster id and nothing else. */

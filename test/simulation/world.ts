@@ -1,12 +1,13 @@
-import { FilerError, isFailure } from '../../src/core/errors.js';
-import type { Origin, Position, Seq } from '../../src/core/clock/vector.js';
+import { isFailure } from '../../src/core/errors.js';
+import type { Position } from '../../src/core/clock/vector.js';
 import { formatPosition, positionsEqual } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
-import type { FeedStart } from '../../src/core/log/feed.js';
+import { Coverage } from './coverage.js';
 import { History, positionOn, Violation } from './history.js';
 import { Network } from './network.js';
 import { Random } from './random.js';
+import { Reader } from './reader.js';
 import { SimFiler, type Surroundings } from './sim-filer.js';
 import { SimMaster } from './sim-master.js';
 import { VirtualTime } from './virtual-time.js';
@@ -27,6 +28,7 @@ export const weights = {
   late: 0.5,
   lateAlone: 0.4,
   wipe: 0.4,
+  lose: 0.4,
   backup: 2,
   restore: 0.5,
   copy: 0.3,
@@ -41,13 +43,7 @@ export interface WorldOptions {
   readonly verbose?: boolean;
 }
 
-/** Someone who follows a feed: by offset as long as that is good, else by position. */
-interface Reader {
-  filer: SimFiler;
-  offset: string | null;
-  seen: Map<Origin, Seq>;
-}
-
+const filersMin = 3;
 const filersMax = 6;
 
 /** One history: a cluster, what happens to it, and whether it keeps its promises. */
@@ -55,19 +51,20 @@ export class World {
   readonly random: Random;
   readonly time: VirtualTime;
   readonly network: Network;
-  readonly history = new History();
+  readonly coverage = new Coverage();
+  readonly history = new History(this.coverage.count);
   readonly filers: SimFiler[] = [];
   readonly master: SimMaster;
-  readonly stats: Record<string, number> = {};
   readonly #around: Surroundings;
   readonly #readers: Reader[] = [];
+  #made = 0;
   #values = 0;
   #failure: unknown = null;
 
   constructor(private readonly options: WorldOptions) {
     this.random = new Random(options.seed);
     this.time = new VirtualTime(this.random);
-    this.network = new Network(this.time, this.random);
+    this.network = new Network(this.time, this.random, this.coverage.count);
     this.master = new SimMaster('master', this.time, (address) => this.network.probe(this.master, this.#at(address), address));
     this.#around = {
       time: this.time,
@@ -75,6 +72,11 @@ export class World {
       verbose: options.verbose ?? false,
       connect: (from, address) => this.network.peer(from, address, (at) => this.#at(at)),
       masters: (from) => [this.network.master(from, this.master)],
+      committed: (filer) => {
+        this.history.committed(filer);
+        this.coverage.committed(filer);
+      },
+      count: this.coverage.count,
     };
   }
 
@@ -86,8 +88,7 @@ export class World {
     for (let step = 0; step < this.options.steps; step++) {
       await this.#act(this.random.weighted(weights));
       await this.time.advance(this.random.pick([0, 1, 20, 300]));
-      for (const filer of this.filers) await this.history.check(filer, step % 10 === 9);
-      if (this.#failure) throw this.#failure;
+      await this.#check();
     }
     await this.#settle();
     for (const filer of this.filers) this.#operate(filer);
@@ -96,12 +97,17 @@ export class World {
     this.history.final(positionOn(first.disk), first);
   }
 
+  async #check(): Promise<void> {
+    for (const filer of this.filers) await this.history.check(filer);
+    if (this.#failure) throw this.#failure;
+  }
+
   #say(text: string): void {
     if (this.options.verbose) console.error(`${this.time.now.toFixed(0).padStart(8)} ${text}`);
   }
 
   #add(): SimFiler {
-    const filer = new SimFiler(`f${this.filers.length}`, this.#around);
+    const filer = new SimFiler(`f${this.#made++}`, this.#around);
     if (this.random.chance(0.3)) filer.skewMs = this.random.pick([-5000, -300, -50, 40, 300, 5000]);
     this.filers.push(filer);
     return filer;
@@ -115,7 +121,7 @@ export class World {
     const { random, network, filers } = this;
     const filer = random.pick(filers);
     const other = random.pick(filers);
-    this.stats[action] = (this.stats[action] ?? 0) + 1;
+    this.coverage.count(`did ${action}`);
     if (action !== 'pause' && action !== 'operation' && action !== 'read') this.#say(`${action} ${filer.name}`);
     switch (action) {
       case 'operation':
@@ -168,6 +174,12 @@ export class World {
         this.history.losing(filer, filers, new Map());
         filer.disk.wipe();
         return filer.start();
+      case 'lose':
+        if (filers.length <= filersMin) return;
+        filer.crash();
+        this.history.losing(filer, filers, new Map());
+        filers.splice(filers.indexOf(filer), 1);
+        return;
       case 'backup':
         filer.backup = filer.disk.clone();
         return;
@@ -176,12 +188,14 @@ export class World {
         filer.crash();
         this.history.losing(filer, filers, positionOn(filer.backup));
         filer.disk.restore(filer.backup);
+        filer.nature = 'restored';
         return filer.start();
       case 'copy': {
         if (filers.length >= filersMax) return;
         const disk = filer.disk.clone();
         const added = this.#add();
         added.disk = disk;
+        added.nature = 'copy';
         return added.start();
       }
       case 'clock':
@@ -215,7 +229,7 @@ export class World {
       live.mustWrite();
       const written = await this.#request(namespace, kind, path);
       if (written.dot) {
-        this.history.acknowledge(filer, written.dot);
+        this.history.acknowledge(written.dot);
         this.#say(`  ${filer.name} ${kind} ${path} acknowledged ${written.dot.origin.slice(0, 4)}:${written.dot.seq}`);
       }
     };
@@ -244,55 +258,13 @@ export class World {
     }
   }
 
-  /** I7: a reader that resumes sees each change once and in order, or is told that it cannot. */
   async #read(): Promise<void> {
     const up = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
     if (up.length === 0) return;
-    if (this.#readers.length < 2) {
-      const filer = this.random.pick(up);
-      this.#readers.push({ filer, offset: null, seen: new Map(filer.live.log.position) });
-    }
+    if (this.#readers.length < 2) this.#readers.push(new Reader(this.random.pick(up), this.coverage.count));
     const reader = this.random.pick(this.#readers);
-    if (this.random.chance(0.1)) {
-      reader.filer = this.random.pick(up);
-      reader.offset = null;
-    }
-    if (!up.includes(reader.filer)) return;
-    const { feed, log } = reader.filer.live;
-    try {
-      let start: FeedStart = { kind: 'position', position: new Map(reader.seen) };
-      if (reader.offset !== null) {
-        try {
-          start = { kind: 'offset', index: feed.parseOffset(reader.offset) };
-        } catch (error) {
-          if (!isFailure(error, 'OFFSET_UNKNOWN')) throw error;
-        }
-      }
-      const page = await feed.read({ start, limit: 3, bytesMax: 1e6, waitMs: 0, forPeer: false }, new AbortController().signal);
-      this.#say(
-        `  read ${reader.filer.name} ${JSON.stringify(start, (_, v: unknown) => (v instanceof Map ? formatPosition(v as Position) : v))}: ${page.records.map((r) => `${r.index}=${r.origin.slice(0, 4)}:${r.seq}`).join(' ')} -> ${page.next}`,
-      );
-      for (const record of page.records) {
-        const before = reader.seen.get(record.origin) ?? 0;
-        if (record.seq !== before + 1)
-          throw new Violation('I7', `a reader of ${reader.filer.name} at ${record.origin}:${before} was given ${record.seq} (${JSON.stringify(start)})`);
-        reader.seen.set(record.origin, record.seq);
-      }
-      for (const [origin, seq] of page.position) {
-        if (seq !== (reader.seen.get(origin) ?? 0))
-          throw new Violation('I7', `a reader of ${reader.filer.name} has ${origin}:${reader.seen.get(origin) ?? 0}, and is told ${seq}`);
-      }
-      // An offset knows what this filer had applied there, not what the reader has seen elsewhere: until those are one, go by position.
-      reader.offset = positionsEqual(await feed.positionAt(page.next), reader.seen) ? feed.formatOffset(page.next) : null;
-    } catch (error) {
-      if (error instanceof Violation) throw error;
-      if (!(error instanceof FilerError)) throw error;
-      // 410: it would take a snapshot, and goes on from there.
-      if (error.code === 'LOG_TRIMMED') {
-        reader.seen = new Map(log.position);
-        reader.offset = null;
-      }
-    }
+    if (!this.filers.includes(reader.filer) || this.random.chance(0.1)) reader.moveTo(this.random.pick(up));
+    if (up.includes(reader.filer)) this.#say(`  ${await reader.read()}`);
   }
 
   /** Heals everything, lets time pass, and expects all filers to become the same (I3). */
@@ -305,14 +277,12 @@ export class World {
     for (let second = 0; second < 200; second++) {
       await this.#startAll();
       await this.time.advance(1000);
-      for (const filer of this.filers) await this.history.check(filer, false);
-      if (this.#failure) throw this.#failure;
+      await this.#check();
       why = this.#unsettled();
       if (why === '') break;
       if (second === 60) await this.#force();
     }
     if (why !== '') throw new Violation('I3', why);
-    for (const filer of this.filers) await this.history.check(filer, true);
   }
 
   #unsettled(): string {
@@ -332,7 +302,7 @@ export class World {
     const total = (filer: SimFiler) => [...positionOn(filer.disk).values()].reduce((sum, seq) => sum + seq, 0) + filer.disk.content.head;
     const chosen = [...this.filers].sort((a, b) => total(b) - total(a))[0] as SimFiler;
     this.#say(`force ${chosen.name}`);
-    this.stats.force = (this.stats.force ?? 0) + 1;
+    this.coverage.count('filer forced by an operator');
     chosen.crash();
     chosen.force = true;
     await chosen.start();

@@ -1,5 +1,5 @@
 import { FilerError } from '../errors.js';
-import { isOrigin, isSeq, type Vector } from '../clock/vector.js';
+import { isOrigin, isSeq, vectorIncludes, type Vector } from '../clock/vector.js';
 import { isVersion } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
 import { joinPath, parsePath, type FullPath } from '../entry/path.js';
@@ -93,7 +93,10 @@ export function checkEntry(value: unknown, field: string): Entry {
     const extended = objectAt(entry.extended, `${field}.extended`);
     for (const key in extended) if (typeof extended[key] !== 'string') throw invalid(`${field}.extended.${key.slice(0, 40)}`, 'must be base64 text');
   }
-  if (entry.chunks != null && !Array.isArray(entry.chunks)) throw invalid(`${field}.chunks`, 'must be an array');
+  if (entry.chunks != null) {
+    if (!Array.isArray(entry.chunks)) throw invalid(`${field}.chunks`, 'must be an array');
+    entry.chunks.forEach((chunk, i) => objectAt(chunk, `${field}.chunks[${i}]`));
+  }
   if (entry.content != null && typeof entry.content !== 'string') throw invalid(`${field}.content`, 'must be base64 text');
   return entry as Entry;
 }
@@ -128,6 +131,8 @@ export function decodeChange(line: string, field = 'change'): Change {
   const change = objectAt(parsed, field);
   const event = objectAt(change.eventNotification, `${field}.eventNotification`);
   const replication = objectAt(change.replication, `${field}.replication`);
+  // It goes on to others as it came, one line, with `applied` put in front of its last two braces.
+  if (!text.endsWith(end) || /[\n\r]/.test(text) || Object.keys(change).at(-1) !== 'replication') throw invalid(field, 'must be one line of JSON with replication as its last field');
   const { origin, seq, hash, version, author, clusters } = replication;
   if (!isOrigin(origin)) throw invalid(`${field}.replication.origin`, 'must be 16 hex digits');
   if (!isSeq(seq) || seq === 0) throw invalid(`${field}.replication.seq`, 'must be a whole number above 0');
@@ -136,8 +141,12 @@ export function decodeChange(line: string, field = 'change'): Change {
   if (!isOrigin(author)) throw invalid(`${field}.replication.author`, 'must be 16 hex digits');
   if (clusters !== undefined && !(Array.isArray(clusters) && clusters.every((c) => typeof c === 'string')))
     throw invalid(`${field}.replication.clusters`, 'must be an array of text');
-  const vector = checkVector(replication.vector, `${field}.replication.vector`);
-  if (!((vector[author] ?? 0) >= version)) throw invalid(`${field}.replication.vector`, 'must include the change itself');
+  const vectorAt = (name: 'vector' | 'oldVector'): Vector => {
+    const vector = checkVector(replication[name], `${field}.replication.${name}`);
+    if (!vectorIncludes(vector, author, version)) throw invalid(`${field}.replication.${name}`, 'must include the change itself');
+    return vector;
+  };
+  const vector = vectorAt('vector');
 
   const hasOld = event.oldEntry != null;
   const hasNew = event.newEntry != null;
@@ -149,11 +158,11 @@ export function decodeChange(line: string, field = 'change'): Change {
   if (hasNew) {
     const entry = checkEntry(event.newEntry, `${field}.newEntry`);
     newPath = pathAt(event.newParentPath || change.directory, entry.name, `${field}.newEntry`);
-    newEntry = canonicalJson(entry);
+    newEntry = canonicalJson(entry, `${field}.newEntry`);
     isDirectory = entry.isDirectory;
   }
   const isRename = oldPath !== null && newPath !== null && oldPath !== newPath;
-  const oldVector = isRename ? checkVector(replication.oldVector, `${field}.replication.oldVector`) : null;
+  const oldVector = isRename ? vectorAt('oldVector') : null;
   return {
     origin,
     seq,

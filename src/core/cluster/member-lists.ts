@@ -52,15 +52,16 @@ export class MemberLists {
   take(master: string, list: MemberList, now: number): void {
     const before = this.#words.get(master);
     const version = parseListVersion(list.version);
-    const sameStart = before?.version != null && before.version.epoch === version?.epoch;
-    if (sameStart && before.version.n > version.n) return;
+    const last = before?.version ?? null;
+    const sameStart = last !== null && last.epoch === version?.epoch;
+    if (sameStart && last.n > version.n) return;
     const heard = new Map<Origin, { member: Member; heardAt: number }>();
     for (const member of list.members) {
       // Masters' clocks differ; how long ago it was does not.
       const ageMs = Math.max(0, list.time / 1000 - member.lastHeard);
       heard.set(member.origin, { member, heardAt: now - ageMs });
     }
-    const stillKept = sameStart ? [...before.listed].filter((origin) => this.#kept.has(origin)) : [];
+    const stillKept = sameStart ? [...(before?.listed ?? [])].filter((origin) => this.#kept.has(origin)) : [];
     const listed = new Set([...stillKept, ...heard.keys()]);
     this.#words.set(master, { version, heard, listed, reachable: true });
     this.#merge(now);

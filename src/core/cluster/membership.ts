@@ -36,6 +36,8 @@ export interface MembershipOptions {
   readonly adopted: (clusterId: string) => Promise<void>;
   /** A master refuses this filer (ORIGIN_IN_USE, CLUSTER_MISMATCH, TOPOLOGY_MIXED); null once no master does any longer. */
   readonly refused: (error: FilerError | null) => void;
+  /** A master has told its wall clock: seconds ahead of ours. */
+  readonly clockHeard?: (master: string, seconds: number) => void;
 }
 
 /** One master as this filer knows it. */
@@ -149,7 +151,10 @@ export class Membership {
         });
         if (announcement().clusterId !== null) return;
       }
-      await time.sleep(backoffMs(round, this.#backoff, () => time.random()), signal);
+      await time.sleep(
+        backoffMs(round, this.#backoff, () => time.random()),
+        signal,
+      );
     }
   }
 
@@ -218,9 +223,15 @@ export class Membership {
     const clusterId = announcement().clusterId;
     if (clusterId !== null && list.clusterId !== null && list.clusterId !== clusterId) {
       // Its members are strangers, whatever it thinks of us.
-      this.#refuse(contact, new FilerError('CLUSTER_MISMATCH', `master ${master.address} serves cluster ${list.clusterId}, this filer belongs to ${clusterId}`, { clusterId: list.clusterId }));
+      this.#refuse(
+        contact,
+        new FilerError('CLUSTER_MISMATCH', `master ${master.address} serves cluster ${list.clusterId}, this filer belongs to ${clusterId}`, {
+          clusterId: list.clusterId,
+        }),
+      );
       return false;
     }
+    this.#options.clockHeard?.(master.address, (list.time - time.micros()) / 1e6);
     this.#lists.take(master.address, list, time.monotonic());
     contact.version = list.version;
     await this.#publish(master.address);

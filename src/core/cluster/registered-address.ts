@@ -41,7 +41,7 @@ export function isLoopback(host: string): boolean {
  * `loopbackAllowed`, because each machine would take it for itself.
  * @throws FilerError PARAMETER_INVALID
  */
-export function checkRegisteredAddress(text: string, loopbackAllowed: boolean): void {
+export function checkAddress(text: string, loopbackAllowed: boolean): void {
   const shown = `address: "${text.slice(0, 80)}"`;
   const host = hostOf(text);
   if (host === null) throw new FilerError('PARAMETER_INVALID', `${shown} is not host:port`);

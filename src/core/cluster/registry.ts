@@ -4,7 +4,7 @@ import type { TimeSource } from '../time.js';
 import type { Origin } from '../clock/vector.js';
 import { formatListVersion } from './list-version.js';
 import type { Announcement, Member, MemberList } from './member.js';
-import { checkRegisteredAddress } from './registered-address.js';
+import { checkAddress } from './registered-address.js';
 
 export interface RegistryLimits {
   /** A member not heard of for this long is down. */
@@ -102,7 +102,7 @@ export class Registry {
    * for an address peers could not use, TOO_MANY_ORIGINS; OVERLOADED, STORE_FAILED if it cannot be decided or kept just now
    */
   async announce(announcement: Announcement): Promise<MemberList> {
-    checkRegisteredAddress(announcement.address, this.#options.loopbackAllowed);
+    checkAddress(announcement.address, this.#options.loopbackAllowed);
     let cleared: Announcement | null = null;
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       // Judged again after every await: others registered meanwhile.
@@ -148,10 +148,14 @@ export class Registry {
   #refuseForeign(announcement: Announcement): void {
     const { origin, clusterId, address, kind, storeId, group } = announcement;
     if (clusterId !== null && this.#clusterId !== null && clusterId !== this.#clusterId) {
-      throw new FilerError('CLUSTER_MISMATCH', `filer ${origin} belongs to cluster ${clusterId}, this master to ${this.#clusterId}; name the master of its own cluster`, {
-        clusterId: this.#clusterId,
-        theirs: clusterId,
-      });
+      throw new FilerError(
+        'CLUSTER_MISMATCH',
+        `filer ${origin} belongs to cluster ${clusterId}, this master to ${this.#clusterId}; name the master of its own cluster`,
+        {
+          clusterId: this.#clusterId,
+          theirs: clusterId,
+        },
+      );
     }
     for (const { announcement: other } of this.#members.values()) {
       // Whoever stood at this address or under this origin before is replaced, not mixed with.
@@ -176,11 +180,15 @@ export class Registry {
       this.#options.logger.info(`filer ${newcomer.origin} moved from ${holder.address} to ${newcomer.address}`);
       return;
     }
-    throw new FilerError('ORIGIN_IN_USE', `origin ${holder.origin} is alive at ${holder.address}; the store at ${newcomer.address} is a copy: give it ids of its own with filer.store.id --regenerate`, {
-      origin: holder.origin,
-      address: holder.address,
-      instance: found.instance,
-    });
+    throw new FilerError(
+      'ORIGIN_IN_USE',
+      `origin ${holder.origin} is alive at ${holder.address}; the store at ${newcomer.address} is a copy: give it ids of its own with filer.store.id --regenerate`,
+      {
+        origin: holder.origin,
+        address: holder.address,
+        instance: found.instance,
+      },
+    );
   }
 
   /** Takes the first id that comes; others that come meanwhile wait and are compared with it. */

@@ -11,6 +11,8 @@ export const limits = {
   /** All headers of a request: a position of 400 origins is about 14 KiB and stands in three headers. */
   headerBytesMax: 64 * 1024,
   headersMax: 200,
+  /** Objects and arrays within each other in an entry: it is walked by recursion, and the stack has an end. */
+  jsonDepthMax: 100,
 
   // ---- feed
   /** Changes in one page. */
@@ -51,8 +53,19 @@ export const limits = {
   listEntriesMax: 10_000,
   /** Entries one recursive delete or rename may touch (flag --subtreeLimit): it is one transaction. */
   subtreeEntries: 100_000,
+  /** Bytes of entries in one page of a listing, which carries their content; at least one entry goes out. */
+  listBytes: 8 * 1024 * 1024,
   /** Milliseconds a read waits for Filer-Min-Position. */
   positionWaitMs: 10_000,
+  positionWaitMsMax: 60_000,
+  /** What a multipart form may have besides the file: other fields, headers, boundaries; bytes. */
+  formExtraBytes: 64 * 1024,
+  formParts: 100,
+  formFieldBytes: 1024,
+  formHeaderBytes: 8 * 1024,
+  formHeaders: 20,
+  /** How long a client waits for a recursive delete or a move: up to `subtreeEntries` changes in one transaction. */
+  subtreeMs: 120_000,
 
   // ---- the door
   /** Decisions that share a transaction. */

@@ -77,7 +77,7 @@ export function withoutEmpty(entry: Entry): Entry {
   const kept: Entry = { name: entry.name, isDirectory: entry.isDirectory };
   for (const [field, value] of Object.entries(entry)) {
     if (field === 'name' || field === 'isDirectory') continue;
-    const inner = field === 'attributes' ? Object.fromEntries(Object.entries(value as object).filter(([, v]) => !isEmpty(v))) : value;
+    const inner = field === 'attributes' ? Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => !isEmpty(v))) : value;
     if (!isEmpty(inner)) kept[field] = inner;
   }
   return kept;

@@ -28,6 +28,11 @@ function checkName(name: string): void {
     throw new FilerError('NAME_TOO_LONG', `a name may have at most ${nameBytesMax} bytes`);
 }
 
+function checkLength(path: FullPath): FullPath {
+  if (path.length > pathBytesMax / 3 && Buffer.byteLength(path) > pathBytesMax) throw new FilerError('NAME_TOO_LONG', `a path may have at most ${pathBytesMax} bytes`);
+  return path;
+}
+
 /**
  * Checks and normalises an already decoded path. Empty components are dropped (`/a//b/` is `/a/b`).
  * @throws FilerError PATH_INVALID, NAME_TOO_LONG
@@ -70,7 +75,7 @@ export function encodeUrlPath(path: FullPath): string {
 export function joinPath(directory: FullPath, name: string): FullPath {
   if (name === '' || name.includes('/')) throw new FilerError('PATH_INVALID', `"${name.slice(0, 80)}" is not one name`);
   checkName(name);
-  return childPath(directory, name);
+  return checkLength(childPath(directory, name));
 }
 
 /** `joinPath` for a name that is known to be good. */
@@ -101,9 +106,12 @@ export function isWithin(path: FullPath, top: FullPath): boolean {
   return top === '/' || path === top || (path.startsWith(top) && path.charCodeAt(top.length) === 47);
 }
 
-/** `path`, moved from below `from` to below `to`. */
+/**
+ * `path`, moved from below `from` to below `to`.
+ * @throws FilerError NAME_TOO_LONG
+ */
 export function rebase(path: FullPath, from: FullPath, to: FullPath): FullPath {
-  return (to + path.slice(from.length)) as FullPath;
+  return checkLength((to + path.slice(from.length)) as FullPath);
 }
 
 /** True for kelp's own entries, which are not listed and never cross clusters. */

@@ -92,7 +92,8 @@ export class HttpClient {
       throw unreachable(address, error);
     }
     if (status >= 400) throw refusal(address, method, path, status, bytes);
-    if (status >= 300 && status !== 304) throw new FilerError('PEER_UNREACHABLE', `${address} answers with a redirect, which is not followed; name the right address`, { peer: address });
+    if (status >= 300 && status !== 304)
+      throw new FilerError('PEER_UNREACHABLE', `${address} answers with a redirect, which is not followed; name the right address`, { peer: address });
     return {
       status,
       headers: answered,

@@ -18,7 +18,8 @@ export function refuseForeign(incoming: IncomingMessage, hosts: ReadonlySet<stri
 
   const named = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
   const host = headers.host?.toLowerCase();
-  if (named !== 1 || !host) throw new FilerError('PARAMETER_INVALID', `a request must have one Host header, this one has ${named === 1 ? 'an empty one' : named}`);
+  if (named !== 1 || !host)
+    throw new FilerError('PARAMETER_INVALID', `a request must have one Host header, this one has ${named === 1 ? 'an empty one' : named}`);
   const name = host.replace(/:\d*$/, '');
   // An address is no name that somebody else could point at us, so the one that was dialled is ours too.
   if (!hosts.has(name) && name !== hostOf(socket.localAddress ?? '')) {
@@ -33,7 +34,10 @@ export function refuseForeign(incoming: IncomingMessage, hosts: ReadonlySet<stri
 
 /** An address or name as it stands in a Host header, without a port. */
 export function hostOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/^\[|\]$/g, '').toLowerCase();
+  const plain = address
+    .replace(/^::ffff:(?=\d+\.)/i, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase();
   return plain.includes(':') ? `[${plain}]` : plain;
 }
 

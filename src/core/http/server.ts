@@ -72,9 +72,19 @@ export class HttpServer {
       await once(this.#server, 'listening');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-        throw new FilerError('ADDRESS_IN_USE', `${shown} is in use; stop the process that listens there or choose another --port`, { address: shown }, { cause: error });
+        throw new FilerError(
+          'ADDRESS_IN_USE',
+          `${shown} is in use; stop the process that listens there or choose another --port`,
+          { address: shown },
+          { cause: error },
+        );
       }
-      throw new FilerError('USAGE', `cannot listen on ${shown} (${messageOf(error)}); choose another --ip.bind or --port`, { address: shown }, { cause: error });
+      throw new FilerError(
+        'USAGE',
+        `cannot listen on ${shown} (${messageOf(error)}); choose another --ip.bind or --port`,
+        { address: shown },
+        { cause: error },
+      );
     }
     this.#server.on('error', (error) => this.#options.logger.error(`the listening socket failed: ${messageOf(error)}`));
     return { host, port: (this.#server.address() as AddressInfo).port };
@@ -154,7 +164,9 @@ export class HttpServer {
   }
 
   #bug(request: IncomingRequest, error: unknown): void {
-    this.#options.logger.error(`${request.method} ${request.rawPath.slice(0, 200)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.#options.logger.error(
+      `${request.method} ${request.rawPath.slice(0, 200)}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
   }
 
   async #send(response: Response, request: IncomingRequest, outgoing: ServerResponse): Promise<void> {

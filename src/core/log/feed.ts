@@ -19,6 +19,8 @@ export interface FeedQuery {
   readonly start: FeedStart;
   /** Whose changes; undefined = everybody's. */
   readonly origins?: readonly Origin[];
+  /** Only changes with versions from here on. A start by time implies it; a reader that goes on by offset says it again. */
+  readonly since?: Version;
   /** Only changes with versions up to here; the read ends at the head seen when this time has passed. */
   readonly until?: Version;
   /** Only changes to this path or below it, a rename's either side. */
@@ -179,7 +181,7 @@ export class Feed {
   async #scan(query: FeedQuery, index: FeedIndex, from: Position, beyond: Position | undefined, state: LogState): Promise<FeedPage> {
     const records: LogRecord[] = [];
     const seqs = new Map(from);
-    const isFiltered = query.pathPrefix !== undefined || query.until !== undefined || query.start.kind === 'since';
+    const isFiltered = query.pathPrefix !== undefined || query.until !== undefined || sinceOf(query) !== undefined;
     let bytes = 0;
     let scanned = 0;
     let next = index;
@@ -244,9 +246,13 @@ export class Feed {
   }
 }
 
+function sinceOf({ start, since }: FeedQuery): Version | undefined {
+  return since ?? (start.kind === 'since' ? start.since : undefined);
+}
+
 function matches(record: LogRecord, query: FeedQuery): boolean {
   if (query.until !== undefined && record.version > query.until) return false;
-  if (query.start.kind === 'since' && record.version < query.start.since) return false;
+  if (record.version < (sinceOf(query) ?? 0)) return false;
   if (query.pathPrefix === undefined) return true;
   const top = query.pathPrefix;
   const { oldPath, newPath } = decodeChange(record.text);

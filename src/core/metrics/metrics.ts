@@ -19,7 +19,9 @@ export const metricTable = {
 type Table = Readonly<Record<string, Metric>>;
 type Names<T extends Table, K extends Metric['kind']> = { [N in keyof T]: T[N]['kind'] extends K ? N : never }[keyof T] & string;
 /** One value for each label of the metric. */
-export type Labels<M extends Metric> = M extends { labels: readonly (infer L extends string)[] } ? Readonly<Record<L, string>> : Readonly<Record<never, string>>;
+export type Labels<M extends Metric> = M extends { labels: readonly (infer L extends string)[] }
+  ? Readonly<Record<L, string>>
+  : Readonly<Record<never, string>>;
 
 interface Series {
   value: number;

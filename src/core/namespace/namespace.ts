@@ -61,18 +61,20 @@ export class Namespace {
   }
 
   /**
-   * Names of a directory in byte order; kelp's own entries are left out. `keep` filters names, and `options.limit` counts what it keeps.
-   * @throws FilerError ENTRY_NOT_FOUND if `directory` is not shown as a directory
+   * Names of a directory in byte order; kelp's own entries are left out. `keep` filters names; `options.limit` and `options.bytesMax`
+   * count what it keeps, so a page may be shorter than its limit though more names follow.
    */
   async list(directory: FullPath, options: ListOptions, keep: NameFilter = () => true): Promise<Listing> {
     const entries: Found[] = [];
+    let bytes = 0;
     let { after, inclusive } = options;
     for (;;) {
       const { names, more } = await this.store.list(directory, { ...options, after, inclusive });
       for (const listed of names) {
         const path = childPath(directory, listed.name);
         if (isReserved(path) || !keep(listed.name)) continue;
-        if (entries.length >= options.limit) return { entries, hasMore: true };
+        bytes += listed.row?.entry?.length ?? 0;
+        if (entries.length >= options.limit || (entries.length > 0 && bytes > options.bytesMax)) return { entries, hasMore: true };
         const found = shownAs(path, listed.row, listed.children);
         if (found) entries.push(found);
       }

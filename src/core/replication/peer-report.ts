@@ -1,4 +1,4 @@
-import { positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
+import { positionDistance, type Origin, type Position } from '../clock/vector.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
@@ -37,10 +37,9 @@ export interface ReportParts {
 
 /** Everything this filer knows of one peer. */
 export async function reportPeer(subscription: Subscription, follower: Follower | undefined, parts: ReportParts): Promise<PeerReport> {
-  const { log, time } = parts;
+  const { time } = parts;
   const behind = subscription.behind();
   const { lastContact, rate, state } = subscription;
-  const canCompare = state === 'following' && subscription.digest !== '' && positionsEqual(subscription.head, log.position);
   const etaSeconds = behind.seconds === null ? null : behind.events === 0 ? 0 : rate > 0 ? Math.ceil(behind.events / rate) : null;
   return {
     origin: subscription.origin,
@@ -55,7 +54,7 @@ export async function reportPeer(subscription: Subscription, follower: Follower 
     lastContact: lastContact === null ? null : new Date(time.micros() / 1000 - (time.monotonic() - lastContact)).toISOString(),
     error: subscription.error && { code: subscription.error.code, error: subscription.error.message },
     skewSeconds: Math.round(subscription.skewSeconds * 1000) / 1000,
-    digest: canCompare ? (subscription.digest === log.digest ? 'equal' : 'different') : 'unknown',
+    digest: subscription.digestVerdict(),
   };
 }
 

@@ -4,7 +4,8 @@ import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
 
 /** States of a filer as `GET store` says them. Only `ready` takes client writes; `ready` and `staging` work inside serve peers. */
-export type FilerState = 'starting' | 'bootstrapping' | 'rejoining' | 'readonly' | 'ready' | 'refused';
+export const filerStates = ['starting', 'bootstrapping', 'rejoining', 'readonly', 'ready', 'refused'] as const;
+export type FilerState = (typeof filerStates)[number];
 
 /** What a filer says of itself to anybody who asks; asking changes nothing. */
 export interface FilerInfo {

@@ -83,12 +83,17 @@ export class Source {
   /**
    * Reads one page of the feed; a held read ends when this filer stops serving. No caller = a reader that is no peer: it
    * is not made known, and waits on the places that are left to such.
-   * @throws FilerError as `greet` does; LOG_TRIMMED, OVERLOADED
+   * @throws FilerError as `greet` does; LOG_TRIMMED, OVERLOADED; OFFSET_UNKNOWN if the feed was begun anew meanwhile
    */
   async read(query: Omit<FeedQuery, 'forPeer'>, caller: Caller | null, signal: AbortSignal): Promise<FeedPage> {
+    const { feed, log } = this.parts;
+    const { epoch } = log.identity;
     await this.#meet(caller);
     const held = anySignal(signal, this.hooks.serving());
-    return this.parts.feed.read({ ...query, forPeer: caller !== null }, held.signal).finally(held.release);
+    const page = await feed.read({ ...query, forPeer: caller !== null }, held.signal).finally(held.release);
+    // A snapshot was merged while this read was held: what it brought is in no feed, so the page would pass it by in silence.
+    if (log.identity.epoch !== epoch) throw new FilerError('OFFSET_UNKNOWN', 'the feed of this filer was begun anew meanwhile; ask again with position=');
+    return page;
   }
 
   /**

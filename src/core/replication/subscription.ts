@@ -2,7 +2,7 @@ import { anySignal } from '../abort.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import type { Change } from '../change/change.js';
 import { decodeChange } from '../change/codec.js';
-import { joinPositions, positionDistance, type Origin, type Position } from '../clock/vector.js';
+import { joinPositions, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -86,6 +86,9 @@ export class Subscription {
   #poll: AbortController | null = null;
   #run: Promise<void> | null = null;
   #failures = 0;
+  #saidDifferent = false;
+  /** When the peer last said who it is, monotonic milliseconds. */
+  #metAt = 0;
 
   constructor(
     public member: Member,
@@ -124,11 +127,18 @@ export class Subscription {
     return { events, seconds: Math.max(0, (time.micros() - since) / 1e6), bytes: Math.round(events * mean) };
   }
 
+  /** How the trees compare, as far as both are known at one position. */
+  digestVerdict(): 'equal' | 'different' | 'unknown' {
+    if (this.state !== 'following' || this.digest === '' || !positionsEqual(this.head, this.log.position)) return 'unknown';
+    return this.digest === this.log.digest ? 'equal' : 'different';
+  }
+
   async #loop(signal: AbortSignal): Promise<void> {
     const { time, limits, logger, hooks } = this.options;
     while (!signal.aborted) {
       try {
-        await this.#connect(signal);
+        if (this.state !== 'connecting' && this.#failures === 0) this.#become('connecting', null);
+        await this.#meet(signal);
         await this.#follow(signal);
       } catch (error) {
         if (isAbort(error, signal) || signal.aborted) return;
@@ -154,22 +164,24 @@ export class Subscription {
     }
   }
 
-  async #connect(signal: AbortSignal): Promise<void> {
+  /** Asks the peer who it is, what time it has and how far it is; checks that it may be followed. */
+  async #meet(signal: AbortSignal): Promise<void> {
     const { time, hooks } = this.options;
-    if (this.state !== 'connecting' && this.#failures === 0) this.#become('connecting', null);
     const asked = time.micros();
     const info = await this.peer.info(signal);
     const answered = time.micros();
     this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
+    this.#metAt = time.monotonic();
     this.#heard(info.position, info.digest);
     await hooks.met(this, info);
     signal.throwIfAborted();
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
+    const { time, limits } = this.options;
     let asked = this.#fetch(this.log.position, signal);
     for (;;) {
-      const { page, origins } = await asked;
+      const { page, changes } = await asked;
       signal.throwIfAborted();
       if (page === null) {
         asked = this.#fetch(this.log.position, signal);
@@ -179,6 +191,8 @@ export class Subscription {
       this.#heard(page.head, page.digest);
       if (this.state !== 'following') this.#become('following', null);
       if (page.texts.length === 0) {
+        // An idle stream says nothing of clocks, and a peer may have become another one behind the same address.
+        if (time.monotonic() - this.#metAt > limits.peerPollMs) await this.#meet(signal);
         asked = this.#fetch(this.log.position, signal);
         continue;
       }
@@ -187,7 +201,6 @@ export class Subscription {
       const next = this.#fetch(joinPositions(this.log.position, page.position), signal);
       // It is awaited when this page is applied; a failure until then is not unhandled.
       next.catch(() => {});
-      const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
       await this.#apply(changes, signal);
       asked = next;
     }
@@ -218,8 +231,8 @@ export class Subscription {
     this.options.hooks.changed(this);
   }
 
-  /** One poll. Resolves with no page if it was ended to ask for other origins. */
-  async #fetch(position: Position, signal: AbortSignal): Promise<{ page: ChangesPage | null; origins: readonly Origin[] }> {
+  /** One poll, read and checked: while the page before it is written. Resolves with no page if it was ended to ask for other origins. */
+  async #fetch(position: Position, signal: AbortSignal): Promise<{ page: ChangesPage | null; changes: readonly Change[] }> {
     const { limits, time, hooks } = this.options;
     const origins = hooks.origins(this);
     const poll = new AbortController();
@@ -229,9 +242,11 @@ export class Subscription {
       // Jitter: polls that began together should not all come back together.
       const waitMs = Math.round(limits.peerPollMs * (0.8 + 0.2 * time.random()));
       const request = { origins, position, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs };
-      return { page: await this.peer.changes(request, hooks.caller(), ended.signal), origins };
+      const page = await this.peer.changes(request, hooks.caller(), ended.signal);
+      const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
+      return { page, changes };
     } catch (error) {
-      if (poll.signal.aborted && !signal.aborted) return { page: null, origins };
+      if (poll.signal.aborted && !signal.aborted) return { page: null, changes: [] };
       throw error;
     } finally {
       ended.release();
@@ -240,12 +255,15 @@ export class Subscription {
   }
 
   #heard(head: Position, digest: string): void {
-    const { time, hooks } = this.options;
+    const { time, hooks, logger } = this.options;
     this.lastContact = time.monotonic();
     this.head = joinPositions(this.head, head);
     this.digest = digest;
     const isBehind = positionDistance(this.head, this.log.position) > 0;
     this.#behindSince = isBehind ? (this.#behindSince ?? time.micros()) : null;
+    const verdict = this.digestVerdict();
+    if (verdict === 'different' && !this.#saidDifferent) logger.error(`${this.peer.address} (${this.origin}) has another digest at the same position: run kelp filer.store.id --check on both stores`);
+    if (verdict !== 'unknown') this.#saidDifferent = verdict === 'different';
     hooks.changed(this);
   }
 

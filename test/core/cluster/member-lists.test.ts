@@ -10,7 +10,11 @@ const b = hexId('b');
 describe('MemberLists', () => {
   /** Wall clock of a master, milliseconds; each has its own. */
   const wall = 1_000_000_000;
-  const member = (origin: string, state: 'up' | 'down', agoMs: number, clock = wall): Member => ({ ...announcementOf({ origin }), state, lastHeard: clock - agoMs });
+  const member = (origin: string, state: 'up' | 'down', agoMs: number, clock = wall): Member => ({
+    ...announcementOf({ origin }),
+    state,
+    lastHeard: clock - agoMs,
+  });
   const list = (version: string, members: Member[], clock = wall): MemberList => ({ clusterId: hexId('c'), version, time: clock * 1000, members });
   const brief = (lists: MemberLists): string => lists.members.map(({ origin, state }) => `${origin[0]} ${state}`).join(', ');
   const saved = [member(a, 'up', 0), member(b, 'up', 0)];

@@ -77,10 +77,10 @@ describe('Membership', () => {
 
   it('registers and hears of others as they come, without waiting for its heartbeat', async () => {
     const m1 = master();
-    const first = filer([m1], a);
+    const first = filer([m1], { ...a, clusterId: hexId('c') });
     await settle();
     expect(first.list).to.equal('a up');
-    filer([m1], b);
+    filer([m1], { ...b, clusterId: hexId('c') });
     await settle();
     expect(first.list).to.equal('a up, b up');
     expect(first.lists).to.deep.equal(['a up', 'a up, b up']);
@@ -88,11 +88,11 @@ describe('Membership', () => {
 
   it('hands on a list only when more than positions and times changed', async () => {
     const m1 = master();
-    const first = filer([m1], a);
+    const first = filer([m1], { ...a, clusterId: hexId('c') });
     await time.advance(60_000);
     const heard = first.membership.members[0]?.lastHeard ?? 0;
     expect(time.micros() / 1000 - heard, 'yet it is fresh').to.be.below(limits.heartbeatMs + 1);
-    expect(first.lists).to.deep.equal(['a up', 'a up']);
+    expect(first.lists).to.deep.equal(['a up']);
   });
 
   it('sees a silent filer go down and come back', async () => {
@@ -151,7 +151,9 @@ describe('Membership', () => {
     const [m1, m2] = [master(), master()];
     const both = [filer([m1, m2], a), filer([m1, m2], b)];
     await settle();
-    expect(m1.registry.clusterId).to.match(/^[0-9a-f]{16}$/).and.to.equal(m2.registry.clusterId);
+    expect(m1.registry.clusterId)
+      .to.match(/^[0-9a-f]{16}$/)
+      .and.to.equal(m2.registry.clusterId);
     expect(both.map(({ announcement }) => announcement.clusterId)).to.deep.equal([m1.registry.clusterId, m1.registry.clusterId]);
     expect(both.map(({ list }) => list)).to.deep.equal(['a up, b up', 'a up, b up']);
   });
@@ -165,7 +167,8 @@ describe('Membership', () => {
     m2.reachable = false;
     await time.advance(limits.memberDownMs - limits.heartbeatMs);
     expect(first.list, 'for now').to.equal('a up, b up');
-    await time.advance(2 * limits.heartbeatMs);
+    // Until the loss is noticed, until the other master's next word, and until that is old enough.
+    await time.advance(4 * limits.heartbeatMs);
     expect(first.list, 'nobody in reach has heard of it').to.equal('a up, b down');
   });
 

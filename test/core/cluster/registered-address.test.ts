@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { checkRegisteredAddress, isLoopback } from '../../../src/core/cluster/registered-address.js';
-import { FilerError } from '../../../src/core/errors.js';
+import { checkAddress, isLoopback } from '../../../src/core/cluster/registered-address.js';
+import { type FilerError } from '../../../src/core/errors.js';
 
 type Verdict = 'always' | 'never' | 'on loopback only';
 
@@ -43,7 +43,7 @@ describe('registered address', () => {
   ];
   const accepts = (address: string, loopbackAllowed: boolean): boolean => {
     try {
-      checkRegisteredAddress(address, loopbackAllowed);
+      checkAddress(address, loopbackAllowed);
       return true;
     } catch (error) {
       expect((error as FilerError).code).to.equal('PARAMETER_INVALID');

@@ -61,10 +61,34 @@ describe('Registry', () => {
       { what: 'restart at its address', again: { instance: 'two' }, outcome: 'ok', asked: false },
       { what: 'the same process under another address', again: { address: at(2) }, found: { origin: a, instance: 'one' }, outcome: 'ok', asked: false },
       { what: 'moved: nobody at the old address', again: { address: at(2), instance: 'two' }, outcome: 'ok', asked: true },
-      { what: 'moved: another filer at the old address', again: { address: at(2), instance: 'two' }, found: { origin: b, instance: 'x' }, outcome: 'ok', asked: true },
-      { what: 'moved: the old address leads to the newcomer', again: { address: at(2), instance: 'two' }, found: { origin: a, instance: 'two' }, outcome: 'ok', asked: true },
-      { what: 'copy: the original is alive', again: { address: at(2), instance: 'two' }, found: { origin: a, instance: 'one' }, outcome: 'ORIGIN_IN_USE', asked: true },
-      { what: 'copy: the original has restarted meanwhile', again: { address: at(2), instance: 'two' }, found: { origin: a, instance: 'three' }, outcome: 'ORIGIN_IN_USE', asked: true },
+      {
+        what: 'moved: another filer at the old address',
+        again: { address: at(2), instance: 'two' },
+        found: { origin: b, instance: 'x' },
+        outcome: 'ok',
+        asked: true,
+      },
+      {
+        what: 'moved: the old address leads to the newcomer',
+        again: { address: at(2), instance: 'two' },
+        found: { origin: a, instance: 'two' },
+        outcome: 'ok',
+        asked: true,
+      },
+      {
+        what: 'copy: the original is alive',
+        again: { address: at(2), instance: 'two' },
+        found: { origin: a, instance: 'one' },
+        outcome: 'ORIGIN_IN_USE',
+        asked: true,
+      },
+      {
+        what: 'copy: the original has restarted meanwhile',
+        again: { address: at(2), instance: 'two' },
+        found: { origin: a, instance: 'three' },
+        outcome: 'ORIGIN_IN_USE',
+        asked: true,
+      },
     ];
     for (const { what, again, found, outcome, asked } of cases) {
       it(`${what}: ${outcome}`, async () => {
@@ -83,7 +107,9 @@ describe('Registry', () => {
       await registry.announce(first);
       alive.set(at(1), { origin: a, instance: 'one' });
       const error = await registry.announce({ ...first, address: at(2), instance: 'two' }).catch((failure: FilerError) => failure);
-      expect(error).to.have.property('fields').that.deep.equals({ origin: a, address: at(1), instance: 'one' });
+      expect(error)
+        .to.have.property('fields')
+        .that.deep.equals({ origin: a, address: at(1), instance: 'one' });
       expect(error).to.have.property('message').that.contains('filer.store.id --regenerate');
     });
 
@@ -91,7 +117,9 @@ describe('Registry', () => {
       const registry = registryOf();
       await registry.announce(first);
       alive.set(at(2), { origin: a, instance: 'two' }).set(at(3), { origin: a, instance: 'three' });
-      const outcomes = await Promise.all([2, 3].map((port) => codeOf(registry.announce({ ...first, address: at(port), instance: port === 2 ? 'two' : 'three' }))));
+      const outcomes = await Promise.all(
+        [2, 3].map((port) => codeOf(registry.announce({ ...first, address: at(port), instance: port === 2 ? 'two' : 'three' }))),
+      );
       expect(outcomes).to.deep.equal(['ok', 'ORIGIN_IN_USE']);
       expect(brief(registry.list(''))).to.deep.equal(['a 2 up']);
     });
@@ -247,7 +275,10 @@ describe('Registry', () => {
         expect(await codeOf(answer)).to.equal(outcome);
         if (outcome === 'ok') return;
         const error: unknown = await answer.catch((failure: unknown) => failure);
-        expect(error).to.have.property('message').that.contains(first.storeId ?? a).and.contains(second.storeId ?? b);
+        expect(error)
+          .to.have.property('message')
+          .that.contains(first.storeId ?? a)
+          .and.contains(second.storeId ?? b);
       });
     }
   });

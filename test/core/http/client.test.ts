@@ -48,7 +48,12 @@ describe('HttpClient', () => {
   });
 
   it('falls back on the status when no code comes with it', async () => {
-    for (const [status, code] of [[404, 'ENTRY_NOT_FOUND'], [503, 'OVERLOADED'], [418, 'PARAMETER_INVALID'], [599, 'INTERNAL']] as const) {
+    for (const [status, code] of [
+      [404, 'ENTRY_NOT_FOUND'],
+      [503, 'OVERLOADED'],
+      [418, 'PARAMETER_INVALID'],
+      [599, 'INTERNAL'],
+    ] as const) {
       listener = (_, outgoing) => outgoing.writeHead(status).end('<html>');
       expect((await failure(get())).code).to.equal(code);
     }
@@ -67,7 +72,11 @@ describe('HttpClient', () => {
       ['when the answer stops in the middle', (_, outgoing) => void outgoing.writeHead(200, { 'Content-Length': 10 }).write('abc'), /stopped in the middle/],
       ['when the connection breaks', (incoming) => incoming.socket.destroy(), /connection broke/],
       ['when the answer is too large', (_, outgoing) => outgoing.end('x'.repeat(2000)), /too large/],
-      ['when the headers are too large', (_, outgoing) => outgoing.writeHead(200, { 'X-Long': 'x'.repeat(limits.headerBytesMax) }).end(), /headers of the answer are too large/],
+      [
+        'when the headers are too large',
+        (_, outgoing) => outgoing.writeHead(200, { 'X-Long': 'x'.repeat(limits.headerBytesMax) }).end(),
+        /headers of the answer are too large/,
+      ],
     ];
     for (const [what, behave, why] of cases) {
       it(what, async () => {
@@ -88,7 +97,9 @@ describe('HttpClient', () => {
     it('when its JSON is cut', async () => {
       listener = (_, outgoing) => outgoing.end('[1,2');
       const answer = await get();
-      expect(() => answer.json()).to.throw(FilerError).with.property('code', 'PEER_UNREACHABLE');
+      expect(() => answer.json())
+        .to.throw(FilerError)
+        .with.property('code', 'PEER_UNREACHABLE');
     });
   });
 

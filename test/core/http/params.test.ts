@@ -46,7 +46,8 @@ describe('parameters', () => {
     const read = (text: string) => readInteger(new Query(text), 'limit', { min: 1, max: 10_000, fallback: 1000 });
     expect(read('')).to.equal(1000);
     expect(read('limit=10000')).to.equal(10_000);
-    for (const bad of ['0', '10001', '-1', '1.5', '1e3', '', 'ten', '9'.repeat(40)]) expect(refusal(() => read(`limit=${bad}`))).to.match(/^limit: "9*.*" is not a whole number from 1 to 10000$/);
+    for (const bad of ['0', '10001', '-1', '1.5', '1e3', '', 'ten', '9'.repeat(40)])
+      expect(refusal(() => read(`limit=${bad}`))).to.match(/^limit: "9*.*" is not a whole number from 1 to 10000$/);
   });
 
   it('shorten a long bad value', () => {
@@ -63,7 +64,13 @@ describe('parameters', () => {
   it('are times, truths, ids and words', () => {
     expect(readTimestamp(new Query('since=1970-01-01T00:00:01Z'), 'since')).to.equal(1_000_000);
     expect(refusal(() => readTimestamp(new Query('since=yesterday'), 'since'))).to.contain('RFC 3339');
-    expect([new Query('p'), new Query('p=y'), new Query('p=true'), new Query('p=0'), new Query('')].map((query) => readBoolean(query, 'p'))).to.deep.equal([true, true, true, false, false]);
+    expect([new Query('p'), new Query('p=y'), new Query('p=true'), new Query('p=0'), new Query('')].map((query) => readBoolean(query, 'p'))).to.deep.equal([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
     expect(refusal(() => readBoolean(new Query('p=maybe'), 'p'))).to.contain('true or false');
     expect(readHex(new Query('o=00ff'), 'o', 4)).to.equal('00ff');
     expect(refusal(() => readHex(new Query('o=00FF'), 'o', 4))).to.contain('4 lower-case hex digits');

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FilerError } from '../../../src/core/errors.js';
+import { type FilerError } from '../../../src/core/errors.js';
 import { empty, Router, type Method, type Route } from '../../../src/core/http/router.js';
 
 const route = (method: Method, path: string): Route => ({ method, path, role: 'open', summary: `${method} ${path}`, handler: async () => empty(200) });
@@ -34,7 +34,8 @@ describe('Router', () => {
   });
 
   it('says 404 for unknown paths and 405 with the methods there are', () => {
-    for (const path of ['/', '/nothing', '/members/', '/members/a/b', '/status/']) expect(refusal(() => api.match('GET', path)).code, path).to.equal('ENTRY_NOT_FOUND');
+    for (const path of ['/', '/nothing', '/members/', '/members/a/b', '/status/'])
+      expect(refusal(() => api.match('GET', path)).code, path).to.equal('ENTRY_NOT_FOUND');
     expect(refusal(() => api.match('POST', '/members/x')).fields).to.deep.equal({ allow: 'PUT, DELETE' });
     expect(refusal(() => api.match('PUT', '/status')).fields).to.deep.equal({ allow: 'GET, HEAD' });
     expect(refusal(() => filer.match('OPTIONS', '/a')).code).to.equal('METHOD_NOT_ALLOWED');

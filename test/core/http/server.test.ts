@@ -69,7 +69,11 @@ describe('HttpServer', () => {
 
     it('failures with their status, code and fields, and says when to come back', async () => {
       handler = async () => Promise.reject(new FilerError('LOG_TRIMMED', 'position 12 is gone', { first: 40 }));
-      expect(await failure(http.request({ address, method: 'GET', path: '/call' }))).to.deep.include({ code: 'LOG_TRIMMED', message: 'position 12 is gone', fields: { first: 40 } });
+      expect(await failure(http.request({ address, method: 'GET', path: '/call' }))).to.deep.include({
+        code: 'LOG_TRIMMED',
+        message: 'position 12 is gone',
+        fields: { first: 40 },
+      });
       handler = async () => Promise.reject(new FilerError('OVERLOADED', 'too much'));
       expect(await rawHttp(port, 'GET /call HTTP/1.1', 'Host: localhost', 'Connection: close')).to.match(/^HTTP\/1.1 503 [^]*\r\nRetry-After: 1\r\n/);
     });
@@ -88,7 +92,9 @@ describe('HttpServer', () => {
     });
 
     it('405 with the methods there are', async () => {
-      expect(await rawHttp(port, 'OPTIONS /call HTTP/1.1', 'Host: localhost', 'Connection: close')).to.match(/^HTTP\/1.1 405 [^]*\r\nAllow: GET, HEAD, PUT\r\n/);
+      expect(await rawHttp(port, 'OPTIONS /call HTTP/1.1', 'Host: localhost', 'Connection: close')).to.match(
+        /^HTTP\/1.1 405 [^]*\r\nAllow: GET, HEAD, PUT\r\n/,
+      );
     });
 
     it('a stream no faster than it is read, and ends it when the reader goes', async () => {
@@ -132,13 +138,17 @@ describe('HttpServer', () => {
 
     it('are refused while they stream in, and the answer still arrives', async () => {
       const chunks = Array.from({ length: 50 }, () => `1000\r\n${'x'.repeat(4096)}`);
-      expect(await rawHttp(port, 'PUT /small HTTP/1.1', 'Host: localhost', 'Connection: close', 'Transfer-Encoding: chunked', '', ...chunks, '0')).to.contain(' 413 ').and.contain('BODY_TOO_LARGE');
+      expect(await rawHttp(port, 'PUT /small HTTP/1.1', 'Host: localhost', 'Connection: close', 'Transfer-Encoding: chunked', '', ...chunks, '0'))
+        .to.contain(' 413 ')
+        .and.contain('BODY_TOO_LARGE');
     });
 
     it('are not asked for when they would be refused', async () => {
       const head = ['PUT /small HTTP/1.1', 'Host: localhost', 'Expect: 100-continue'];
       const refused = await rawHttp(port, ...head, 'Content-Length: 99');
-      expect(refused).to.match(/^HTTP\/1.1 413 /).and.match(/\r\nConnection: close\r\n/);
+      expect(refused)
+        .to.match(/^HTTP\/1.1 413 /)
+        .and.match(/\r\nConnection: close\r\n/);
       const accepted = await rawHttp(port, ...head, 'Connection: close', 'Content-Length: 4', '', 'ab');
       expect(accepted).to.match(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 /);
     });
@@ -172,10 +182,20 @@ describe('HttpServer', () => {
       ['a proxy request', ['GET http://localhost/call HTTP/1.1', 'Host: localhost'], 400, 'PATH_INVALID'],
       ['a target without a slash', ['OPTIONS * HTTP/1.1', 'Host: localhost'], 400, 'PATH_INVALID'],
       ['a write from another site', ['PUT /call HTTP/1.1', 'Host: localhost', 'Origin: http://evil.example', 'Content-Length: 0'], 403, 'HOST_REFUSED'],
-      ['a write from another port of this machine', ['PUT /call HTTP/1.1', 'Host: localhost:1', 'Origin: http://localhost:2', 'Content-Length: 0'], 403, 'HOST_REFUSED'],
+      [
+        'a write from another port of this machine',
+        ['PUT /call HTTP/1.1', 'Host: localhost:1', 'Origin: http://localhost:2', 'Content-Length: 0'],
+        403,
+        'HOST_REFUSED',
+      ],
       ['a write from a page without an origin', ['PUT /call HTTP/1.1', 'Host: localhost', 'Origin: null', 'Content-Length: 0'], 403, 'HOST_REFUSED'],
       ['a write a browser calls cross-site', ['PUT /call HTTP/1.1', 'Host: localhost', 'Sec-Fetch-Site: cross-site', 'Content-Length: 0'], 403, 'HOST_REFUSED'],
-      ['more headers than it may have', ['GET /call HTTP/1.1', 'Host: localhost', ...Array.from({ length: limits.headersMax + 50 }, (_, i) => `X-${i}: 1`)], 400, 'PARAMETER_INVALID'],
+      [
+        'more headers than it may have',
+        ['GET /call HTTP/1.1', 'Host: localhost', ...Array.from({ length: limits.headersMax + 50 }, (_, i) => `X-${i}: 1`)],
+        400,
+        'PARAMETER_INVALID',
+      ],
       ['headers beyond their bytes', ['GET /call HTTP/1.1', 'Host: localhost', `X: ${'x'.repeat(limits.headerBytesMax)}`], 431, null],
       ['what is no HTTP', ['hello'], 400, null],
       ['length and chunks at once', ['PUT /call HTTP/1.1', 'Host: localhost', 'Content-Length: 1', 'Transfer-Encoding: chunked'], 400, null],
@@ -204,7 +224,9 @@ describe('HttpServer', () => {
 
     it('odd targets without falling over', async () => {
       for (const target of ['//evil.example/call', '/%00', '/%', '/..%2f..', '/call?limit=%ff&limit', '/?', '/#x']) {
-        expect(await rawHttp(port, `GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close'), target).to.match(/^HTTP\/1.1 [245]\d\d /).and.not.match(/^HTTP\/1.1 500/);
+        expect(await rawHttp(port, `GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close'), target)
+          .to.match(/^HTTP\/1.1 [245]\d\d /)
+          .and.not.match(/^HTTP\/1.1 500/);
       }
     });
   });

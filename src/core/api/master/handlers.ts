@@ -70,7 +70,14 @@ export function masterRoutes(options: MasterHandlersOptions): Route[] {
       summary: 'who leads, which cluster this is, how many filers there are',
       handler: async () => {
         const { up, down } = registry.counts;
-        const status: ClusterStatus = { isLeader: true, leader: address(), peers: [], clusterId: registry.clusterId, version: registry.version, filers: up + down };
+        const status: ClusterStatus = {
+          isLeader: true,
+          leader: address(),
+          peers: [],
+          clusterId: registry.clusterId,
+          version: registry.version,
+          filers: up + down,
+        };
         return json(200, status);
       },
     },
@@ -78,7 +85,14 @@ export function masterRoutes(options: MasterHandlersOptions): Route[] {
 }
 
 /** The list at once if its version is not `version`, else when it changes or after `waitMs`. @throws FilerError OVERLOADED; the signal's reason */
-export async function heldList(registry: Registry, polls: LongPoll, version: string | null, group: string, waitMs: number, signal: AbortSignal): Promise<MemberList> {
+export async function heldList(
+  registry: Registry,
+  polls: LongPoll,
+  version: string | null,
+  group: string,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<MemberList> {
   await polls.until(() => registry.version !== version, waitMs, signal);
   return registry.list(group);
 }

@@ -42,7 +42,12 @@ export function announcementFromJson(origin: Origin, body: unknown): Announcemen
 }
 
 export function memberListToJson(list: MemberList): Record<string, unknown> {
-  const members = list.members.map(({ origin, state, lastHeard, ...announcement }) => ({ origin, ...announcementToJson({ origin, ...announcement }), state, lastHeard }));
+  const members = list.members.map(({ origin, state, lastHeard, ...announcement }) => ({
+    origin,
+    ...announcementToJson({ origin, ...announcement }),
+    state,
+    lastHeard,
+  }));
   return { clusterId: list.clusterId, version: list.version, time: list.time, members };
 }
 
@@ -109,7 +114,8 @@ function hexId(value: unknown, what: string): string {
 }
 
 function name(value: unknown, what: string, charsMax: number = limits.nameCharsMax, charsMin = 1): string {
-  if (typeof value !== 'string' || value.length < charsMin || value.length > charsMax) throw invalid(what, `must be a text of ${charsMin} to ${charsMax} characters`);
+  if (typeof value !== 'string' || value.length < charsMin || value.length > charsMax)
+    throw invalid(what, `must be a text of ${charsMin} to ${charsMax} characters`);
   return value;
 }
 

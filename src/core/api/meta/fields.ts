@@ -51,7 +51,12 @@ export class Fields {
     return word;
   }
 
-  /** A number; null too if `nullable`. */
+  boolean(name: string): boolean {
+    const value = this.#values[name];
+    if (typeof value !== 'boolean') throw invalidField(this.at + name, 'must be true or false');
+    return value;
+  }
+
   number(name: string): number {
     const value = this.#values[name];
     if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidField(this.at + name, 'must be a number');

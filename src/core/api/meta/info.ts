@@ -1,6 +1,6 @@
 import { positionToJson } from '../../clock/vector.js';
 import { filerStates, type FilerInfo } from '../../replication/peer.js';
-import { Fields } from './fields.js';
+import { Fields, invalidField } from './fields.js';
 
 /* GET store: what a filer says of itself. */
 
@@ -15,6 +15,7 @@ const isHash = (value: unknown): value is string => typeof value === 'string' &&
 export function infoFromJson(body: unknown): FilerInfo {
   const info = new Fields(body);
   const counts = info.inner('counts');
+  if (info.number('protocol') !== 1) throw invalidField('protocol', 'must be 1; this program knows no other');
   return {
     storeId: info.hex('storeId', 16),
     origin: info.hex('origin', 16),
@@ -26,7 +27,7 @@ export function infoFromJson(body: unknown): FilerInfo {
     address: info.text('address', 262),
     state: info.word('state', filerStates),
     program: info.text('program'),
-    protocol: info.number('protocol') as 1,
+    protocol: 1,
     position: info.position('position'),
     hashes: info.byOrigin('hashes', 'must be 12 hex digits', isHash),
     floor: info.whole('floor'),

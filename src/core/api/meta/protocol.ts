@@ -109,7 +109,7 @@ function addressFrom(headers: ReceivedHeaders): string {
 }
 
 function originFrom(text: string, header: string): Origin {
-  if (!isOrigin(text)) throw new FilerError('PARAMETER_INVALID', `${header}: "${text.slice(0, 40)}" is not 16 lower-case hex digits`);
+  if (!isOrigin(text)) throw new FilerError('PARAMETER_INVALID', `${header}: "${(text as string).slice(0, 40)}" is not 16 lower-case hex digits`);
   return text;
 }
 

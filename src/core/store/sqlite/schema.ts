@@ -74,9 +74,9 @@ export async function checkSchema(connection: Connection): Promise<boolean> {
   return true;
 }
 
-/** Makes the tables, in the transaction under way. */
+/** Makes the tables: all of them, or none if the process dies here. */
 export async function createTables(connection: Connection): Promise<void> {
-  await connection.script(`${tables}; PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion};`);
+  await connection.script(`BEGIN IMMEDIATE; ${tables} PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT;`);
 }
 
 /** Settings of the one connection that writes. Commits are durable when they return: WAL with synchronous=FULL, read back. */

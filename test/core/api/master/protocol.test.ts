@@ -5,7 +5,15 @@ import { FilerError } from '../../../../src/core/errors.js';
 import { announcementOf, hexId } from '../../../support/announcements.js';
 
 const a = hexId('a');
-const announcement = announcementOf({ origin: a, clusterId: hexId('c'), position: new Map([[hexId('b'), 2], [a, 1]]), group: 'blue' });
+const announcement = announcementOf({
+  origin: a,
+  clusterId: hexId('c'),
+  position: new Map([
+    [hexId('b'), 2],
+    [a, 1],
+  ]),
+  group: 'blue',
+});
 const overTheWire = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 describe('master protocol', () => {

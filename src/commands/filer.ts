@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { Flags } from '@oclif/core';
+import { checkBind } from '../core/config/bind.js';
+import { limits } from '../core/config/limits.js';
+import { FilerProcess } from '../core/filer-process.js';
+import { realTime } from '../core/time.js';
+import { BaseCommand } from '../ux/base-command.js';
+import { addresses, duration, noEffectFlags } from '../ux/flags.js';
+
+export default class Filer extends BaseCommand<typeof Filer> {
+  static override description = 'Run a filer: a file server that keeps its metadata the same as that of every other filer of its cluster.';
+  static override examples = [
+    '<%= config.bin %> filer',
+    '<%= config.bin %> filer --port=8889 --master=localhost:9333 --defaultStoreDir=/var/lib/kelp',
+    '<%= config.bin %> filer --ip=10.0.0.6 --master=10.0.0.5:9333 --insecure',
+  ];
+  static override flags = {
+    ...noEffectFlags(
+      [
+        'port.grpc',
+        'port.readonly',
+        'collection',
+        'defaultReplicaPlacement',
+        'dataCenter',
+        'rack',
+        'disk',
+        'maxMB',
+        'dirListLimit',
+        'concurrentUploadLimitMB',
+        'concurrentFileUploadLimit',
+        'downloadMaxMBps',
+        'localSocket',
+        'metricsPort',
+        'metricsIp',
+        'debug.port',
+        'tusBasePath',
+        'tusMaxSizeMB',
+        'tusSessionExpiry',
+        'allowedOrigins',
+        's3.port',
+        's3.config',
+        's3.domainName',
+        'webdav.port',
+        'sftp.port',
+        'iam.port',
+      ],
+      ['disableDirListing', 'disableHttp', 'encryptVolumeData', 'ui.deleteDir', 'debug', 'exposeDirectoryData', 's3', 'webdav', 'iam', 'sftp'],
+    ),
+    port: Flags.integer({ description: 'port to listen on; 0 takes any free one', default: 8888, min: 0, max: 65_535 }),
+    ip: Flags.string({ description: 'address by which others reach it', default: '127.0.0.1' }),
+    'ip.bind': Flags.string({ description: 'address to listen on; default: the one of --ip' }),
+    master: addresses({ description: 'masters to register with, with commas between', default: ['localhost:9333'], defaultPort: 9333 }),
+    defaultStoreDir: Flags.string({ description: 'folder of the store; made if it is absent', default: '.', helpValue: '<dir>' }),
+    filerGroup: Flags.string({ description: 'filers of different groups do not see each other', default: '' }),
+    saveToFilerLimit: Flags.integer({ description: 'bytes of the largest file it takes', default: limits.contentBytesMax, min: 0, max: limits.pageBytesMax }),
+    subtreeLimit: Flags.integer({ description: 'entries that one recursive delete or directory move may touch', default: limits.subtreeEntries, min: 1 }),
+    maxClockSkew: duration({ description: 'how far the clock of a peer may be ahead', default: limits.clockSkewMs }),
+    force: Flags.boolean({ description: 'go on with a restored store, or be the first of a cluster whose members all were restored' }),
+    insecure: Flags.boolean({ description: 'listen on an address that others can reach, without any protection' }),
+  };
+  protected override readonly kind = 'daemon';
+
+  async run(): Promise<void> {
+    const { port, ip, master, defaultStoreDir, filerGroup, saveToFilerLimit, subtreeLimit, maxClockSkew, force, insecure } = this.flags;
+    const bind = this.flags['ip.bind'] ?? ip;
+    const { logger, signal } = this;
+    const warning = checkBind(bind, insecure, ['kelp filer', ...this.argv].join(' '));
+    if (warning) logger.warn(warning);
+    const filer = await FilerProcess.start({
+      ip,
+      bind,
+      port,
+      masters: master,
+      dir: defaultStoreDir,
+      group: filerGroup,
+      force,
+      program: `kelp ${this.config.version}`,
+      limits: { contentBytesMax: saveToFilerLimit, subtreeEntries: subtreeLimit, clockSkewMs: maxClockSkew },
+      time: realTime,
+      logger,
+    });
+    if (!signal.aborted) await once(signal, 'abort');
+    await filer.stop();
+  }
+}

@@ -1,0 +1,144 @@
+import { formatPosition, type Origin, type Position } from '../../clock/vector.js';
+import type { FullPath } from '../../entry/path.js';
+import { limits } from '../../config/limits.js';
+import { isFailure } from '../../errors.js';
+import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
+import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
+import { decodeChangePage } from './change-page.js';
+import { infoFromJson } from './info.js';
+import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
+import { conflictsFromJson, digestFromJson, peersFromJson, type ConflictReport, type DigestReport, type PeerReports } from './reports.js';
+import { decodeSnapshotPage, formatAfter } from './snapshot-page.js';
+
+/** Which part of the feed to read. The start is the first of offset, position and since that is there, else the beginning. */
+export interface FeedRequest {
+  /** As an earlier answer of the same filer gave it, or `now`. */
+  readonly offset?: string;
+  readonly position?: Position;
+  /** Microseconds since 1970; compared with versions. */
+  readonly since?: number;
+  readonly until?: number;
+  /** `local` = only what was changed at that filer. */
+  readonly scope?: 'all' | 'local';
+  readonly origins?: readonly Origin[];
+  readonly pathPrefix?: string;
+  readonly limit?: number;
+  readonly bytesMax?: number;
+  /** How long to wait for news, milliseconds; 0 = answer at once. */
+  readonly waitMs: number;
+}
+
+/** One page of a feed. */
+export interface FeedAnswer extends FeedHeaders {
+  /** Each change as one line of JSON, in feed order. */
+  readonly texts: readonly string[];
+  /** Bytes received. */
+  readonly bytes: number;
+}
+
+/** Whether a filer is fit for traffic, as it says itself. */
+export interface ReadinessAnswer {
+  readonly ready: boolean;
+  readonly reasons: readonly { readonly code: string; readonly error: string }[];
+}
+
+/** The replication API of one filer over HTTP. Every call throws FilerError PEER_UNREACHABLE, BODY_INVALID, and what the filer answers. */
+export class MetaClient {
+  constructor(
+    private readonly http: HttpClient,
+    /** host:port */
+    readonly address: string,
+  ) {}
+
+  async info(signal?: AbortSignal): Promise<FilerInfo> {
+    return infoFromJson((await this.#get(metaPaths.store, { timeoutMs: limits.peerInfoMs, signal })).json());
+  }
+
+  async peers(signal?: AbortSignal): Promise<PeerReports> {
+    return peersFromJson((await this.#get(metaPaths.peers, { signal })).json());
+  }
+
+  /** With `recompute` the filer adds its rows up anew, which takes as long as reading them all. */
+  async digest(recompute = false, signal?: AbortSignal): Promise<DigestReport> {
+    const query = { recompute: recompute || null };
+    return digestFromJson((await this.#get(metaPaths.digest, { query, timeoutMs: recompute ? limits.requestTimeoutMs : undefined, signal })).json());
+  }
+
+  /** Newest first. */
+  async conflicts(options: { path?: string; limit?: number } = {}, signal?: AbortSignal): Promise<ConflictReport[]> {
+    return conflictsFromJson((await this.#get(metaPaths.conflicts, { query: options, signal })).json());
+  }
+
+  async readiness(lagMsMax?: number, signal?: AbortSignal): Promise<ReadinessAnswer> {
+    try {
+      await this.#get('/readyz', { query: { maxLag: lagMsMax === undefined ? null : `${lagMsMax}ms` }, signal });
+      return { ready: true, reasons: [] };
+    } catch (error) {
+      if (!isFailure(error) || !Array.isArray(error.fields.reasons)) throw error;
+      return { ready: false, reasons: error.fields.reasons as ReadinessAnswer['reasons'] };
+    }
+  }
+
+  /** One page of the feed. @throws FilerError LOG_TRIMMED, OFFSET_UNKNOWN besides */
+  async feed(request: FeedRequest, signal?: AbortSignal, caller: Caller | null = null): Promise<FeedAnswer> {
+    const { offset, position, origins, since, until, scope, pathPrefix, limit, bytesMax, waitMs } = request;
+    const answer = await this.#get(metaPaths.changes, {
+      query: {
+        offset,
+        position: position && formatPosition(position),
+        since,
+        until,
+        scope,
+        origins: origins?.join(','),
+        pathPrefix,
+        limit,
+        maxBytes: bytesMax,
+        ...(waitMs > 0 && { live: 'long-poll', timeout: `${waitMs}ms` }),
+      },
+      headers: caller ? callerToHeaders(caller) : undefined,
+      timeoutMs: waitMs + limits.peerGraceMs,
+      signal,
+    });
+    const texts = answer.status === 204 ? [] : decodeChangePage(answer.text(), this.address);
+    return { ...feedFromHeaders(answer.headers), texts, bytes: answer.bytes().length };
+  }
+
+  /** One page of the snapshot. */
+  async snapshot(after: FullPath | null, limit: number, caller: Caller | null, signal?: AbortSignal): Promise<SnapshotPage> {
+    const answer = await this.#get(metaPaths.snapshot, {
+      query: { after: after && formatAfter(after), limit },
+      headers: caller ? callerToHeaders(caller) : undefined,
+      timeoutMs: limits.peerSnapshotMs,
+      signal,
+    });
+    return decodeSnapshotPage(answer.text(), this.address);
+  }
+
+  #get(path: string, request: Omit<HttpRequest, 'address' | 'method' | 'path'>): Promise<HttpAnswer> {
+    return this.http.request({ address: this.address, method: 'GET', path, ...request });
+  }
+}
+
+/** Another filer of the cluster over HTTP. Its client must have connections for a held poll and for what is asked besides. */
+export class HttpPeer implements Peer {
+  readonly #client: MetaClient;
+
+  constructor(
+    http: HttpClient,
+    readonly address: string,
+  ) {
+    this.#client = new MetaClient(http, address);
+  }
+
+  info(signal: AbortSignal): Promise<FilerInfo> {
+    return this.#client.info(signal);
+  }
+
+  changes(request: ChangesRequest, caller: Caller, signal: AbortSignal): Promise<ChangesPage> {
+    return this.#client.feed(request, signal, caller);
+  }
+
+  snapshot(after: FullPath | null, limit: number, caller: Caller, signal: AbortSignal): Promise<SnapshotPage> {
+    return this.#client.snapshot(after, limit, caller, signal);
+  }
+}

@@ -1,0 +1,125 @@
+import { digestOf } from '../../change/digest.js';
+import { parsePath, type FullPath } from '../../entry/path.js';
+import { FilerError, messageOf } from '../../errors.js';
+import type { Filer, FilerLimits } from '../../filer.js';
+import { invalidParameter, readBoolean, readInteger, type Query } from '../../http/params.js';
+import { empty, json, type Request, type Response, type Route } from '../../http/router.js';
+import type { Store } from '../../store/store.js';
+import type { TimeSource } from '../../time.js';
+import { changesHandler } from './changes.js';
+import { infoToJson } from './info.js';
+import { callerFromHeaders, metaPaths } from './protocol.js';
+import { conflictReport, digestToJson, peersToJson, type ConflictReport, type DigestReport } from './reports.js';
+import { encodeSnapshotPage, parseAfter } from './snapshot-page.js';
+
+export interface MetaRoutesOptions {
+  /** The store the filer works on, for what needs no door: ledger, kv, recount. */
+  readonly store: Store;
+  readonly time: TimeSource;
+  readonly limits: FilerLimits;
+}
+
+/** The replication API of one filer. */
+export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
+  const { store, limits } = options;
+  return [
+    { method: 'GET', path: metaPaths.store, role: 'peer', summary: 'who this filer is and where it stands', handler: async () => json(200, infoToJson(filer.info())) },
+    { method: 'GET', path: metaPaths.changes, role: 'peer', summary: 'the feed, a read-only Durable Streams JSON stream', handler: changesHandler(filer, options) },
+    { method: 'GET', path: metaPaths.snapshot, role: 'peer', summary: 'all rows, page by page', handler: (request) => answerSnapshot(filer, limits, request) },
+    {
+      method: 'GET',
+      path: metaPaths.digest,
+      role: 'peer',
+      summary: 'the digest and its buckets; recompute=true adds them up anew',
+      handler: async ({ query }) => json(200, digestToJson(await digestReport(filer, store, readBoolean(query, 'recompute')))),
+    },
+    {
+      method: 'GET',
+      path: metaPaths.peers,
+      role: 'peer',
+      summary: 'what every peer is to this filer',
+      handler: async () => json(200, peersToJson({ origin: filer.log.identity.origin, peers: await filer.peers() })),
+    },
+    {
+      method: 'GET',
+      path: metaPaths.conflicts,
+      role: 'peer',
+      summary: 'states that were overruled by concurrent ones, newest first',
+      handler: async ({ query }) => json(200, { conflicts: await readConflicts(store, limits, query) }),
+    },
+    { method: 'GET', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'a small value of this store', handler: (request) => getValue(store, limits, request) },
+    { method: 'PUT', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'keep a small value; it is not replicated', handler: (request) => putValue(filer, limits, request) },
+    { method: 'DELETE', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'drop a small value', handler: (request) => dropValue(filer, limits, request) },
+  ];
+}
+
+async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, headers }: Request): Promise<Response> {
+  const caller = callerFromHeaders(headers);
+  const limit = readInteger(query, 'limit', { min: 1, max: limits.snapshotRowsMax, fallback: limits.snapshotRows });
+  const text = query.get('after');
+  const after = text === null ? null : parseAfter(text);
+  if (text !== null && after === null) throw invalidParameter('after', text, 'what "next" of a page said');
+  const page = await filer.source.snapshot(after, limit, caller);
+  return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page) };
+}
+
+/** Read at one moment; adding up anew holds the door, since sums and rows must be of one commit. */
+async function digestReport(filer: Filer, store: Store, recompute: boolean): Promise<DigestReport> {
+  const { log } = filer;
+  const kept = () => ({ position: log.position, digest: log.digest, quarantined: [], entries: log.state.counts.entries, buckets: log.state.buckets });
+  if (!recompute) return kept();
+  return log.alone(async () => {
+    const { buckets, counts } = await store.recount();
+    return { ...kept(), recomputed: { digest: digestOf(buckets), entries: counts.entries, buckets } };
+  });
+}
+
+/** As many as fit into one answer, at least one. */
+async function readConflicts(store: Store, limits: FilerLimits, query: Query): Promise<ConflictReport[]> {
+  const limit = readInteger(query, 'limit', { min: 1, max: limits.conflictsListedMax, fallback: limits.conflictsListed });
+  const records = await store.readConflicts({ path: readPath(query), limit });
+  let bytes = 0;
+  const fitting = records.filter(({ loser }, index) => (bytes += loser.entry?.length ?? 0) <= limits.pageBytesMax || index === 0);
+  return fitting.map(conflictReport);
+}
+
+function readPath(query: Query): FullPath | undefined {
+  const text = query.get('path');
+  if (text === null) return undefined;
+  try {
+    return parsePath(text);
+  } catch (error) {
+    throw new FilerError('PARAMETER_INVALID', `path: ${messageOf(error)}`);
+  }
+}
+
+// ---- values. Any bytes; kept as base64, because a store keeps text
+
+function keyOf({ parameter }: Request, limits: FilerLimits): string {
+  if (parameter.length > limits.kvKeyCharsMax || !/^[\x20-\x7e]+$/.test(parameter)) {
+    throw invalidParameter('key', parameter, `1 to ${limits.kvKeyCharsMax} printable ASCII characters`);
+  }
+  return parameter;
+}
+
+async function getValue(store: Store, limits: FilerLimits, request: Request): Promise<Response> {
+  const key = keyOf(request, limits);
+  const value = await store.getKv(key);
+  if (value === null) throw new FilerError('ENTRY_NOT_FOUND', `nothing is kept under "${key}"`);
+  return { status: 200, headers: { 'Content-Type': 'application/octet-stream' }, body: Buffer.from(value, 'base64') };
+}
+
+async function putValue(filer: Filer, limits: FilerLimits, request: Request): Promise<Response> {
+  const key = keyOf(request, limits);
+  const value = await request.body(limits.kvValueBytesMax);
+  return keep(filer, key, value.toString('base64'));
+}
+
+async function dropValue(filer: Filer, limits: FilerLimits, request: Request): Promise<Response> {
+  return keep(filer, keyOf(request, limits), null);
+}
+
+async function keep(filer: Filer, key: string, value: string | null): Promise<Response> {
+  await filer.log.alone((draft) => draft.tx.write({ kv: new Map([[key, value]]) }));
+  return empty(204);
+}

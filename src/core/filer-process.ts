@@ -1,0 +1,120 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { treeRoutes } from './api/filer/handlers.js';
+import { MasterClient } from './api/master/client.js';
+import { HttpPeer } from './api/meta/client.js';
+import { metaRoutes } from './api/meta/handlers.js';
+import { healthRoutes } from './api/meta/health.js';
+import { formatAddress } from './config/address.js';
+import { limits as defaults } from './config/limits.js';
+import { Filer, type FilerLimits } from './filer.js';
+import { FilerMetrics } from './filer-metrics.js';
+import { HttpClient } from './http/client.js';
+import type { Route } from './http/router.js';
+import { HttpServer } from './http/server.js';
+import type { Logger } from './logger.js';
+import { openStore } from './store/open-store.js';
+import type { TimeSource } from './time.js';
+
+export interface FilerProcessOptions {
+  /** By which others reach it; also a name it answers to. */
+  readonly ip: string;
+  /** Where it listens. */
+  readonly bind: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  /** host:port of each. */
+  readonly masters: readonly string[];
+  /** Folder of the store. */
+  readonly dir: string;
+  /** Filers of different groups do not see each other. */
+  readonly group: string;
+  /** An operator has said that this store is the first of its cluster. */
+  readonly force: boolean;
+  /** Program name and version. */
+  readonly program: string;
+  /** What flags change; the rest is config/limits.ts. */
+  readonly limits: Partial<FilerLimits>;
+  readonly time: TimeSource;
+  readonly logger: Logger;
+}
+
+/**
+ * The process that runs one filer: store on disk, HTTP in front, masters and peers over HTTP.
+ *
+ *   start   store opened and locked ─► port taken ─► registers, joins, follows
+ *   stop    port closed, held polls ended ─► loops ended, waiting writes let through ─► store closed, lock released
+ */
+export class FilerProcess {
+  private constructor(
+    readonly filer: Filer,
+    /** host:port by which others reach it. */
+    readonly address: string,
+    private readonly server: HttpServer,
+    private readonly clients: readonly HttpClient[],
+    private readonly loopDelay: { disable(): boolean },
+  ) {}
+
+  /**
+   * Opens the store, listens, and begins to join the others; resolves once requests are answered. Until the filer has joined,
+   * those that need it are answered 503 BOOTSTRAPPING.
+   * @throws FilerError STORE_LOCKED, STORE_TOO_NEW, STORE_FULL, STORE_FAILED; ADDRESS_IN_USE; USAGE if the address cannot be bound
+   */
+  static async start(options: FilerProcessOptions): Promise<FilerProcess> {
+    const { ip, bind, port, masters, dir, group, force, program, time, logger } = options;
+    const limits: FilerLimits = { ...defaults, ...options.limits };
+    const store = await openStore({ directory: dir, time });
+    const peers = new HttpClient({ connections: limits.peerConnections });
+    // One connection is held by the question for the list.
+    const toMasters = new HttpClient({ connections: 2 });
+    try {
+      // Known only when the port is; the filer tells nobody before.
+      let address = formatAddress({ host: ip, port });
+      const filer = await Filer.open({
+        store,
+        time,
+        logger,
+        limits,
+        get address() {
+          return address;
+        },
+        program,
+        group,
+        instance: time.randomHex(8),
+        masters: masters.map((master) => new MasterClient(toMasters, master)),
+        connect: (peer) => new HttpPeer(peers, peer),
+        force,
+      });
+      const loopDelay = monitorEventLoopDelay();
+      const metrics = new FilerMetrics(filer, () => ({ p50: loopDelay.percentile(50) / 1e6, p99: loopDelay.percentile(99) / 1e6, max: loopDelay.max / 1e6 }));
+      const routes: Route[] = [
+        ...healthRoutes(filer, limits, () => metrics.text()),
+        ...metaRoutes(filer, { store, time, limits }),
+        ...treeRoutes(filer, { saveToFilerLimit: limits.contentBytesMax }),
+      ];
+      const server = new HttpServer({ routes: metrics.counted(routes), hosts: [ip, bind], time, logger: logger.child('http'), drainMs: limits.drainMs });
+      const real = await server.listen(bind, port);
+      address = formatAddress({ host: ip, port: real.port });
+      loopDelay.enable();
+      filer.start();
+      const { origin, storeId } = filer.log.identity;
+      logger.info(`filer http://${address} origin=${origin} store=${storeId}`);
+      return new FilerProcess(filer, address, server, [peers, toMasters], loopDelay);
+    } catch (error) {
+      await Promise.all([store.close(), peers.close(), toMasters.close()]);
+      throw error;
+    }
+  }
+
+  /** The route table. */
+  get routes(): readonly Route[] {
+    return this.server.routes;
+  }
+
+  /** Ends everything in order; the port and the lock of the store are free when it resolves. */
+  async stop(): Promise<void> {
+    await this.server.stop();
+    await this.filer.stop();
+    this.loopDelay.disable();
+    await Promise.all(this.clients.map((client) => client.close()));
+  }
+}

@@ -1,0 +1,48 @@
+import { expect } from 'chai';
+import { readMode, readTtl, refuseUnsupported } from '../../../../src/core/api/filer/write-params.js';
+import { Query } from '../../../../src/core/http/params.js';
+
+describe('parameters of a write', () => {
+  for (const [text, seconds] of [
+    ['', 0],
+    ['ttl=', 0],
+    ['ttl=0', 0],
+    ['ttl=5', 300],
+    ['ttl=5m', 300],
+    ['ttl=2h', 7200],
+    ['ttl=3d', 259_200],
+    ['ttl=1w', 604_800],
+    ['ttl=1M', 2_592_000],
+    ['ttl=1y', 31_536_000],
+    ['ttl=300m', 18_000],
+  ] as const) {
+    it(`"${text}" is a life of ${seconds} s`, () => expect(readTtl(new Query(text))).to.equal(seconds));
+  }
+
+  for (const text of ['ttl=x', 'ttl=1s', 'ttl=-1m', 'ttl=1.5h', 'ttl=69y', 'ttl=99999999999']) {
+    it(`"${text}" is refused`, () =>
+      expect(() => readTtl(new Query(text)))
+        .to.throw('ttl')
+        .with.property('code', 'PARAMETER_INVALID'));
+  }
+
+  it('reads mode as octal', () => {
+    expect(readMode(new Query('mode=0644'))).to.equal(0o644);
+    expect(readMode(new Query('mode=755'))).to.equal(0o755);
+    expect(readMode(new Query(''))).to.equal(undefined);
+  });
+
+  for (const text of ['mode=', 'mode=rw', 'mode=0o644', 'mode=888', 'mode=1777', 'mode=-1']) {
+    it(`"${text}" is refused`, () =>
+      expect(() => readMode(new Query(text)))
+        .to.throw('mode')
+        .with.property('code', 'PARAMETER_INVALID'));
+  }
+
+  for (const text of ['op=append', 'tagging', 'tagging=A,B', 'cp.from=/a']) {
+    it(`"${text}" is refused, not ignored`, () =>
+      expect(() => refuseUnsupported(new Query(text)))
+        .to.throw('not supported')
+        .with.property('code', 'PARAMETER_INVALID'));
+  }
+});

@@ -1,0 +1,55 @@
+import { identityFromMeta } from '../../src/core/store/identity.js';
+import { isEmptyPosition } from '../../src/core/clock/vector.js';
+import { parseProgress, type Progress } from '../../src/core/replication/bootstrap.js';
+import { positionOn } from './history.js';
+import type { SimFiler } from './sim-filer.js';
+
+interface Seen {
+  origin: string;
+  epoch: string;
+  phase: string;
+  /** The progress of a snapshot as it stands in the store. */
+  text: string | undefined;
+  progress: Progress | null;
+  /** The process that moved it last. */
+  generation: number;
+  conflicts: number;
+}
+
+/**
+ * How often what matters has happened: read off what the filers commit, so that it needs no word from the core. A history that
+ * holds proves nothing of what never happened in it.
+ */
+export class Coverage {
+  readonly counts: Record<string, number> = {};
+  readonly #seen = new WeakMap<SimFiler, Seen>();
+
+  readonly count = (name: string): void => {
+    this.counts[name] = (this.counts[name] ?? 0) + 1;
+  };
+
+  /** Looks at what a transaction of this filer has changed. */
+  committed(filer: SimFiler): void {
+    const { meta, conflicts } = filer.disk.content;
+    const identity = identityFromMeta(meta);
+    if (identity === null) return;
+    const text = meta.get('bootstrap');
+    const before = this.#seen.get(filer);
+    const { origin, epoch, phase } = identity;
+    const moved = text !== before?.text;
+    const progress = text === undefined ? null : moved ? parseProgress(text) : (before?.progress ?? null);
+    const generation = moved || !before ? filer.generation : before.generation;
+    this.#seen.set(filer, { origin, epoch, phase, text, progress, generation, conflicts: conflicts.size });
+    if (!before) return;
+    if (conflicts.size > before.conflicts) this.count('conflict recorded');
+    if (origin !== before.origin && phase === 'rejoining') this.count(before.phase === 'ready' ? 'rejoin: worked alone' : `rejoin: ${filer.nature}`);
+    if (before.phase === 'rejoining' && phase === 'ready') this.count('rejoin finished');
+    if (before.phase === 'ready' && phase === 'bootstrapping') this.count('ready but empty, fills itself');
+    if (before.progress === null || origin !== before.origin) return;
+    const area = before.progress.area === 'tree' ? 'in place' : 'staged';
+    if (progress === null) {
+      const isTaken = area === 'in place' ? !isEmptyPosition(positionOn(filer.disk)) : epoch !== before.epoch;
+      this.count(isTaken ? `snapshot ${area}` : `snapshot abandoned, ${area}`);
+    } else if (before.generation !== generation && progress.source === before.progress.source) this.count(`snapshot resumed after a crash, ${area}`);
+  }
+}
