@@ -1,5 +1,4 @@
 import { FilerError, isFailure, messageOf } from './errors.js';
-import { digestOf } from './change/digest.js';
 import { formatPosition, type Origin, type Position } from './clock/vector.js';
 import { clockMax } from './clock/version.js';
 import type { MasterPort, Member } from './cluster/member.js';
@@ -197,7 +196,7 @@ export class Filer {
       floor,
       head: this.feed.formatOffset(state.head),
       first: this.feed.formatOffset(state.first - 1),
-      digest: digestOf(state.buckets),
+      digest: log.digest,
       quarantined: [],
       counts: state.counts,
       time: options.time.micros(),

@@ -31,6 +31,12 @@ export class LiveView {
     this.#drawn = Math.min(lines.length, this.#height());
   }
 
+  /** Takes the block away; the next `draw` starts where it stood. */
+  clear(): void {
+    if (this.#live && this.#drawn > 0) this.#stream.write(`\u001b[${this.#drawn}F\u001b[J`);
+    this.#drawn = 0;
+  }
+
   /** Leaves the block where it is; the next `draw` starts below it. */
   end(): void {
     this.#drawn = 0;

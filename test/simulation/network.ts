@@ -82,13 +82,7 @@ export class Network {
   }
 
   /** One request and its answer. A caller that has died meanwhile hears nothing, so that no dead process goes on. */
-  async #call<T>(
-    from: Node,
-    to: Node | undefined,
-    address: string,
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<T> | T,
-  ): Promise<T> {
+  async #call<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
     const { generation } = from;
     const [outcome] = await Promise.allSettled([this.#exchange(from, to, address, signal, work)]);
     if (from.generation !== generation) return new Promise<never>(() => {});
@@ -96,16 +90,9 @@ export class Network {
     return outcome.value;
   }
 
-  async #exchange<T>(
-    from: Node,
-    to: Node | undefined,
-    address: string,
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<T> | T,
-  ): Promise<T> {
+  async #exchange<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
     const unreachable = () => new FilerError('PEER_UNREACHABLE', `${address} does not answer`);
-    const passes = (a: Node, b: Node) =>
-      a.isUp && b.isUp && !this.cut.has(`${a.name}>${b.name}`) && !this.random.chance(this.loss);
+    const passes = (a: Node, b: Node) => a.isUp && b.isUp && !this.cut.has(`${a.name}>${b.name}`) && !this.random.chance(this.loss);
     await this.time.sleep(this.random.next() * this.delayMs, signal);
     if (to === undefined || !passes(from, to)) {
       // A closed port answers at once, a cut network not at all.

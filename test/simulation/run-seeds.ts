@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Violation } from './history.js';
 import { World } from './world.js';
 
@@ -21,4 +23,27 @@ export async function runSeed(seed: number, steps: number, verbose = false): Pro
   } finally {
     world.close();
   }
+}
+
+/** Runs the seeds in `workers` processes, a few at a time; `took` hears of each as it ends and says whether to go on. */
+export async function runSeeds(seeds: readonly number[], steps: number, workers: number, took: (result: SeedResult) => boolean): Promise<void> {
+  const left = [...seeds];
+  let isOver = false;
+  const work = () =>
+    new Promise<void>((resolve, reject) => {
+      const child = fork(fileURLToPath(import.meta.resolve('./worker.ts')), [String(steps)], { execArgv: ['--import', 'tsx'] });
+      const next = () => {
+        const seed = isOver ? undefined : left.shift();
+        if (seed === undefined) child.disconnect();
+        else child.send(seed);
+      };
+      child.on('message', (result: SeedResult) => {
+        if (!took(result)) isOver = true;
+        next();
+      });
+      child.on('error', reject);
+      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker of the simulation ended with ${code}`))));
+      next();
+    });
+  await Promise.all(Array.from({ length: Math.min(workers, seeds.length) }, work));
 }

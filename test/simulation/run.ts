@@ -1,9 +1,13 @@
+import { setMaxListeners } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { runSeed } from './run-seeds.js';
+import { runSeed, runSeeds, type SeedResult } from './run-seeds.js';
 
 /*
- * npm run sim -- --seeds 2000 [--from 1] [--steps 100] [--stop]
+ * npm run sim -- --seeds 2000 [--from 1] [--steps 100] [--workers 2] [--stop]
  * npm run sim -- --seed 17 --verbose
+ *
+ * Says on stdout what failed and how to run it again, how often what matters has happened, and a last line; exit 1 if anything failed.
  */
 const { values } = parseArgs({
   options: {
@@ -11,25 +15,38 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     steps: { type: 'string', default: '100' },
+    workers: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     verbose: { type: 'boolean', default: false },
     stop: { type: 'boolean', default: false },
   },
 });
+const progressEvery = 200;
 const from = Number(values.seed ?? values.from);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
+const seeds = Array.from({ length: values.seed === undefined ? Number(values.seeds) : 1 }, (_, i) => from + i);
+const steps = Number(values.steps);
 const started = Date.now();
+const seconds = () => `${((Date.now() - started) / 1000).toFixed(1)} s`;
+const totals = new Map<string, number>();
+let done = 0;
 let failed = 0;
-const totals: Record<string, number> = {};
-for (let seed = from; seed < from + count; seed++) {
-  const result = await runSeed(seed, Number(values.steps), values.verbose);
-  for (const [name, times] of Object.entries(result.coverage)) totals[name] = (totals[name] ?? 0) + times;
-  if (result.violation === null) continue;
-  failed += 1;
-  console.log(`seed ${seed}: ${result.violation}`);
-  if (values.stop) break;
+
+function took({ seed, violation, coverage }: SeedResult): boolean {
+  done += 1;
+  for (const [name, times] of Object.entries(coverage)) totals.set(name, (totals.get(name) ?? 0) + times);
+  if (violation !== null) {
+    failed += 1;
+    const again = ['npm run sim --', ...(steps === 100 ? [] : [`--steps ${steps}`]), `--seed ${seed} --verbose`].join(' ');
+    console.log(`seed ${seed}: ${violation}\n  again: ${again}`);
+  }
+  if (done % progressEvery === 0 && done < seeds.length) console.error(`${done} of ${seeds.length} seeds, ${failed} failed, ${seconds()}`);
+  return violation === null || !values.stop;
 }
-console.log(JSON.stringify(totals));
-console.log(
-  `${count - failed} of ${count} seeds hold, ${((Date.now() - started) / 1000).toFixed(1)} s${failed > 0 ? '; run one again with --seed N --verbose' : ''}`,
-);
+
+if (values.seed === undefined) await runSeeds(seeds, steps, Number(values.workers), took);
+else {
+  setMaxListeners(0);
+  took(await runSeed(from, steps, values.verbose));
+}
+console.log(JSON.stringify(Object.fromEntries([...totals].sort(([a], [b]) => (a < b ? -1 : 1))), null, 2));
+console.log(`${done - failed} of ${done} seeds hold, ${seconds()}`);
 process.exit(failed > 0 ? 1 : 0);

@@ -34,7 +34,16 @@ export function rowOf(at: string, fields: Partial<Row> = {}): Row {
 export const tombstoneOf = (at: string, fields: Partial<Row> = {}): Row => rowOf(at, { ...fields, entry: null });
 
 export function recordOf(index: number, fields: Partial<LogRecord> = {}): LogRecord {
-  return { index, origin: alpha, seq: index, version: 1_763_763_267_000_000 + index, hash: `${index}`.padStart(12, '0'), applied: 'won', text: `{"change":${index}}`, ...fields };
+  return {
+    index,
+    origin: alpha,
+    seq: index,
+    version: 1_763_763_267_000_000 + index,
+    hash: `${index}`.padStart(12, '0'),
+    applied: 'won',
+    text: `{"change":${index}}`,
+    ...fields,
+  };
 }
 
 export function originOf(origin: Origin, fields: Partial<OriginState> = {}): OriginState {

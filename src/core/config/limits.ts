@@ -157,7 +157,30 @@ export const limits = {
   /** How long an answer may take to begin, milliseconds; added to the hold time of a long-poll. */
   answerMs: 10_000,
 
+  /** How long a command waits for one filer or master that it asks how it is: one that is stopped must show as such within 2 s. */
+  probeMs: 1500,
+  /** How often a watching command looks again. */
+  watchMs: 1000,
+
   // ---- metrics
   /** Label combinations of one metric; the rest is counted under "other". */
   seriesMax: 2000,
+
+  // ---- demo
+  /** Requests in flight while the demo copies a folder: enough to fill the groups of the door. */
+  demoInFlight: 32,
+  /** What the demo copies at most: each entry and byte is kept by four filers, in row and log, in a temporary folder. */
+  demoEntriesMax: 200_000,
+  demoBytesMax: 512 * 1024 * 1024,
+  /** How long a process of the demo may take to be ready, and to end in good order, milliseconds. */
+  demoStartMs: 30_000,
+  demoStopMs: 8000,
+  /** How long the filers of the demo may take to become equal without coming any closer. */
+  demoStuckMs: 30_000,
+  /** How often the demo looks whether what it waits for has come, and how often it draws its table. */
+  demoLookMs: 25,
+  demoDrawMs: 400,
+  /** Lines of a process's log that are shown if it dies, and bytes of it that are read for them. */
+  demoLogLines: 15,
+  demoLogBytes: 64 * 1024,
 } as const;

@@ -7,7 +7,7 @@ import type { FullPath } from '../entry/path.js';
 import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
-import type { Counts, Store } from '../store/store.js';
+import type { Counts, Store, StoreContents } from '../store/store.js';
 import { Draft, originStart, positionOf, type LogState, type Outcome } from './draft.js';
 import { Waiters } from './waiters.js';
 
@@ -30,7 +30,7 @@ export interface Decision<T> {
   readonly paths: readonly FullPath[];
   /** Bytes it will write, about; bounds the group. */
   readonly bytes: number;
-  /** Must throw before its first change, if at all. */
+  /** Best throws before its first change: else the whole group decides again without it. */
   decide(draft: Draft): T;
 }
 
@@ -83,6 +83,8 @@ export class ChangeLog {
   #localBytes = 0;
   #running: Promise<void> | null = null;
   #aloneNext = false;
+  /** True after a transaction that had done its work failed: it may have been written all the same. */
+  #isUnsure = false;
   #closed = false;
   #digest: string | null = null;
   #position: Position | null = null;
@@ -110,18 +112,8 @@ export class ChangeLog {
   static async open(options: ChangeLogOptions): Promise<ChangeLog> {
     const { store, time } = options;
     const contents = await store.load();
-    const identity = identityFromMeta(contents.meta);
-    const counts = JSON.parse(contents.meta.get('counts') ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts;
-    const state: LogState = {
-      identity: identity ?? { storeId: '', origin: '', former: [], clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
-      origins: new Map(contents.origins.map((origin) => [origin.origin, origin])),
-      buckets: contents.buckets,
-      counts,
-      head: contents.head,
-      first: contents.first,
-    };
-    const log = new ChangeLog(options, state, contents.meta);
-    if (identity === null) {
+    const log = new ChangeLog(options, stateOf(contents), contents.meta);
+    if (log.identity.storeId === '') {
       await log.alone(async (draft) => {
         draft.setIdentity({ storeId: time.randomHex(8), origin: time.randomHex(8), epoch: time.randomHex(4), phase: 'fresh' });
         draft.know(draft.identity.origin);
@@ -246,7 +238,9 @@ export class ChangeLog {
 
   async #transact(group: Job[]): Promise<void> {
     const settle: (() => void)[] = [];
+    let isWorkDone = false;
     try {
+      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load()));
       const next = await this.options.store.transaction(async (tx) => {
         const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros());
         if (group[0]?.shared === null) {
@@ -259,18 +253,25 @@ export class ChangeLog {
           for (const job of group) settle.push(this.#decide(job, draft));
           await draft.flush();
         }
+        isWorkDone = true;
         return draft.result();
       });
       this.totals.commits += 1;
       this.totals.decisions += group.length;
       this.totals.localChanges += (next.origins.get(next.identity.origin)?.seq ?? 0) - (this.state_.origins.get(next.identity.origin)?.seq ?? 0);
-      this.state_ = next;
-      this.#digest = null;
-      this.#position = null;
+      this.#become(next);
       for (const done of settle) done();
       // After the commit, not inside it: a reader that looks too early finds nothing and sleeps again.
       this.waiters.wake();
     } catch (error) {
+      if (error instanceof HalfDone) {
+        error.job.reject(error.cause);
+        const others = group.filter((job) => job !== error.job);
+        this.#localBytes += others.reduce((sum, { bytes }) => sum + bytes, 0);
+        this.#local.unshift(...others);
+        return;
+      }
+      this.#isUnsure ||= isWorkDone;
       const failure =
         error instanceof FilerError || group[0]?.shared === null
           ? error
@@ -281,13 +282,44 @@ export class ChangeLog {
   }
 
   #decide(job: Job, draft: Draft): () => void {
+    const before = draft.pending;
     try {
       const value = job.shared?.decide(draft);
       return () => job.resolve(value);
     } catch (error) {
+      if (draft.pending > before) throw new HalfDone(job, error);
       return () => job.reject(error);
     }
   }
+
+  #become(state: LogState): void {
+    this.state_ = state;
+    this.#digest = null;
+    this.#position = null;
+    this.#isUnsure = false;
+  }
+}
+
+/** A decision that failed after its first change: the draft is of no use any more, and the others decide again without it. */
+class HalfDone extends Error {
+  constructor(
+    readonly job: Job,
+    cause: unknown,
+  ) {
+    super('a decision failed half-way', { cause });
+  }
+}
+
+function stateOf(contents: StoreContents): LogState {
+  const { origins, buckets, head, first, meta } = contents;
+  return {
+    identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
+    origins: new Map(origins.map((origin) => [origin.origin, origin])),
+    buckets,
+    counts: JSON.parse(meta.get('counts') ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts,
+    head,
+    first,
+  };
 }
 
 /**

@@ -294,7 +294,9 @@ export class Draft implements View {
     this.#buckets.fill(0);
     for (let bucket = 0; bucket < this.#buckets.length; bucket++) this.#dirtyBuckets.add(bucket);
     this.#counts = { entries: 0, directories: 0, tombstones: 0, changes: 0, bytes: 0 };
+    this.setMeta('counts', JSON.stringify(this.#counts));
     this.#first = this.#head + 1;
+    this.setMeta('counts', JSON.stringify(this.#counts));
     this.setIdentity({ epoch });
   }
 

@@ -27,5 +27,5 @@ export const filerMetricTable = {
   kelp_peer_skew_seconds: { kind: 'gauge', help: 'How far the clock of the peer is ahead.', labels: ['peer'] },
 
   kelp_ready: { kind: 'gauge', help: '1 if this filer takes writes of clients.' },
-  kelp_event_loop_delay_seconds: { kind: 'gauge', help: 'Delay of the event loop since the start.', labels: ['stat'] },
+  kelp_event_loop_delay_seconds: { kind: 'gauge', help: 'Delay of the event loop since this was last asked for.', labels: ['stat'] },
 } as const satisfies Record<string, Metric>;

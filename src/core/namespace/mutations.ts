@@ -68,6 +68,7 @@ export function putFile(view: View, path: FullPath, spec: FileSpec, stamp: Stamp
     attributes: {
       ...stampMtime(stamp),
       crtime: before?.attributes?.crtime ?? String(stamp.seconds),
+      crtimeNs: before?.attributes?.crtimeNs,
       fileMode: mode,
       fileSize: String(spec.size),
       mime: spec.mime,
@@ -87,7 +88,7 @@ export function putFile(view: View, path: FullPath, spec: FileSpec, stamp: Stamp
  */
 export function makeDirectory(view: View, path: FullPath, mode: number, ttlSec: number, stamp: Stamp): Mutation[] {
   const row = view.row(path);
-  const isImplied = view.children(path) > 0 && !(isLive(row) && row.isDirectory);
+  const isImplied = path !== root && view.children(path) > 0 && !(isLive(row) && row.isDirectory);
   if (view.shown(path) !== 'absent' && !isImplied) throw new FilerError('ENTRY_EXISTS', `${path} exists already`, { path });
   return [...missingParents(view, path, mode & 0o777, stamp), { kind: 'put', path, entry: directoryEntry(mode, stamp, ttlSec) }];
 }

@@ -1,4 +1,4 @@
-import { positionDistance, type Origin, type Position } from '../clock/vector.js';
+import { type Origin, type Position } from '../clock/vector.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
@@ -58,19 +58,15 @@ export async function reportPeer(subscription: Subscription, follower: Follower 
   };
 }
 
-/** What a follower has not acknowledged, and how old the oldest of it is. */
+/** What a follower has not acknowledged of our own changes, and how old the oldest of them is. */
 async function aheadOf(follower: Follower | undefined, { log, store, time, peerSilentMs }: ReportParts): Promise<Lag> {
-  if (!follower) return { events: positionDistance(log.position, new Map()), seconds: null, bytes: 0 };
-  const { state } = log;
-  const events = positionDistance(log.position, follower.position);
-  const bytes = state.counts.changes === 0 ? 0 : Math.round((events * state.counts.bytes) / state.counts.changes);
-  if (time.monotonic() - follower.lastContact > peerSilentMs) return { events, seconds: null, bytes };
+  const { counts, identity } = log.state;
+  const { origin } = identity;
+  const acknowledged = follower?.position.get(origin) ?? 0;
+  const events = Math.max(0, (log.position.get(origin) ?? 0) - acknowledged);
+  const bytes = counts.changes === 0 ? 0 : Math.round((events * counts.bytes) / counts.changes);
+  if (!follower || time.monotonic() - follower.lastContact > peerSilentMs) return { events, seconds: null, bytes };
   if (events === 0) return { events, seconds: 0, bytes };
-  const missing = await Promise.all(
-    [...state.origins.values()]
-      .filter(({ origin, seq }) => seq > (follower.position.get(origin) ?? 0))
-      .map(({ origin }) => store.findRecord({ origin, seq: (follower.position.get(origin) ?? 0) + 1 })),
-  );
-  const oldest = Math.min(...missing.map((record) => record?.version ?? Infinity));
-  return { events, seconds: Number.isFinite(oldest) ? Math.max(0, (time.micros() - oldest) / 1e6) : null, bytes };
+  const oldest = await store.findRecord({ origin, seq: acknowledged + 1 });
+  return { events, seconds: oldest ? Math.max(0, (time.micros() - oldest.version) / 1e6) : null, bytes };
 }

@@ -62,6 +62,13 @@ export interface Lag {
   readonly bytes: number;
 }
 
+/** What one poll brought; no page if it was ended to ask for other origins. */
+interface Poll {
+  readonly page: ChangesPage | null;
+  readonly changes: readonly Change[];
+  readonly origins: readonly Origin[];
+}
+
 export class Subscription {
   state: SubscriptionState = 'connecting';
   error: FilerError | null = null;
@@ -181,7 +188,7 @@ export class Subscription {
     const { time, limits } = this.options;
     let asked = this.#fetch(this.log.position, signal);
     for (;;) {
-      const { page, changes } = await asked;
+      const { page, changes, origins } = await asked;
       signal.throwIfAborted();
       if (page === null) {
         asked = this.#fetch(this.log.position, signal);
@@ -198,11 +205,13 @@ export class Subscription {
       }
       this.receivedBytes += page.bytes;
       this.receivedChanges += page.texts.length;
-      const next = this.#fetch(joinPositions(this.log.position, page.position), signal);
+      // More to come: fetch it while this is written. Else ask when it is written, so that the question says so to the peer.
+      const isBehind = origins.some((origin) => (page.head.get(origin) ?? 0) > (page.position.get(origin) ?? 0));
+      const next = isBehind ? this.#fetch(joinPositions(this.log.position, page.position), signal) : null;
       // It is awaited when this page is applied; a failure until then is not unhandled.
-      next.catch(() => {});
+      next?.catch(() => {});
       await this.#apply(changes, signal);
-      asked = next;
+      asked = next ?? this.#fetch(this.log.position, signal);
     }
   }
 
@@ -231,8 +240,8 @@ export class Subscription {
     this.options.hooks.changed(this);
   }
 
-  /** One poll, read and checked: while the page before it is written. Resolves with no page if it was ended to ask for other origins. */
-  async #fetch(position: Position, signal: AbortSignal): Promise<{ page: ChangesPage | null; changes: readonly Change[] }> {
+  /** One poll, read and checked: in catch-up that happens while the page before it is written. */
+  async #fetch(position: Position, signal: AbortSignal): Promise<Poll> {
     const { limits, time, hooks } = this.options;
     const origins = hooks.origins(this);
     const poll = new AbortController();
@@ -244,9 +253,9 @@ export class Subscription {
       const request = { origins, position, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs };
       const page = await this.peer.changes(request, hooks.caller(), ended.signal);
       const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
-      return { page, changes };
+      return { page, changes, origins };
     } catch (error) {
-      if (poll.signal.aborted && !signal.aborted) return { page: null, changes: [] };
+      if (poll.signal.aborted && !signal.aborted) return { page: null, changes: [], origins };
       throw error;
     } finally {
       ended.release();
@@ -262,7 +271,8 @@ export class Subscription {
     const isBehind = positionDistance(this.head, this.log.position) > 0;
     this.#behindSince = isBehind ? (this.#behindSince ?? time.micros()) : null;
     const verdict = this.digestVerdict();
-    if (verdict === 'different' && !this.#saidDifferent) logger.error(`${this.peer.address} (${this.origin}) has another digest at the same position: run kelp filer.store.id --check on both stores`);
+    if (verdict === 'different' && !this.#saidDifferent)
+      logger.error(`${this.peer.address} (${this.origin}) has another digest at the same position: run kelp filer.store.id --check on both stores`);
     if (verdict !== 'unknown') this.#saidDifferent = verdict === 'different';
     hooks.changed(this);
   }

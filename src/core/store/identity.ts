@@ -1,5 +1,5 @@
 import { isOrigin, type Origin } from '../clock/vector.js';
-import type { Version } from '../clock/version.js';
+import { isVersion, type Version } from '../clock/version.js';
 import { FilerError } from '../errors.js';
 
 /**
@@ -52,15 +52,19 @@ export function identityFromMeta(meta: ReadonlyMap<string, string>): Identity | 
   if (storeId === undefined) return null;
   const origin = meta.get('origin');
   const phase = phases.find((known) => known === meta.get('phase'));
-  if (!isOrigin(origin) || phase === undefined)
+  const former = formerFrom(meta.get('former') ?? '[]');
+  const floor = Number(meta.get('floor') ?? 0);
+  if (!isOrigin(origin) || phase === undefined || former === null || !(floor === 0 || isVersion(floor))) {
     throw new FilerError('STORE_FAILED', 'the store holds no valid identity; restore it from a backup or start with an empty folder');
-  return {
-    storeId,
-    origin,
-    former: JSON.parse(meta.get('former') ?? '[]') as Origin[],
-    clusterId: meta.get('clusterId') ?? null,
-    epoch: meta.get('epoch') ?? '00000000',
-    phase,
-    floor: Number(meta.get('floor') ?? 0),
-  };
+  }
+  return { storeId, origin, former, clusterId: meta.get('clusterId') ?? null, epoch: meta.get('epoch') ?? '00000000', phase, floor };
+}
+
+function formerFrom(text: string): Origin[] | null {
+  try {
+    const former: unknown = JSON.parse(text);
+    return Array.isArray(former) && former.every(isOrigin) ? former : null;
+  } catch {
+    return null;
+  }
 }

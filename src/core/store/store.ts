@@ -223,7 +223,7 @@ export interface Store extends StoreReader {
   /** Only embedded stores apply what peers send. */
   readonly kind: 'embedded' | 'shared';
   readonly verdict: FileVerdict;
-  /** Reads everything small; called once, before the first transaction. */
+  /** Reads everything small: before the first transaction, and after one that failed when its work was done. */
   load(): Promise<StoreContents>;
   /**
    * Runs `work` in one transaction: all of its writes are durable when this resolves, and none is there when it

@@ -35,7 +35,7 @@ export class KelpProgram {
     mkdirSync(dir, { recursive: true });
     const port = await freePort();
     const node = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${name.replaceAll(' ', '-')}-${port}.cpuprofile`];
-    const command = [...node, process.env.KELP_BENCH_BIN ?? kelpBin, ...args, '--ip=127.0.0.1', `--port=${port}`, '--logLevel=warn'];
+    const command = [...node, kelpBin, ...args, '--ip=127.0.0.1', `--port=${port}`, '--logLevel=warn'];
     const kelp = new KelpProgram(Program.start(name, process.execPath, command, { cwd: join(dir) }), `127.0.0.1:${port}`);
     if (options.wait ?? true) await kelp.ready();
     return kelp;

@@ -21,6 +21,7 @@ export async function readFormFile(form: Buffer, contentType: string | undefined
   return new Promise<FormFile>((resolve, reject) => {
     const invalid = (error: unknown) =>
       reject(new FilerError('BODY_INVALID', `the form cannot be read (${messageOf(error).slice(0, 100)})`, {}, { cause: error }));
+    let file: FormFile | null = null;
     try {
       const { formParts: parts, formFieldBytes: fieldSize, formHeaderBytes: headerSize, formHeaders: headerPairs } = limits;
       const reader = new Busboy({
@@ -36,7 +37,6 @@ export async function readFormFile(form: Buffer, contentType: string | undefined
           file = { name: name ?? '', mime, content: Buffer.concat(chunks) };
         });
       });
-      let file: FormFile | null = null;
       reader.on('error', invalid);
       reader.on('finish', () => {
         if (file) resolve(file);

@@ -5,7 +5,21 @@ import type { Version } from '../../clock/version.js';
 import { ancestorsOf, parentOf, root, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
-import type { Area, ConflictRecord, Counts, FeedIndex, FileVerdict, ListOptions, ListPage, LogQuery, LogRecord, OriginState, Store, StoreContents, StoreTransaction } from '../store.js';
+import type {
+  Area,
+  ConflictRecord,
+  Counts,
+  FeedIndex,
+  FileVerdict,
+  ListOptions,
+  ListPage,
+  LogQuery,
+  LogRecord,
+  OriginState,
+  Store,
+  StoreContents,
+  StoreTransaction,
+} from '../store.js';
 import { dotKey, MemoryDisk, type MemoryContent } from './memory-disk.js';
 import { MemoryTransaction } from './memory-transaction.js';
 import { countsOf, findRows, firstAfter, listNames, rowBytes, takePage, textBytes, viewOf, type RowView } from './row-view.js';

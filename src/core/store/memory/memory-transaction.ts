@@ -3,7 +3,18 @@ import type { Origin } from '../../clock/vector.js';
 import { parentOf, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLine, type LedgerLimits } from '../ledger.js';
-import { storeMeta, type Area, type ConflictRecord, type FeedIndex, type ListOptions, type ListPage, type LogRecord, type LogSpan, type StoreTransaction, type WriteBatch } from '../store.js';
+import {
+  storeMeta,
+  type Area,
+  type ConflictRecord,
+  type FeedIndex,
+  type ListOptions,
+  type ListPage,
+  type LogRecord,
+  type LogSpan,
+  type StoreTransaction,
+  type WriteBatch,
+} from '../store.js';
 import { dotKey, RowTable, type MemoryContent } from './memory-disk.js';
 import { countsOf, findRows, firstAfter, listNames, rowBytes, takePage, textBytes, viewOf, type RowView } from './row-view.js';
 
@@ -98,7 +109,8 @@ export class MemoryTransaction implements StoreTransaction {
     const { origin, seq, index } = record;
     const key = dotKey(origin, seq);
     const known = this.#dots.get(key) ?? (this.#kept ? undefined : this.content.dots.get(key));
-    if (known !== undefined && known !== index) throw new FilerError('STORE_FAILED', `the change ${key} is in the log already, at ${known}; it cannot stand at ${index} too`);
+    if (known !== undefined && known !== index)
+      throw new FilerError('STORE_FAILED', `the change ${key} is in the log already, at ${known}; it cannot stand at ${index} too`);
     if (known === undefined) this.#appended.push(record);
     this.#dots.set(key, index);
     this.#head = Math.max(this.#head, index);
@@ -141,7 +153,10 @@ function applyBatch(content: MemoryContent, batch: WriteBatch, ledger: LedgerLim
   for (const state of batch.origins ?? []) content.origins.set(state.origin, state);
   for (const [bucket, sum] of batch.buckets ?? []) content.buckets[bucket] = sum;
   if (batch.conflicts) addConflicts(content, batch.conflicts, ledger);
-  for (const [map, values] of [[content.meta, batch.meta], [content.kv, batch.kv]] as const) {
+  for (const [map, values] of [
+    [content.meta, batch.meta],
+    [content.kv, batch.kv],
+  ] as const) {
     for (const [key, value] of values ?? []) {
       if (value === null) map.delete(key);
       else map.set(key, value);

@@ -57,7 +57,9 @@ export const readHead = `SELECT ${head} AS head, coalesce((SELECT min(idx) FROM 
 export async function readLog(connection: Connection, query: LogQuery): Promise<LogRecord[]> {
   const { after, upto = Number.MAX_SAFE_INTEGER, origins, beyond, limit, bytesMax } = query;
   if (!origins && !beyond) return connection.all<LogRecord>(readInOrder, after, upto, limit, bytesMax);
-  const wanted = origins ? [...origins].map((origin) => [origin, (beyond?.get(origin) ?? 0) + 1]) : [...(beyond ?? [])].map(([origin, seq]) => [origin, seq + 1]);
+  const wanted = origins
+    ? [...origins].map((origin) => [origin, (beyond?.get(origin) ?? 0) + 1])
+    : [...(beyond ?? [])].map(([origin, seq]) => [origin, seq + 1]);
   return connection.all<LogRecord>(origins ? readOfOrigins : readBeyond, JSON.stringify(wanted), after, upto, limit, bytesMax);
 }
 
@@ -67,7 +69,10 @@ export async function findRecord(connection: Connection, dot: Dot): Promise<Omit
 }
 
 export async function indexBefore(connection: Connection, since: Version): Promise<FeedIndex> {
-  const { before } = await connection.one<{ before: number }>(`SELECT coalesce((SELECT min(idx) - 1 FROM log WHERE version >= ?1), ${head}) AS before`, since);
+  const { before } = await connection.one<{ before: number }>(
+    `SELECT coalesce((SELECT min(idx) - 1 FROM log INDEXED BY log_version WHERE version >= ?1), ${head}) AS before`,
+    since,
+  );
   return before;
 }
 

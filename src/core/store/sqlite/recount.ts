@@ -23,7 +23,9 @@ export async function recount(connection: Connection): Promise<{ buckets: number
   await connection.script('BEGIN');
   const buckets = new Array<number>(bucketCount).fill(0);
   const counts = { entries: 0, directories: 0, tombstones: 0, changes: 0, bytes: 0 };
-  for (const { bucket, sum, ...found } of await connection.all<{ bucket: number; sum: number; entries: number; directories: number; tombstones: number }>(sumBuckets)) {
+  for (const { bucket, sum, ...found } of await connection.all<{ bucket: number; sum: number; entries: number; directories: number; tombstones: number }>(
+    sumBuckets,
+  )) {
     buckets[bucket] = sum;
     counts.entries += found.entries;
     counts.directories += found.directories;

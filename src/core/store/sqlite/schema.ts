@@ -66,7 +66,8 @@ export async function checkSchema(connection: Connection): Promise<boolean> {
     'SELECT application_id AS application, user_version AS version FROM pragma_application_id, pragma_user_version',
   );
   if (application === applicationId) {
-    if (version > schemaVersion) throw new FilerError('STORE_TOO_NEW', `the store has format ${version}, this kelp knows ${schemaVersion}; start it with a newer kelp`, { version });
+    if (version > schemaVersion)
+      throw new FilerError('STORE_TOO_NEW', `the store has format ${version}, this kelp knows ${schemaVersion}; start it with a newer kelp`, { version });
     return false;
   }
   const { tables: found } = await connection.one<{ tables: number }>('SELECT count(*) AS tables FROM sqlite_schema');
@@ -89,7 +90,11 @@ export async function configureWriter(connection: Connection): Promise<void> {
   const { journal } = await connection.one<{ journal: string }>('SELECT journal_mode AS journal FROM pragma_journal_mode');
   const { synchronous } = await connection.one<{ synchronous: number }>('SELECT synchronous FROM pragma_synchronous');
   const full = 2;
-  if (journal !== 'wal' || synchronous !== full) throw new FilerError('STORE_FAILED', `SQLite does not write durably here (journal_mode ${journal}, synchronous ${synchronous}); name a folder on a local disk`);
+  if (journal !== 'wal' || synchronous !== full)
+    throw new FilerError(
+      'STORE_FAILED',
+      `SQLite does not write durably here (journal_mode ${journal}, synchronous ${synchronous}); name a folder on a local disk`,
+    );
 }
 
 export async function configureReader(connection: Connection): Promise<void> {

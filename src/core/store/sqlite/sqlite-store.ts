@@ -199,7 +199,12 @@ async function closingOnFailure<T>(open: (opened: (connection: Connection) => Co
     await closeAll(connections);
     const { syscall, code } = error as NodeJS.ErrnoException;
     if (syscall === undefined) throw error;
-    throw new FilerError(code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_FAILED', `the folder of the store cannot be used (${messageOf(error)}); name another one`, {}, { cause: error });
+    throw new FilerError(
+      code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_FAILED',
+      `the folder of the store cannot be used (${messageOf(error)}); name another one`,
+      {},
+      { cause: error },
+    );
   }
 }
 
@@ -226,6 +231,11 @@ async function takeLock(file: string, directory: string): Promise<Connection> {
   } catch (error) {
     await connection.close();
     if (!isFailure(error, 'STORE_LOCKED')) throw error;
-    throw new FilerError('STORE_LOCKED', `the store in ${directory} is held by another process; stop that process or name another folder`, { directory }, { cause: error });
+    throw new FilerError(
+      'STORE_LOCKED',
+      `the store in ${directory} is held by another process; stop that process or name another folder`,
+      { directory },
+      { cause: error },
+    );
   }
 }

@@ -44,16 +44,31 @@ export class SqliteTransaction extends RowQueries implements StoreTransaction {
       if (rows.length > 0) await connection.run(putRows(areaTables[area]), ...encodeRows(rows));
     }
     const counts = [...(batch.children ?? [])].map(([path, count]) => [parentOf(path), nameOf(path), count] as [FullPath, string, number]);
-    await put(dropCounts, counts.filter(([, , count]) => count === 0));
-    await put(putCounts, counts.filter(([, , count]) => count > 0));
+    await put(
+      dropCounts,
+      counts.filter(([, , count]) => count === 0),
+    );
+    await put(
+      putCounts,
+      counts.filter(([, , count]) => count > 0),
+    );
     if (batch.log && batch.log.length > 0) await appendLog(connection, batch.log);
-    await put(putOrigins, (batch.origins ?? []).map((o) => [o.origin, o.seq, o.hash, o.version, o.first, o.firstHash, o.firstVersion]));
+    await put(
+      putOrigins,
+      (batch.origins ?? []).map((o) => [o.origin, o.seq, o.hash, o.version, o.first, o.firstHash, o.firstVersion]),
+    );
     await put(putBuckets, [...(batch.buckets ?? [])]);
     if (batch.conflicts && batch.conflicts.length > 0) await addConflicts(connection, batch.conflicts, this.ledger);
     for (const table of ['meta', 'kv'] as const) {
       const pairs = [...(batch[table] ?? [])];
-      await put(dropPairs(table), pairs.filter(([, value]) => value === null).map(([name]) => name));
-      await put(putPairs(table), pairs.filter(([, value]) => value !== null));
+      await put(
+        dropPairs(table),
+        pairs.filter(([, value]) => value === null).map(([name]) => name),
+      );
+      await put(
+        putPairs(table),
+        pairs.filter(([, value]) => value !== null),
+      );
     }
   }
 

@@ -3,7 +3,11 @@ import { MemoryDisk, MemoryStore } from '../../../../src/core/store/memory/memor
 import { storeMeta } from '../../../../src/core/store/store.js';
 import { path, rowOf } from '../../../support/store-values.js';
 
-const failureOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => expect.fail('it did not fail'), (error: unknown) => error);
+const failureOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => expect.fail('it did not fail'),
+    (error: unknown) => error,
+  );
 const writeA = (store: MemoryStore): Promise<void> => store.transaction((tx) => tx.write({ rows: { tree: [rowOf('/a')] }, meta: new Map([['storeId', 'x']]) }));
 
 describe('MemoryStore', () => {

@@ -75,7 +75,12 @@ describe('FileIdentity', () => {
     expect(await verdictOf(copy)).to.equal('restored');
     const store = await open(copy);
     expect(store.verdict).to.equal('restored');
-    expect((await store.load()).meta).to.deep.equal(new Map([['storeId', 'x'], [storeMeta.restored, '1']]));
+    expect((await store.load()).meta).to.deep.equal(
+      new Map([
+        ['storeId', 'x'],
+        [storeMeta.restored, '1'],
+      ]),
+    );
     await store.transaction((tx) => tx.write({ meta: new Map([[storeMeta.restored, null]]) }));
     await store.close();
     expect(await verdictOf(copy)).to.equal('same');

@@ -15,7 +15,11 @@ import { path, recordOf, rowOf } from '../../../support/store-values.js';
 import { tempDir } from '../../../support/temp-dir.js';
 
 const open = (directory: string): Promise<Store> => openStore({ directory, time: realTime });
-const failureOf = (promise: Promise<unknown>): Promise<Error & { code?: string }> => promise.then(() => expect.fail('it did not fail'), (error: Error) => error);
+const failureOf = (promise: Promise<unknown>): Promise<Error & { code?: string }> =>
+  promise.then(
+    () => expect.fail('it did not fail'),
+    (error: Error) => error,
+  );
 const treeOf = async (store: Store): Promise<string[]> => (await store.scan('tree', null, 100, 1e9)).map((row) => row.path);
 
 describe('SqliteStore', () => {
@@ -28,8 +32,17 @@ describe('SqliteStore', () => {
   it('makes a folder and files that only their owner may read', async () => {
     const store = await open(directory);
     await store.transaction((tx) => tx.write({ kv: new Map([['a', '1']]) }));
-    const modes = await Promise.all(['.', ...(await readdir(directory))].map(async (name) => [name, ((await stat(join(directory, name))).mode & 0o777).toString(8)]));
-    expect(Object.fromEntries(modes)).to.deep.equal({ '.': '700', 'filer.db': '600', 'filer.db-shm': '600', 'filer.db-wal': '600', 'filer.word': '600', 'lock.db': '600' });
+    const modes = await Promise.all(
+      ['.', ...(await readdir(directory))].map(async (name) => [name, ((await stat(join(directory, name))).mode & 0o777).toString(8)]),
+    );
+    expect(Object.fromEntries(modes)).to.deep.equal({
+      '.': '700',
+      'filer.db': '600',
+      'filer.db-shm': '600',
+      'filer.db-wal': '600',
+      'filer.word': '600',
+      'lock.db': '600',
+    });
     await store.close();
     expect(await readdir(directory)).to.have.members(['filer.db', 'filer.word', 'lock.db']);
   });
@@ -47,7 +60,10 @@ describe('SqliteStore', () => {
   it('refuses the store of a newer kelp', async () => {
     await (await open(directory)).close();
     await script(directory, `PRAGMA user_version = ${schemaVersion + 1}`);
-    expect(await failureOf(open(directory))).to.include({ code: 'STORE_TOO_NEW', message: `the store has format ${schemaVersion + 1}, this kelp knows ${schemaVersion}; start it with a newer kelp` });
+    expect(await failureOf(open(directory))).to.include({
+      code: 'STORE_TOO_NEW',
+      message: `the store has format ${schemaVersion + 1}, this kelp knows ${schemaVersion}; start it with a newer kelp`,
+    });
     expect(await failureOf(openStoreReadOnly(directory))).to.have.property('code', 'STORE_TOO_NEW');
   });
 
@@ -67,11 +83,17 @@ describe('SqliteStore', () => {
   });
 
   it('is held by one process, is read beside it, and keeps only what was committed when that is killed', async () => {
-    const holder = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('../../../support/store-holder.ts', import.meta.url)), directory], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const holder = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('../../../support/store-holder.ts', import.meta.url)), directory], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     try {
       await once(holder.stdout, 'data');
       const failure = await failureOf(open(directory));
-      expect(failure).to.include({ code: 'STORE_LOCKED', exit: 5, message: `the store in ${directory} is held by another process; stop that process or name another folder` });
+      expect(failure).to.include({
+        code: 'STORE_LOCKED',
+        exit: 5,
+        message: `the store in ${directory} is held by another process; stop that process or name another folder`,
+      });
       const reader = await openStoreReadOnly(directory);
       expect([reader.verdict, await treeOf(reader)]).to.deep.equal(['same', ['/kept']]);
       await reader.close();
@@ -114,7 +136,8 @@ describe('SqliteStore', () => {
   it('says when the disk is full, and works on when there is room again', async () => {
     await (await open(directory)).close();
     const connection = await Connection.open(join(directory, 'filer.db'), 'create', 0);
-    const write = (at: string, bytes: number) => runTransaction(connection, ledgerLimits, (tx) => tx.write({ rows: { tree: [rowOf(at, { entry: 'x'.repeat(bytes) })] } }));
+    const write = (at: string, bytes: number) =>
+      runTransaction(connection, ledgerLimits, (tx) => tx.write({ rows: { tree: [rowOf(at, { entry: 'x'.repeat(bytes) })] } }));
     await write('/a', 10);
     const [{ pages }] = await connection.all<{ pages: number }>('SELECT page_count AS pages FROM pragma_page_count');
     await connection.script(`PRAGMA max_page_count = ${pages + 5}`);

@@ -1,0 +1,213 @@
+import { anySignal } from '../../abort.js';
+import { stampOf } from '../../change/summary.js';
+import { isOrigin, positionToJson, type Origin } from '../../clock/vector.js';
+import type { Member } from '../../cluster/member.js';
+import { limits } from '../../config/limits.js';
+import { FilerError, isFailure, messageOf } from '../../errors.js';
+import { HttpClient } from '../../http/client.js';
+import { keyOf, missingOf, pairsOf, type Ages, type Missing, type Pair, type Probe } from '../../replication/pairs.js';
+import type { TimeSource } from '../../time.js';
+import { MasterClient } from '../master/client.js';
+import { MetaClient } from './client.js';
+
+export interface ClusterViewOptions {
+  /** host:port of each; who has the list of members. */
+  readonly masters: readonly string[];
+  /** A filer to ask for its peers instead of a master for its list; null = the masters. */
+  readonly filer: string | null;
+  readonly group: string;
+  /** Beyond it a pair is not healthy. */
+  readonly maxLagMs: number;
+  readonly time: TimeSource;
+}
+
+/** One filer as it was found. */
+export interface FilerView {
+  readonly origin: Origin;
+  readonly storeId: string;
+  readonly address: string;
+  /** What is said of it: by the master, or by the filers that follow it. */
+  readonly member: 'up' | 'down';
+  /** What it says itself; `unreachable` if it does not answer. */
+  readonly state: string;
+  readonly program: string | null;
+  readonly position: Record<Origin, number> | null;
+  readonly digest: string | null;
+  readonly counts: Readonly<Record<string, number>> | null;
+  readonly error: { readonly code: string; readonly error: string } | null;
+}
+
+/** A cluster at one moment. */
+export interface ClusterSample {
+  readonly clusterId: string | null;
+  readonly filers: readonly FilerView[];
+  readonly pairs: readonly Pair[];
+  /** True if every filer that is up answers, is ready, and all are in step. */
+  readonly healthy: boolean;
+  /** Masters that did not answer, and why. */
+  readonly silentMasters: readonly { readonly address: string; readonly error: string }[];
+}
+
+type Listed = Omit<Probe, 'answer' | 'error'>;
+
+/** Looks at a whole cluster: asks for the members, then all of them at once. Keeps connections between samples; the caller closes it. */
+export class ClusterView {
+  readonly #http = new HttpClient({ connections: 3, connectMs: limits.probeMs });
+  /** From the last time anybody had the list, so that a watcher goes on when its master stops. */
+  #clusterId: string | null = null;
+  #members: readonly Listed[] | null = null;
+
+  constructor(private readonly options: ClusterViewOptions) {}
+
+  /** @throws FilerError PEER_UNREACHABLE if nobody who has the list can be reached and none was known before; the signal's reason */
+  async sample(signal: AbortSignal): Promise<ClusterSample> {
+    const { filer, maxLagMs } = this.options;
+    const silentMasters = filer === null ? await this.#askMasters(signal) : await this.#askFiler(filer, signal);
+    const probes = await Promise.all((this.#members ?? []).map((member) => this.#probe(member, signal)));
+    // Without a master, the filers say who is gone: one that nobody has heard for as long as a master would wait.
+    const judged = filer === null ? probes : probes.map((probe) => (probe.answer || isHeard(probe, probes) ? probe : { ...probe, state: 'down' as const }));
+    const pairs = pairsOf(judged, await this.#agesOf(missingOf(judged), judged, signal), maxLagMs / 1000);
+    const fit = judged.every(({ answer, state }) => state === 'down' || answer?.info.state === 'ready');
+    return { clusterId: this.#clusterId, filers: judged.map(viewOf), pairs, healthy: fit && pairs.every(({ healthy }) => healthy), silentMasters };
+  }
+
+  /**
+   * Takes a filer off the list of every master; returns those that had it.
+   * @throws FilerError USAGE; ENTRY_NOT_FOUND if none had it; PEER_UNREACHABLE if none can be reached
+   */
+  async forget(origin: string, signal: AbortSignal): Promise<string[]> {
+    if (!isOrigin(origin)) throw new FilerError('USAGE', `--forget: '${(origin as string).slice(0, 60)}' is not an origin (16 lower-case hex digits); --json shows them`);
+    const { masters } = this.options;
+    const ended = await Promise.allSettled(masters.map((address) => this.#soon(signal, (within) => new MasterClient(this.#http, address).forget(origin, within))));
+    const forgotten = masters.filter((_, index) => ended[index]?.status === 'fulfilled');
+    const failed = ended.filter((one) => one.status === 'rejected').map(({ reason }) => reason as unknown);
+    signal.throwIfAborted();
+    const reached = failed.find((error) => !isFailure(error, 'ENTRY_NOT_FOUND'));
+    if (forgotten.length === 0 && failed.length > 0) throw reached ?? failed[0];
+    return forgotten;
+  }
+
+  close(): Promise<void> {
+    return this.#http.close();
+  }
+
+  async #askMasters(signal: AbortSignal): Promise<ClusterSample['silentMasters']> {
+    const { masters, group } = this.options;
+    const asked = await Promise.allSettled(masters.map((address) => this.#soon(signal, (within) => new MasterClient(this.#http, address).list(group, within))));
+    signal.throwIfAborted();
+    const lists = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const silent = asked.flatMap((one, index) => (one.status === 'rejected' ? [{ address: masters[index] as string, error: messageOf(one.reason) }] : []));
+    if (lists.length === 0 && this.#members === null) {
+      const why = silent.map(({ error }) => error).join('; ');
+      throw new FilerError('PEER_UNREACHABLE', `no master answers: ${why || 'none is named'}; name one with --master, or any filer with --filer`);
+    }
+    const [first, ...others] = [...new Set(lists.flatMap(({ clusterId }) => clusterId ?? []))];
+    if (others.length > 0) throw new FilerError('CLUSTER_MISMATCH', `these masters belong to clusters ${[first, ...others].join(' and ')}; name those of one cluster`);
+    this.#clusterId = first ?? this.#clusterId;
+    if (lists.length > 0) this.#members = newest(lists.flatMap(({ members }) => members));
+    return silent;
+  }
+
+  async #askFiler(address: string, signal: AbortSignal): Promise<[]> {
+    const client = new MetaClient(this.#http, address);
+    try {
+      const [info, { peers }] = await this.#soon(signal, (within) => Promise.all([client.info(within), client.peers(within)]));
+      this.#clusterId = info.clusterId ?? this.#clusterId;
+      const known = peers.map(({ origin, storeId, address, position, lastContact }) => ({ origin, storeId, address, state: 'up' as const, position, lastHeard: lastContact }));
+      // By the address that was named: the one it tells its peers may not lead there from here.
+      this.#members = [{ origin: info.origin, storeId: info.storeId, address, state: 'up', position: info.position, lastHeard: null }, ...known];
+    } catch (error) {
+      if (this.#members === null || !isFailure(error)) throw error;
+    }
+    return [];
+  }
+
+  async #probe(member: Listed, signal: AbortSignal): Promise<Probe> {
+    const client = new MetaClient(this.#http, member.address);
+    try {
+      const [info, { peers }] = await this.#soon(signal, (within) => Promise.all([client.info(within), client.peers(within)]));
+      if (info.origin !== member.origin) throw new FilerError('PEER_UNREACHABLE', `at ${member.address} is now filer ${info.origin}, not ${member.origin}`);
+      // Who answers is up, however long the list takes to say so.
+      return { ...member, state: 'up', answer: { info, peers }, error: null };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isFailure(error)) throw error;
+      return { ...member, answer: null, error: { code: error.code, error: `${member.address} does not answer: ${error.message}` } };
+    }
+  }
+
+  /** How old the changes are that somebody lacks: each is asked for at a filer that has it. */
+  async #agesOf(missing: readonly Missing[], probes: readonly Probe[], signal: AbortSignal): Promise<Ages> {
+    const clocks = new Map(probes.map((probe) => [probe.origin, probe.answer?.info.time]));
+    const ages = await Promise.all(
+      missing.map(async (each): Promise<[string, number | null]> => {
+        const { origin, seq, holder } = each;
+        const request = { origins: [origin], position: new Map([[origin, seq - 1]]), limit: 1, waitMs: 0 };
+        try {
+          const { texts, time } = await this.#soon(signal, (within) => new MetaClient(this.#http, holder).feed(request, within));
+          // Its writer's clock gave the version; the holder's must do if the writer does not answer.
+          return [keyOf(each), texts[0] === undefined ? null : Math.max(0, ((clocks.get(origin) ?? time) - stampOf(texts[0]).version) / 1e6)];
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!isFailure(error)) throw error;
+          return [keyOf(each), null];
+        }
+      }),
+    );
+    return new Map(ages);
+  }
+
+  /** Gives `work` the time of one probe. */
+  async #soon<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const late = new AbortController();
+    const done = new AbortController();
+    const both = anySignal(signal, late.signal);
+    const over = () => late.abort(new FilerError('PEER_UNREACHABLE', `no answer within ${limits.probeMs / 1000} s`));
+    // Rejects only when the work is done first.
+    this.options.time.sleep(limits.probeMs, done.signal).then(over, () => {});
+    try {
+      return await work(both.signal);
+    } finally {
+      done.abort();
+      both.release();
+    }
+  }
+}
+
+/** Of each origin the member that was heard last. */
+function newest(members: readonly Member[]): Listed[] {
+  const byOrigin = new Map<Origin, Member>();
+  for (const member of members) if ((byOrigin.get(member.origin)?.lastHeard ?? -1) < member.lastHeard) byOrigin.set(member.origin, member);
+  return [...byOrigin.values()].map(({ origin, storeId, address, state, position, lastHeard }) => ({
+    origin,
+    storeId,
+    address,
+    state,
+    position,
+    lastHeard: new Date(lastHeard).toISOString(),
+  }));
+}
+
+/** True if a filer that answers has heard of this one within the time a master waits. */
+function isHeard({ origin }: Probe, probes: readonly Probe[]): boolean {
+  return probes.some(({ answer }) => {
+    const contact = answer?.peers.find((report) => report.origin === origin)?.lastContact;
+    return answer != null && contact != null && answer.info.time / 1000 - Date.parse(contact) <= limits.memberDownMs;
+  });
+}
+
+function viewOf({ origin, storeId, address, state, answer, error }: Probe): FilerView {
+  const info = answer?.info;
+  return {
+    origin,
+    storeId,
+    address,
+    member: state,
+    state: info?.state ?? (state === 'down' ? 'down' : 'unreachable'),
+    program: info?.program ?? null,
+    position: info ? positionToJson(info.position) : null,
+    digest: info?.digest ?? null,
+    counts: info ? { ...info.counts } : null,
+    error,
+  };
+}

@@ -1,0 +1,88 @@
+import type { Dot } from '../clock/vector.js';
+import { isOrigin, isSeq } from '../clock/vector.js';
+import { isVersion, type Version } from '../clock/version.js';
+import { sizeOf, type Entry } from '../entry/entry.js';
+import { joinPath, parsePath, type FullPath } from '../entry/path.js';
+import { FilerError } from '../errors.js';
+import { operationOf, type Operation } from './change.js';
+
+/* What a reader of a feed needs of a change's text, without the cost of decoding it whole as codec.ts does to apply it. */
+
+/** Which change it is, and its version. */
+export interface Stamp extends Dot {
+  readonly version: Version;
+}
+
+const stampPattern = /"replication":\{"origin":"([0-9a-f]{16})","seq":(\d{1,16}),"hash":"[0-9a-f]{12}","version":(\d{1,16})[,}]/y;
+
+/** @throws FilerError BODY_INVALID */
+export function stampOf(text: string): Stamp {
+  // As codec.ts writes it: `replication` stands last, and in a JSON string its quotes would be escaped.
+  stampPattern.lastIndex = Math.max(0, text.lastIndexOf('"replication":{'));
+  const match = stampPattern.exec(text);
+  const { origin, seq, version } = match ? { origin: match[1], seq: Number(match[2]), version: Number(match[3]) } : (parseChange(text).replication ?? {});
+  if (!isOrigin(origin) || !isSeq(seq) || !isVersion(version)) throw invalid(text);
+  return { origin, seq, version };
+}
+
+/** A change as one line of a listing tells it. */
+export interface ChangeSummary {
+  readonly version: Version;
+  readonly operation: Operation;
+  readonly oldPath: FullPath | null;
+  readonly newPath: FullPath | null;
+  readonly isDirectory: boolean;
+  /** Bytes and chunks of the new entry, for a delete of the old one; null if nothing is known of it. */
+  readonly size: number | null;
+  readonly chunks: number | null;
+}
+
+/** @throws FilerError BODY_INVALID */
+export function summarize(text: string): ChangeSummary {
+  const { oldPath, newPath, oldEntry, newEntry, version } = readChange(text);
+  const entry = newEntry ?? oldEntry;
+  const known = entry && (entry.attributes ?? entry.content ?? entry.chunks) !== undefined ? entry : null;
+  return {
+    version,
+    operation: operationOf({ oldPath, newPath }),
+    oldPath,
+    newPath,
+    isDirectory: entry?.isDirectory ?? false,
+    size: known && sizeOf(known),
+    chunks: known && (known.chunks?.length ?? 0),
+  };
+}
+
+/** The paths of a change: one, or a rename's two. @throws FilerError BODY_INVALID */
+export function pathsOf(text: string): FullPath[] {
+  const { oldPath, newPath } = readChange(text);
+  return [...new Set([oldPath, newPath])].filter((path) => path !== null);
+}
+
+interface Parsed {
+  readonly directory?: unknown;
+  readonly tsNs?: unknown;
+  readonly eventNotification?: { readonly oldEntry?: Entry | null; readonly newEntry?: Entry | null; readonly newParentPath?: string } | null;
+  readonly replication?: { readonly origin?: unknown; readonly seq?: unknown; readonly version?: unknown } | null;
+}
+
+function readChange(text: string) {
+  const { directory, tsNs, eventNotification } = parseChange(text);
+  const { oldEntry = null, newEntry = null, newParentPath } = eventNotification ?? {};
+  if (typeof directory !== 'string' || (oldEntry === null && newEntry === null)) throw invalid(text);
+  const oldPath = oldEntry && joinPath(parsePath(directory), oldEntry.name);
+  const newPath = newEntry && joinPath(parsePath(newParentPath || directory), newEntry.name);
+  return { oldPath, newPath, oldEntry, newEntry, version: Math.floor(Number(tsNs) / 1000) };
+}
+
+function parseChange(text: string): Parsed {
+  try {
+    return JSON.parse(text) as Parsed;
+  } catch {
+    throw invalid(text);
+  }
+}
+
+function invalid(text: string): FilerError {
+  return new FilerError('BODY_INVALID', `"${text.slice(0, 80)}" is not a change`);
+}

@@ -1,0 +1,150 @@
+import { rmSync } from 'node:fs';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MetaClient } from '../api/meta/client.js';
+import { limits } from '../config/limits.js';
+import { FilerError, isFailure } from '../errors.js';
+import { HttpClient } from '../http/client.js';
+import type { TimeSource } from '../time.js';
+import { DemoFiler } from './demo-filer.js';
+import { KelpProcess, type Launch } from './kelp-process.js';
+import { isFree, Ports } from './ports.js';
+import { waitFor } from './wait.js';
+
+const masterPort = 9333;
+const firstFilerPort = 8888;
+/** A port can be lost to another program between finding it free and listening there. */
+const portAttempts = 5;
+
+/**
+ * A master and filers as processes of their own, with their stores and logs in one temporary folder. Whatever ends the demo, nothing
+ * of it stays: `close` ends it in order, and if this process exits without it, everything is killed and removed on the way out.
+ */
+export class DemoCluster {
+  readonly filers: DemoFiler[] = [];
+  readonly #http = new HttpClient({ connections: limits.demoInFlight + 8 });
+  readonly #ports = new Ports();
+  readonly #processes = new Set<KelpProcess>();
+  readonly #failed = new AbortController();
+  #master: { readonly process: KelpProcess; readonly address: string } | null = null;
+  #closing = false;
+
+  private constructor(
+    /** Holds everything. */
+    readonly directory: string,
+    private readonly launch: Launch,
+    private readonly time: TimeSource,
+  ) {
+    process.on('exit', this.#killNow);
+  }
+
+  static async open(launch: Launch, time: TimeSource): Promise<DemoCluster> {
+    return new DemoCluster(await realpath(await mkdtemp(join(tmpdir(), 'kelp-demo-'))), launch, time);
+  }
+
+  /** Aborts with a FilerError if a process ends that nobody asked to; `fields.log` are its last lines. */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  get masterAddress(): string {
+    return this.#master?.address ?? '';
+  }
+
+  async startMaster(signal: AbortSignal): Promise<void> {
+    const args = (port: number) => ['master', '--ip=127.0.0.1', `--port=${port}`, `--mdir=${join(this.directory, 'master')}`];
+    const { port, process } = await this.#start('master', args, await this.#ports.take(masterPort), signal);
+    this.#master = { process, address: `127.0.0.1:${port}` };
+  }
+
+  /** Starts one more filer on an empty store; resolves when it is ready, that is, has what the others have. */
+  async addFiler(signal: AbortSignal): Promise<DemoFiler> {
+    const number = this.filers.length + 1;
+    const filer = new DemoFiler(`filer ${number}`, join(this.directory, `filer-${number}`), this.#http, firstFilerPort + number - 1);
+    this.filers.push(filer);
+    await this.#startFiler(filer, await this.#ports.take(filer.port), signal);
+    return filer;
+  }
+
+  /** kill -9. */
+  async kill(filer: DemoFiler): Promise<void> {
+    const { process } = filer;
+    if (!process) return;
+    filer.process = null;
+    this.#processes.delete(process);
+    await process.kill();
+  }
+
+  /** Starts a filer that was killed on its old store and another port; resolves when it is ready. */
+  async startAgain(filer: DemoFiler, signal: AbortSignal): Promise<void> {
+    await this.#startFiler(filer, await this.#ports.take(), signal);
+  }
+
+  /** Stops the filers, then the master, and removes the folder. Never fails on what is gone already. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#http.close();
+    const master = this.#master?.process;
+    await Promise.all([...this.#processes].filter((process) => process !== master).map((process) => process.stop(this.time)));
+    await master?.stop(this.time);
+    await rm(this.directory, { recursive: true, force: true });
+    process.off('exit', this.#killNow);
+  }
+
+  /** The name a user knows an origin by. */
+  nameOf(origin: string): string {
+    return this.filers.find((filer) => filer.origin === origin)?.name ?? origin;
+  }
+
+  async #startFiler(filer: DemoFiler, wanted: number, signal: AbortSignal): Promise<void> {
+    const args = (port: number) => {
+      filer.port = port;
+      return ['filer', '--ip=127.0.0.1', `--port=${port}`, `--master=${this.masterAddress}`, `--defaultStoreDir=${filer.directory}`];
+    };
+    const { process } = await this.#start(filer.name, args, wanted, signal);
+    filer.process = process;
+    filer.origin = (await filer.meta.info(signal)).origin;
+  }
+
+  /** Starts a process and waits for its /readyz; on another port if somebody else was quicker. */
+  async #start(name: string, args: (port: number) => string[], wanted: number, signal: AbortSignal): Promise<{ port: number; process: KelpProcess }> {
+    for (let port = wanted, attempt = 1; ; port = await this.#ports.take(), attempt += 1) {
+      const process = KelpProcess.start(this.launch, args(port), join(this.directory, `${name.replace(' ', '-')}.log`));
+      this.#processes.add(process);
+      const meta = new MetaClient(this.#http, `127.0.0.1:${port}`);
+      const ready = async () => {
+        if (!process.running) return { found: false };
+        const { ready: isReady, reasons } = await meta.readiness(undefined, signal);
+        return isReady ? { found: true } : { standing: reasons.map(({ error }) => error).join('; ') };
+      };
+      const wait = { what: `${name} to be ready`, time: this.time, signal, deadlineMs: limits.demoStartMs, everyMs: limits.demoLookMs };
+      if (await waitFor(ready, wait)) {
+        void process.ended.then(() => this.#hasEnded(name, process));
+        return { port, process };
+      }
+      this.#processes.delete(process);
+      if (attempt === portAttempts || (await isFree(port))) throw await endedByItself(name, process);
+    }
+  }
+
+  async #hasEnded(name: string, process: KelpProcess): Promise<void> {
+    if (!this.#closing && this.#processes.delete(process)) this.#failed.abort(await endedByItself(name, process));
+  }
+
+  /** At the exit of this process nothing can be waited for. */
+  readonly #killNow = (): void => {
+    for (const process of this.#processes) process.killNow();
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+  };
+}
+
+async function endedByItself(name: string, process: KelpProcess): Promise<FilerError> {
+  const how = await process.ended;
+  return new FilerError('PEER_UNREACHABLE', `${name} has ended by itself (${how})`, { log: await process.lastLines() });
+}
+
+/** The last lines of the process whose end `error` tells of; none for any other error. */
+export function logOf(error: unknown): readonly string[] {
+  return isFailure(error) && Array.isArray(error.fields.log) ? (error.fields.log as string[]) : [];
+}

@@ -1,0 +1,132 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { decodeChangePage, encodeChangePage } from '../../../../src/core/api/meta/change-page.js';
+import { decodeSnapshotPage, encodeSnapshotPage, formatAfter, parseAfter } from '../../../../src/core/api/meta/snapshot-page.js';
+import { encodeChange } from '../../../../src/core/change/codec.js';
+import { rowsOf, type Change } from '../../../../src/core/change/change.js';
+import { FilerError } from '../../../../src/core/errors.js';
+import type { SnapshotPage } from '../../../../src/core/replication/peer.js';
+import { anyChange, anyPathBelowRoot, anyPosition } from '../../../support/arbitrary.js';
+
+const failure = (run: () => unknown): FilerError => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof FilerError) return error;
+    throw error;
+  }
+  throw new Error('was taken');
+};
+
+const notes = { oldEntry: null, deleteChunks: false, signatures: ['1111111111111111'] };
+const anyText = anyChange.map((change) => encodeChange(change, notes));
+
+describe('a page of changes', () => {
+  it('gives back the text of each change as it went in', () => {
+    fc.assert(
+      fc.property(fc.array(anyText, { maxLength: 5 }), (texts) => {
+        expect(decodeChangePage(encodeChangePage(texts), 'x')).to.deep.equal(texts);
+      }),
+    );
+  });
+
+  it('is read in any other form of JSON too', () => {
+    fc.assert(
+      fc.property(fc.array(anyText, { maxLength: 5 }), fc.constantFrom(undefined, 1, 2), (texts, indent) => {
+        const values = texts.map((text) => JSON.parse(text) as unknown);
+        const pretty = JSON.stringify(values, null, indent);
+        expect(decodeChangePage(pretty, 'x').map((text) => JSON.parse(text) as unknown)).to.deep.equal(values);
+      }),
+    );
+  });
+
+  it('that broke off is no page, wherever it was cut', () => {
+    const whole = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
+    for (let end = 0; end < whole.length; end++) expect(failure(() => decodeChangePage(whole.slice(0, end), 'x')).code, whole.slice(0, end)).to.equal('PEER_UNREACHABLE');
+  });
+
+  it('holds objects only', () => {
+    expect(failure(() => decodeChangePage('[1]', 'x')).message).to.include('changes[0]');
+  });
+});
+
+describe('a page of a snapshot', () => {
+  const empty: SnapshotPage = {
+    position: new Map(),
+    hashes: new Map(),
+    versions: new Map(),
+    floor: 0,
+    closed: [],
+    quarantined: [],
+    rows: [],
+    epoch: '0123abcd',
+    next: null,
+  };
+  const anyRows = fc.array(anyChange, { maxLength: 6 }).map((changes) => changes.flatMap((change) => rowsOf(change as Change)));
+
+  it('gives back every row with hashes made anew', () => {
+    fc.assert(
+      fc.property(anyRows, anyPosition, fc.option(anyPathBelowRoot), (rows, position, next) => {
+        const hashes = new Map([...position.keys()].map((origin) => [origin, 'abcdef012345']));
+        const versions = new Map([...position.keys()].map((origin) => [origin, 0]));
+        const page: SnapshotPage = { ...empty, rows, position, hashes, versions, next, floor: 17 };
+        expect(decodeSnapshotPage(encodeSnapshotPage(page), 'x')).to.deep.equal(page);
+      }),
+    );
+  });
+
+  it('that broke off is no page', () => {
+    const whole = encodeSnapshotPage(empty);
+    expect(failure(() => decodeSnapshotPage(whole.slice(0, -1), 'x')).code).to.equal('PEER_UNREACHABLE');
+  });
+
+  it('names the field that is wrong', () => {
+    const row = {
+      directory: '/d',
+      name: 'f',
+      entry: { name: 'f', isDirectory: false },
+      dot: '1111111111111111:1',
+      version: 5,
+      author: '1111111111111111',
+      vector: { '1111111111111111': 5 },
+    };
+    const wrong: [change: object, field: string][] = [
+      [{ directory: 'd' }, 'directory'],
+      [{ directory: '/d/' }, 'directory'],
+      [{ directory: '/a/../d' }, 'directory'],
+      [{ name: '' }, 'name'],
+      [{ name: 'a/b' }, 'name'],
+      [{ name: '..' }, 'name'],
+      [{ name: 'other' }, 'entry.name'],
+      [{ entry: undefined }, 'entries[0]'],
+      [{ deleted: true }, 'deleted'],
+      [{ entry: { name: 'f', isDirectory: 'no' } }, 'entry.isDirectory'],
+      [{ entry: { name: 'f', isDirectory: false, content: 5 } }, 'entry.content'],
+      [{ dot: '1111111111111111' }, 'dot'],
+      [{ dot: '1111111111111111:0' }, 'dot'],
+      [{ dot: undefined }, 'dot'],
+      [{ version: 0 }, 'version'],
+      [{ version: 2 ** 53 }, 'version'],
+      [{ version: 6 }, 'vector'],
+      [{ author: 'me' }, 'author'],
+      [{ vector: { me: 5 } }, 'vector'],
+      [{ vector: null }, 'vector'],
+    ];
+    for (const [change, field] of wrong) {
+      const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), entries: [{ ...row, ...change }] });
+      const error = failure(() => decodeSnapshotPage(body, 'x'));
+      expect(error.code).to.equal('BODY_INVALID');
+      expect(error.message, JSON.stringify(change)).to.include(field).and.to.match(/^entries\[0\]/);
+    }
+    for (const field of ['position', 'hashes', 'versions', 'floor', 'closed', 'quarantined', 'epoch', 'entries']) {
+      const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), [field]: 'x' });
+      expect(failure(() => decodeSnapshotPage(body, 'x')).message).to.match(new RegExp(`^${field}`));
+    }
+  });
+
+  it('goes on after any path', () => {
+    fc.assert(fc.property(anyPathBelowRoot, (path) => parseAfter(formatAfter(path)) === path));
+    expect(parseAfter('!')).to.equal(null);
+    expect(parseAfter('/a')).to.equal(null);
+  });
+});

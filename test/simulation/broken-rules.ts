@@ -1,0 +1,217 @@
+/** One rule of DESIGN, broken on purpose: the simulation must notice. */
+export interface BrokenRule {
+  readonly name: string;
+  /** The rule. */
+  readonly why: string;
+  /** Each `find` stands in its file exactly once. */
+  readonly patches: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
+}
+
+const row = 'src/core/change/row.ts';
+const draft = 'src/core/log/draft.ts';
+const log = 'src/core/log/change-log.ts';
+const feed = 'src/core/log/feed.ts';
+const filer = 'src/core/filer.ts';
+const bootstrap = 'src/core/replication/bootstrap.ts';
+const joining = 'src/core/replication/joining.ts';
+const rejoin = 'src/core/replication/rejoin.ts';
+const relay = 'src/core/replication/relay.ts';
+const source = 'src/core/replication/source.ts';
+const subscription = 'src/core/replication/subscription.ts';
+
+const rule = (name: string, why: string, file: string, find: string, replace: string): BrokenRule => ({ name, why, patches: [{ file, find, replace }] });
+
+const chainUnchecked = { file: draft, find: 'if (hash !== change.hash) {', replace: "if (hash === '') {" };
+
+export const brokenRules: readonly BrokenRule[] = [
+  // ---- applying
+  rule('author-ignored', 'Applying: equal versions go by author', row, '  if (a.author !== b.author) return a.author > b.author ? 1 : -1;\n', ''),
+  rule('incoming-wins', 'Applying: the greater state wins', row, 'const order = compareStates(incoming, local);', 'const order = 1;'),
+  rule(
+    'vectors-not-merged',
+    'Applying: vectors are merged by maximum, whoever wins',
+    row,
+    'const vector = mergeVectors(winner.vector, winner === local ? incoming.vector : local.vector);',
+    'const vector = winner.vector;',
+  ),
+  {
+    name: 'change-skipped',
+    why: 'Applying: a change that leaves a gap is refused',
+    patches: [
+      {
+        file: subscription,
+        find: '.filter((change) => origins.includes(change.origin));',
+        replace: '.filter((change, i, all) => origins.includes(change.origin) && (i > 0 || all.length < 3));',
+      },
+      { file: draft, find: 'if (change.seq > known.seq + 1) {', replace: 'if (change.seq > known.seq + 1e9) {' },
+      chainUnchecked,
+    ],
+  },
+  {
+    name: 'duplicate-applied',
+    why: 'Applying: a change with seq ≤ position is dropped',
+    patches: [
+      { file: draft, find: 'if (change.seq <= known.seq || change.origin === this.#identity.origin)', replace: 'if (change.origin === this.#identity.origin)' },
+      chainUnchecked,
+    ],
+  },
+  rule(
+    'position-before-page',
+    'Applying: a page is one transaction, with the position in it',
+    log,
+    '    const outcomes = await this.alone(async (draft) => {',
+    `    await this.alone(async (draft) => {
+      for (const change of changes) {
+        const known = draft.origins.get(change.origin);
+        if (known?.seq === change.seq - 1) draft.setOrigin({ ...known, seq: change.seq, hash: change.hash, version: change.version });
+      }
+      await draft.flush();
+    });
+    const outcomes = await this.alone(async (draft) => {`,
+  ),
+  // ---- writing
+  rule(
+    'replaced-rows-not-beaten',
+    'Writing: a version is above those of the rows at all paths of the change',
+    draft,
+    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced)',
+    'replaced',
+  ),
+  rule(
+    'tombstones-not-beaten',
+    'Writing: tombstones count among the rows a version must beat',
+    draft,
+    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced)',
+    'Math.max(isLive(oldRow) ? oldRow.version : 0, isLive(targetRow) ? targetRow.version : 0, replaced)',
+  ),
+  rule(
+    'acknowledged-too-early',
+    'Writing: a change is acknowledged after its transaction is durable',
+    log,
+    '      return () => job.resolve(value);\n    } catch',
+    '      job.resolve(value);\n      return () => {};\n    } catch',
+  ),
+  rule('digest-keeps-replaced', 'Digest: a bucket is the sum over the live rows', draft, '    if (isLive(previous)) sum = takeFromSum(sum, previous.h);\n', ''),
+  rule(
+    'children-not-counted-up',
+    'The tree is a view: implied directories are found by counts of children',
+    draft,
+    'if (directory !== root && (before === 0 || after === 0) &&',
+    'if (directory !== root && after === 0 &&',
+  ),
+  // ---- feed, who asks whom
+  rule(
+    'cut-page-claims-head',
+    'Feed: everything up to Filer-Position is complete',
+    feed,
+    'upToDate ? joinPositions(from, positionOf(state.origins)) : joinPositions(from, seqs)',
+    'joinPositions(from, positionOf(state.origins))',
+  ),
+  rule(
+    'nobody-relays',
+    'Who asks whom: changes of an owner that is gone come from a peer that has them',
+    relay,
+    'const candidates = ahead.length > 0 ? ahead : members.has(orphan) ? following : [];',
+    'const candidates: typeof following = [];',
+  ),
+  // ---- snapshots
+  rule(
+    'snapshot-without-tombstones',
+    'Snapshot: one row per path, live or deleted',
+    source,
+    '      rows,\n',
+    '      rows: rows.filter(({ entry }) => entry !== null),\n',
+  ),
+  rule(
+    'tail-to-first-page-only',
+    "Snapshot: the feed is followed up to every page's position",
+    bootstrap,
+    'goal: joinPositions(before?.goal ?? page.position, page.position),',
+    'goal: before?.goal ?? page.position,',
+  ),
+  rule(
+    'position-of-last-page',
+    "Snapshot: the feed is followed from the first page's position",
+    bootstrap,
+    'reached: before?.reached ?? reachedAt(page),',
+    'reached: reachedAt(page),',
+  ),
+  rule(
+    'progress-not-kept',
+    'Snapshot: a crash resumes at the last page, and a lost source empties the store',
+    bootstrap,
+    "        } else await draft.tx.write({ rows: { staging: current.rows } });\n        draft.setMeta('bootstrap', formatProgress(progress));\n",
+    '        } else await draft.tx.write({ rows: { staging: current.rows } });\n',
+  ),
+  rule('merge-replaces', 'Snapshot: rows at both sides are joined', bootstrap, '        draft.joinRow(row);', '        draft.setRow(row.path, row);'),
+  rule(
+    'merge-moves-back',
+    'Snapshot: the position after a merge is the maximum of both',
+    bootstrap,
+    'state.origin !== draft.identity.origin && state.seq > (own.get(state.origin) ?? 0));',
+    'state.origin !== draft.identity.origin);',
+  ),
+  rule(
+    'merge-keeps-epoch',
+    'Snapshot: a merge renews the feed epoch',
+    bootstrap,
+    'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(draft.identity.floor, progress.floor) });',
+    'draft.setIdentity({ floor: Math.max(draft.identity.floor, progress.floor) });',
+  ),
+  rule(
+    'trimmed-in-silence',
+    'Retention: a reader behind the trimmed part gets 410, never silence',
+    draft,
+    'this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });',
+    'this.setOrigin({ ...state, first: 1 });',
+  ),
+  rule(
+    'serves-while-filling',
+    'Snapshot: a store that is being filled serves nobody',
+    filer,
+    "if (this.log.identity.phase !== 'ready' || this.#serving.signal.aborted)",
+    'if (false)',
+  ),
+  rule('writes-while-filling', 'Rejoin: meanwhile it takes no client writes', filer, "    if (phase !== 'ready') throw", "    if (phase === 'fresh') throw"),
+  // ---- rejoin
+  rule(
+    'restored-keeps-origin',
+    'Copied or restored: a new origin before anything is written',
+    log,
+    'await log.alone((draft) => renew(draft, time, true));',
+    "await log.alone(async (draft) => {\n        draft.setMeta('restored', null);\n        await draft.flush();\n      });",
+  ),
+  rule(
+    'remembers-what-is-known',
+    'Rejoin: what the peer does not cover is remembered',
+    rejoin,
+    'row.dot === null || !positionIncludes(goal, row.dot)',
+    'row.dot !== null && positionIncludes(goal, row.dot)',
+  ),
+  rule(
+    'deletions-forgotten',
+    'Rejoin: a remembered tombstone is written again if its vector covers the live row',
+    rejoin,
+    '!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version)',
+    'true',
+  ),
+  {
+    name: 'rejoin-keeps-epoch',
+    why: 'Feed: an epoch is renewed with the origin',
+    patches: [
+      { file: draft, find: '    this.setIdentity({ epoch });\n', replace: '' },
+      {
+        file: bootstrap,
+        find: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor),',
+        replace: 'draft.setIdentity({ floor: Math.max(floor, progress.floor),',
+      },
+    ],
+  },
+  rule(
+    'goal-not-reached',
+    'Rejoin: the snapshot reaches at least the position the remembered rows were chosen by',
+    joining,
+    '(goal === null || positionCovers(info.position, goal))',
+    'true',
+  ),
+];
