@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { basename, relative } from 'node:path';
 import { Args, Flags } from '@oclif/core';
 import { logOf } from '../core/demo/demo-cluster.js';
 import { runDemo, type DemoPlace, type DemoResult } from '../core/demo/demo.js';
 import type { PeerRow } from '../core/demo/peer-rows.js';
 import type { Witness } from '../core/demo/proof.js';
+import { counted } from '../core/demo/story.js';
 import { FilerError, isFailure } from '../core/errors.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
@@ -58,7 +60,7 @@ Copies a directory into the first filer, changes it on the others, kills one wit
     const tellProof = ({ equal, proof }: DemoResult): void => {
       view.raw(`\n${renderTable(proofColumns, proof.witnesses, { width, style })}\n`);
       for (const difference of proof.differences) view.line('different', difference, style.bad);
-      if (equal) view.line('equal', `${proof.witnesses.length} filers, one tree of ${proof.witnesses[0]?.entries} entries, one digest`, style.good);
+      if (equal) view.line('equal', `${proof.witnesses.length} filers, one tree of ${counted(proof.witnesses[0]?.entries ?? 0, 'entry')}, one digest`, style.good);
       this.#exit = equal ? 0 : 1;
     };
     // The terminal is gone: an orderly end, as if told to.
@@ -103,6 +105,12 @@ Copies a directory into the first filer, changes it on the others, kills one wit
   }
 }
 
+/** How this program was called, so that the line works when pasted. */
+function ownName(): string {
+  const script = process.argv[1] as string;
+  return basename(script) === 'kelp' ? 'kelp' : `node ${relative(process.cwd(), script)}`;
+}
+
 function invitation({ master, filers }: DemoPlace): string[] {
   const [first, , third, fourth] = filers;
   return [
@@ -112,6 +120,6 @@ function invitation({ master, filers }: DemoPlace): string[] {
     `curl -X POST 'http://${fourth}/moved.txt?mv.from=/hello.txt'`,
     `curl -N 'http://${third}/.filer/v1/changes?offset=now&live=sse'`,
     `curl http://${fourth}/.filer/v1/conflicts`,
-    `kelp filer.peers --master=${master} --watch`,
+    `${ownName()} filer.peers --master=${master} --watch`,
   ];
 }

@@ -18,231 +18,231 @@ export function rowsContract(under: StoreUnderTest): void {
 
   const readersOf = (tx: StoreTransaction) => ({ 'outside a transaction': store, 'inside one': tx });
 
-    describe('rows', () => {
-      const odd = [
-        rowOf('/a', { isDirectory: true }),
-        rowOf('/a/"quoted" \\ \n 日本 😀'),
-        rowOf('/a/undotted', { dot: null, author: beta }),
-        rowOf('/a/by another author', { author: beta, version: 2 ** 52 }),
-        rowOf('/a/vector', { vector: { [alpha]: 5, [beta]: 2 ** 52 } }),
-        rowOf('/a/empty vector', { vector: {} }),
-        rowOf('/a/entry', { entry: JSON.stringify({ name: 'entry', content: 'x'.repeat(100_000), mime: '"\u0000\ud800"', other: 'é😀' }) }),
-        rowOf('/a/great h', { h: 2 ** 48 - 1, dot: { origin: beta, seq: 2 ** 40 } }),
-        tombstoneOf('/gone', { vector: { [alpha]: 3, [beta]: 4 } }),
-        tombstoneOf('/gone undotted', { dot: null }),
-      ];
+  describe('rows', () => {
+    const odd = [
+      rowOf('/a', { isDirectory: true }),
+      rowOf('/a/"quoted" \\ \n 日本 😀'),
+      rowOf('/a/undotted', { dot: null, author: beta }),
+      rowOf('/a/by another author', { author: beta, version: 2 ** 52 }),
+      rowOf('/a/vector', { vector: { [alpha]: 5, [beta]: 2 ** 52 } }),
+      rowOf('/a/empty vector', { vector: {} }),
+      rowOf('/a/entry', { entry: JSON.stringify({ name: 'entry', content: 'x'.repeat(100_000), mime: '"\u0000\ud800"', other: 'é😀' }) }),
+      rowOf('/a/great h', { h: 2 ** 48 - 1, dot: { origin: beta, seq: 2 ** 40 } }),
+      tombstoneOf('/gone', { vector: { [alpha]: 3, [beta]: 4 } }),
+      tombstoneOf('/gone undotted', { dot: null }),
+    ];
 
-      it('come back as they were written, in every area, also after a restart', async () => {
-        await write(store, { rows: { tree: odd, staging: odd.slice(0, 3), remembered: odd.slice(3) } });
-        store = await under.reopen(store);
-        expect(
-          sorted(
-            await store.find(
-              'tree',
-              odd.map((row) => row.path),
-            ),
+    it('come back as they were written, in every area, also after a restart', async () => {
+      await write(store, { rows: { tree: odd, staging: odd.slice(0, 3), remembered: odd.slice(3) } });
+      store = await under.reopen(store);
+      expect(
+        sorted(
+          await store.find(
+            'tree',
+            odd.map((row) => row.path),
           ),
-        ).to.deep.equal(sorted(odd));
-        expect(sorted(await store.scan('staging', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(0, 3)));
-        expect(sorted(await store.scan('remembered', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(3)));
-      });
-
-      it('are found where they exist, once each', async () => {
-        await write(store, { rows: { tree: [rowOf('/a'), tombstoneOf('/b')] } });
-        expect(pathsOf(sorted(await store.find('tree', [path('/a'), path('/b'), path('/a'), path('/c')])))).to.deep.equal(['/a', '/b']);
-        expect(await store.find('staging', [path('/a')])).to.deep.equal([]);
-        expect(await store.find('tree', [])).to.deep.equal([]);
-      });
-
-      it('are replaced by later ones of the same path, in one batch too', async () => {
-        await write(store, { rows: { tree: [rowOf('/a', { version: 1 }), rowOf('/a', { version: 2 })] } });
-        expect((await store.find('tree', [path('/a')])).map((row) => row.version)).to.deep.equal([2]);
-        await write(store, { rows: { tree: [tombstoneOf('/a', { version: 3 })] } });
-        expect(await store.find('tree', [path('/a')])).to.deep.equal([tombstoneOf('/a', { version: 3 })]);
-      });
-
-      it('are removed by path and area, before the rows of the same batch are written', async () => {
-        await write(store, { rows: { tree: [rowOf('/a'), rowOf('/b')], staging: [rowOf('/a')] } });
-        await write(store, { removed: { tree: [path('/a'), path('/b'), path('/nothing')] }, rows: { tree: [rowOf('/b', { version: 9 })] } });
-        expect(await store.scan('tree', null, 10, 1e9)).to.deep.equal([rowOf('/b', { version: 9 })]);
-        expect(pathsOf(await store.scan('staging', null, 10, 1e9))).to.deep.equal(['/a']);
-      });
-
-      it('are dropped by area, the tree with its counts', async () => {
-        await write(store, {
-          rows: { tree: [rowOf('/d/a')], staging: [rowOf('/s')] },
-          children: new Map([
-            [path('/'), 1],
-            [path('/d'), 1],
-          ]),
-        });
-        await store.transaction(async (tx) => {
-          await tx.clear('staging');
-          expect(await tx.scan('staging', null, 10, 1e9)).to.deep.equal([]);
-        });
-        expect(pathsOf(await store.scan('tree', null, 10, 1e9))).to.deep.equal(['/d/a']);
-        expect((await store.children([path('/')])).size).to.equal(1);
-        await store.transaction((tx) => tx.clear('tree'));
-        expect(await store.scan('tree', null, 10, 1e9)).to.deep.equal([]);
-        expect((await store.children([path('/'), path('/d')])).size).to.equal(0);
-        expect((await store.list(path('/'), { after: '', ...everything })).names).to.deep.equal([]);
-      });
+        ),
+      ).to.deep.equal(sorted(odd));
+      expect(sorted(await store.scan('staging', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(0, 3)));
+      expect(sorted(await store.scan('remembered', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(3)));
     });
 
-    describe('scan', () => {
-      const paths = ['/', '/a', '/b', '/a/x', '/a/\ue000', '/a/😀', '/a/x/y', '/ab', '/b/1', '/b/10', '/b/2', '/é/é'].map(path);
-
-      beforeEach(() => write(store, { rows: { tree: paths.map((at) => rowOf(at)) } }));
-
-      it('gives the rows in key order, page after page', async () => {
-        await store.transaction(async (tx) => {
-          for (const [where, reader] of Object.entries(readersOf(tx))) {
-            const seen: FullPath[] = [];
-            for (let page = await reader.scan('tree', null, 5, 1e9); page.length > 0; page = await reader.scan('tree', seen.at(-1) as FullPath, 5, 1e9)) {
-              expect(page.length).to.be.at.most(5);
-              seen.push(...page.map((row) => row.path));
-            }
-            expect(seen, where).to.deep.equal(inKeyOrder(paths));
-          }
-        });
-      });
-
-      it('goes on from a path that has no row', async () => {
-        await write(store, { removed: { tree: [path('/a/x')] } });
-        const order = inKeyOrder(paths);
-        expect(pathsOf(await store.scan('tree', path('/a/x'), 100, 1e9))).to.deep.equal(order.slice(order.indexOf(path('/a/x')) + 1));
-      });
-
-      it('stops before too many bytes of entries, but gives one row', async () => {
-        const bytes = (await store.scan('tree', null, 100, 1e9)).map((row) => Buffer.byteLength(row.entry as string));
-        expect(await store.scan('tree', null, 100, 1)).to.have.length(1);
-        expect(await store.scan('tree', null, 100, bytes[0] + bytes[1])).to.have.length(2);
-        expect(await store.scan('tree', null, 100, bytes[0] + bytes[1] + bytes[2] - 1)).to.have.length(2);
-      });
-
-      it('comes with all origins', async () => {
-        const states = [
-          originOf(alpha, { seq: 2 ** 40, hash: 'abcdefabcdef', version: 2 ** 52, first: 7, firstHash: '012345678901', firstVersion: 9 }),
-          originOf(beta),
-        ];
-        expect((await store.scanWithOrigins(null, 2, 1e9)).origins).to.deep.equal([]);
-        await write(store, { origins: states });
-        const first = await store.scanWithOrigins(null, 2, 1e9);
-        expect(first.rows).to.deep.equal(await store.scan('tree', null, 2, 1e9));
-        expect(first.origins).to.have.deep.members(states);
-        const end = await store.scanWithOrigins(inKeyOrder(paths).at(-1) as FullPath, 2, 1e9);
-        expect(end.rows).to.deep.equal([]);
-        expect(end.origins).to.have.deep.members(states);
-      });
+    it('are found where they exist, once each', async () => {
+      await write(store, { rows: { tree: [rowOf('/a'), tombstoneOf('/b')] } });
+      expect(pathsOf(sorted(await store.find('tree', [path('/a'), path('/b'), path('/a'), path('/c')])))).to.deep.equal(['/a', '/b']);
+      expect(await store.find('staging', [path('/a')])).to.deep.equal([]);
+      expect(await store.find('tree', [])).to.deep.equal([]);
     });
 
-    describe('list', () => {
-      const list = async (directory: string, options: Partial<ListOptions> = {}) => {
-        const page = await store.list(path(directory), { after: '', ...everything, ...options });
-        return { names: page.names.map(({ name: each }) => each), more: page.more };
-      };
+    it('are replaced by later ones of the same path, in one batch too', async () => {
+      await write(store, { rows: { tree: [rowOf('/a', { version: 1 }), rowOf('/a', { version: 2 })] } });
+      expect((await store.find('tree', [path('/a')])).map((row) => row.version)).to.deep.equal([2]);
+      await write(store, { rows: { tree: [tombstoneOf('/a', { version: 3 })] } });
+      expect(await store.find('tree', [path('/a')])).to.deep.equal([tombstoneOf('/a', { version: 3 })]);
+    });
 
-      beforeEach(() =>
-        write(store, {
-          rows: {
-            tree: [
-              rowOf('/'),
-              rowOf('/b', { isDirectory: true }),
-              rowOf('/a'),
-              tombstoneOf('/gone'),
-              rowOf('/b/inner'),
-              rowOf('/hidden'),
-              rowOf('/hidden/x'),
-              rowOf('/implied/x/y'),
-              tombstoneOf('/dead'),
-              rowOf('/dead/x'),
-            ],
-            staging: [rowOf('/staged')],
-          },
-          children: new Map([
-            [path('/'), 6],
-            [path('/b'), 1],
-            [path('/hidden'), 1],
-            [path('/implied'), 1],
-            [path('/implied/x'), 1],
-            [path('/dead'), 1],
-          ]),
-        }),
-      );
+    it('are removed by path and area, before the rows of the same batch are written', async () => {
+      await write(store, { rows: { tree: [rowOf('/a'), rowOf('/b')], staging: [rowOf('/a')] } });
+      await write(store, { removed: { tree: [path('/a'), path('/b'), path('/nothing')] }, rows: { tree: [rowOf('/b', { version: 9 })] } });
+      expect(await store.scan('tree', null, 10, 1e9)).to.deep.equal([rowOf('/b', { version: 9 })]);
+      expect(pathsOf(await store.scan('staging', null, 10, 1e9))).to.deep.equal(['/a']);
+    });
 
-      it('gives live rows and directories that only show something, with their counts', async () => {
-        await store.transaction(async (tx) => {
-          for (const [where, reader] of Object.entries(readersOf(tx))) {
-            const { names, more } = await reader.list(path('/'), { after: '', ...everything });
-            expect(names, where).to.deep.equal([
-              { name: 'a', row: rowOf('/a'), children: 0 },
-              { name: 'b', row: rowOf('/b', { isDirectory: true }), children: 1 },
-              { name: 'dead', row: null, children: 1 },
-              { name: 'hidden', row: rowOf('/hidden'), children: 1 },
-              { name: 'implied', row: null, children: 1 },
-            ]);
-            expect(more).to.equal(false);
+    it('are dropped by area, the tree with its counts', async () => {
+      await write(store, {
+        rows: { tree: [rowOf('/d/a')], staging: [rowOf('/s')] },
+        children: new Map([
+          [path('/'), 1],
+          [path('/d'), 1],
+        ]),
+      });
+      await store.transaction(async (tx) => {
+        await tx.clear('staging');
+        expect(await tx.scan('staging', null, 10, 1e9)).to.deep.equal([]);
+      });
+      expect(pathsOf(await store.scan('tree', null, 10, 1e9))).to.deep.equal(['/d/a']);
+      expect((await store.children([path('/')])).size).to.equal(1);
+      await store.transaction((tx) => tx.clear('tree'));
+      expect(await store.scan('tree', null, 10, 1e9)).to.deep.equal([]);
+      expect((await store.children([path('/'), path('/d')])).size).to.equal(0);
+      expect((await store.list(path('/'), { after: '', ...everything })).names).to.deep.equal([]);
+    });
+  });
+
+  describe('scan', () => {
+    const paths = ['/', '/a', '/b', '/a/x', '/a/\ue000', '/a/😀', '/a/x/y', '/ab', '/b/1', '/b/10', '/b/2', '/é/é'].map(path);
+
+    beforeEach(() => write(store, { rows: { tree: paths.map((at) => rowOf(at)) } }));
+
+    it('gives the rows in key order, page after page', async () => {
+      await store.transaction(async (tx) => {
+        for (const [where, reader] of Object.entries(readersOf(tx))) {
+          const seen: FullPath[] = [];
+          for (let page = await reader.scan('tree', null, 5, 1e9); page.length > 0; page = await reader.scan('tree', seen.at(-1) as FullPath, 5, 1e9)) {
+            expect(page.length).to.be.at.most(5);
+            seen.push(...page.map((row) => row.path));
           }
-        });
-        expect(await list('/implied')).to.deep.equal({ names: ['x'], more: false });
-        expect(await list('/nothing')).to.deep.equal({ names: [], more: false });
-      });
-
-      it('goes on after a name, or at it, and says whether there is more', async () => {
-        expect(await list('/', { limit: 2 })).to.deep.equal({ names: ['a', 'b'], more: true });
-        expect(await list('/', { after: 'b', limit: 3 })).to.deep.equal({ names: ['dead', 'hidden', 'implied'], more: false });
-        expect((await list('/', { after: 'b', inclusive: true })).names[0]).to.equal('b');
-        expect((await list('/', { after: 'bb', inclusive: true })).names[0]).to.equal('dead');
-        expect((await list('/', { after: '', inclusive: true })).names[0]).to.equal('a');
-        expect(await list('/', { after: 'zz' })).to.deep.equal({ names: [], more: false });
-      });
-
-      it('keeps byte order and takes a prefix by bytes', async () => {
-        const names = ['x', 'x\ud7ff', 'x\ue000', 'x\u{10ffff}', 'x\u{10ffff}y', 'x😀', 'xa', 'y', 'x%', 'x_'];
-        await write(store, { rows: { tree: names.map((each) => rowOf(`/p/${each}`)) }, children: new Map([[path('/p/xdir'), 2]]) });
-        const all = [...names, 'xdir'].sort(compareBytes);
-        expect((await list('/p')).names).to.deep.equal(all);
-        for (const prefix of ['x', 'xa', 'x%', 'x_', 'x\ud7ff', 'x\u{10ffff}', '\u{10ffff}', '😀', 'y', 'z', '']) {
-          expect((await list('/p', { prefix })).names, prefix).to.deep.equal(all.filter((each) => each.startsWith(prefix)));
-          expect((await list('/p', { prefix, after: 'xa' })).names, prefix).to.deep.equal(
-            all.filter((each) => each.startsWith(prefix) && compareBytes(each, 'xa') > 0),
-          );
+          expect(seen, where).to.deep.equal(inKeyOrder(paths));
         }
       });
-
-      it('stops before too many bytes of entries, but gives one name', async () => {
-        const size = (each: string) => Buffer.byteLength(rowOf(each).entry as string);
-        expect(await list('/', { bytesMax: 1 })).to.deep.equal({ names: ['a'], more: true });
-        expect(await list('/', { bytesMax: size('/a') + size('/b') })).to.deep.equal({ names: ['a', 'b', 'dead'], more: true });
-        expect(await list('/', { bytesMax: 1, after: 'b' })).to.deep.equal({ names: ['dead'], more: true });
-      });
     });
 
-    describe('counts of names', () => {
-      it('are kept by directory, and dropped at 0', async () => {
-        await write(store, {
-          children: new Map([
-            [path('/'), 2],
-            [path('/a'), 3],
-            [path('/a/b'), 1],
-          ]),
-        });
-        await write(store, {
-          children: new Map([
-            [path('/a'), 4],
-            [path('/a/b'), 0],
-          ]),
-        });
-        store = await under.reopen(store);
-        expect(await store.children([path('/'), path('/a'), path('/a/b'), path('/c')])).to.deep.equal(
-          new Map([
-            [path('/'), 2],
-            [path('/a'), 4],
-          ]),
+    it('goes on from a path that has no row', async () => {
+      await write(store, { removed: { tree: [path('/a/x')] } });
+      const order = inKeyOrder(paths);
+      expect(pathsOf(await store.scan('tree', path('/a/x'), 100, 1e9))).to.deep.equal(order.slice(order.indexOf(path('/a/x')) + 1));
+    });
+
+    it('stops before too many bytes of entries, but gives one row', async () => {
+      const bytes = (await store.scan('tree', null, 100, 1e9)).map((row) => Buffer.byteLength(row.entry as string));
+      expect(await store.scan('tree', null, 100, 1)).to.have.length(1);
+      expect(await store.scan('tree', null, 100, bytes[0] + bytes[1])).to.have.length(2);
+      expect(await store.scan('tree', null, 100, bytes[0] + bytes[1] + bytes[2] - 1)).to.have.length(2);
+    });
+
+    it('comes with all origins', async () => {
+      const states = [
+        originOf(alpha, { seq: 2 ** 40, hash: 'abcdefabcdef', version: 2 ** 52, first: 7, firstHash: '012345678901', firstVersion: 9 }),
+        originOf(beta),
+      ];
+      expect((await store.scanWithOrigins(null, 2, 1e9)).origins).to.deep.equal([]);
+      await write(store, { origins: states });
+      const first = await store.scanWithOrigins(null, 2, 1e9);
+      expect(first.rows).to.deep.equal(await store.scan('tree', null, 2, 1e9));
+      expect(first.origins).to.have.deep.members(states);
+      const end = await store.scanWithOrigins(inKeyOrder(paths).at(-1) as FullPath, 2, 1e9);
+      expect(end.rows).to.deep.equal([]);
+      expect(end.origins).to.have.deep.members(states);
+    });
+  });
+
+  describe('list', () => {
+    const list = async (directory: string, options: Partial<ListOptions> = {}) => {
+      const page = await store.list(path(directory), { after: '', ...everything, ...options });
+      return { names: page.names.map(({ name: each }) => each), more: page.more };
+    };
+
+    beforeEach(() =>
+      write(store, {
+        rows: {
+          tree: [
+            rowOf('/'),
+            rowOf('/b', { isDirectory: true }),
+            rowOf('/a'),
+            tombstoneOf('/gone'),
+            rowOf('/b/inner'),
+            rowOf('/hidden'),
+            rowOf('/hidden/x'),
+            rowOf('/implied/x/y'),
+            tombstoneOf('/dead'),
+            rowOf('/dead/x'),
+          ],
+          staging: [rowOf('/staged')],
+        },
+        children: new Map([
+          [path('/'), 6],
+          [path('/b'), 1],
+          [path('/hidden'), 1],
+          [path('/implied'), 1],
+          [path('/implied/x'), 1],
+          [path('/dead'), 1],
+        ]),
+      }),
+    );
+
+    it('gives live rows and directories that only show something, with their counts', async () => {
+      await store.transaction(async (tx) => {
+        for (const [where, reader] of Object.entries(readersOf(tx))) {
+          const { names, more } = await reader.list(path('/'), { after: '', ...everything });
+          expect(names, where).to.deep.equal([
+            { name: 'a', row: rowOf('/a'), children: 0 },
+            { name: 'b', row: rowOf('/b', { isDirectory: true }), children: 1 },
+            { name: 'dead', row: null, children: 1 },
+            { name: 'hidden', row: rowOf('/hidden'), children: 1 },
+            { name: 'implied', row: null, children: 1 },
+          ]);
+          expect(more).to.equal(false);
+        }
+      });
+      expect(await list('/implied')).to.deep.equal({ names: ['x'], more: false });
+      expect(await list('/nothing')).to.deep.equal({ names: [], more: false });
+    });
+
+    it('goes on after a name, or at it, and says whether there is more', async () => {
+      expect(await list('/', { limit: 2 })).to.deep.equal({ names: ['a', 'b'], more: true });
+      expect(await list('/', { after: 'b', limit: 3 })).to.deep.equal({ names: ['dead', 'hidden', 'implied'], more: false });
+      expect((await list('/', { after: 'b', inclusive: true })).names[0]).to.equal('b');
+      expect((await list('/', { after: 'bb', inclusive: true })).names[0]).to.equal('dead');
+      expect((await list('/', { after: '', inclusive: true })).names[0]).to.equal('a');
+      expect(await list('/', { after: 'zz' })).to.deep.equal({ names: [], more: false });
+    });
+
+    it('keeps byte order and takes a prefix by bytes', async () => {
+      const names = ['x', 'x\ud7ff', 'x\ue000', 'x\u{10ffff}', 'x\u{10ffff}y', 'x😀', 'xa', 'y', 'x%', 'x_'];
+      await write(store, { rows: { tree: names.map((each) => rowOf(`/p/${each}`)) }, children: new Map([[path('/p/xdir'), 2]]) });
+      const all = [...names, 'xdir'].sort(compareBytes);
+      expect((await list('/p')).names).to.deep.equal(all);
+      for (const prefix of ['x', 'xa', 'x%', 'x_', 'x\ud7ff', 'x\u{10ffff}', '\u{10ffff}', '😀', 'y', 'z', '']) {
+        expect((await list('/p', { prefix })).names, prefix).to.deep.equal(all.filter((each) => each.startsWith(prefix)));
+        expect((await list('/p', { prefix, after: 'xa' })).names, prefix).to.deep.equal(
+          all.filter((each) => each.startsWith(prefix) && compareBytes(each, 'xa') > 0),
         );
-        expect(await store.children([])).to.deep.equal(new Map());
-        await write(store, { children: new Map([[path('/a/b'), 7]]) });
-        expect(await store.children([path('/a/b')])).to.deep.equal(new Map([[path('/a/b'), 7]]));
-      });
+      }
     });
+
+    it('stops before too many bytes of entries, but gives one name', async () => {
+      const size = (each: string) => Buffer.byteLength(rowOf(each).entry as string);
+      expect(await list('/', { bytesMax: 1 })).to.deep.equal({ names: ['a'], more: true });
+      expect(await list('/', { bytesMax: size('/a') + size('/b') })).to.deep.equal({ names: ['a', 'b', 'dead'], more: true });
+      expect(await list('/', { bytesMax: 1, after: 'b' })).to.deep.equal({ names: ['dead'], more: true });
+    });
+  });
+
+  describe('counts of names', () => {
+    it('are kept by directory, and dropped at 0', async () => {
+      await write(store, {
+        children: new Map([
+          [path('/'), 2],
+          [path('/a'), 3],
+          [path('/a/b'), 1],
+        ]),
+      });
+      await write(store, {
+        children: new Map([
+          [path('/a'), 4],
+          [path('/a/b'), 0],
+        ]),
+      });
+      store = await under.reopen(store);
+      expect(await store.children([path('/'), path('/a'), path('/a/b'), path('/c')])).to.deep.equal(
+        new Map([
+          [path('/'), 2],
+          [path('/a'), 4],
+        ]),
+      );
+      expect(await store.children([])).to.deep.equal(new Map());
+      await write(store, { children: new Map([[path('/a/b'), 7]]) });
+      expect(await store.children([path('/a/b')])).to.deep.equal(new Map([[path('/a/b'), 7]]));
+    });
+  });
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type FullPath } from '../../src/core/entry/path.js';
+import type { FullPath } from '../../src/core/entry/path.js';
 import type { LogQuery, Store, WriteBatch } from '../../src/core/store/store.js';
 import { alpha, beta, conflictOf, originOf, path, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
 import { rowsContract } from './store-rows.contract.js';
@@ -7,9 +7,7 @@ import { everything, inKeyOrder, keyOf, pathsOf, sorted, write, type StoreUnderT
 
 /** What every adapter has to do, whatever it keeps its rows in. */
 export function storeContract(name: string, under: StoreUnderTest): void {
-  describe(`store contract: ${name}`, () => {
-    describe('rows of every area', () => rowsContract(under));
-  });
+  describe(`store contract: ${name}: rows`, () => rowsContract(under));
 
   describe(`store contract: ${name}`, () => {
     let store: Store;
@@ -21,7 +19,6 @@ export function storeContract(name: string, under: StoreUnderTest): void {
     afterEach(async () => {
       await store.close();
     });
-
 
     describe('log', () => {
       const read = (query: Partial<LogQuery> = {}) => store.readLog({ after: 0, ...everything, ...query });

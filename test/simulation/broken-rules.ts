@@ -12,6 +12,7 @@ const draft = 'src/core/log/draft.ts';
 const log = 'src/core/log/change-log.ts';
 const feed = 'src/core/log/feed.ts';
 const filer = 'src/core/filer.ts';
+const aggregator = 'src/core/replication/aggregator.ts';
 const bootstrap = 'src/core/replication/bootstrap.ts';
 const joining = 'src/core/replication/joining.ts';
 const rejoin = 'src/core/replication/rejoin.ts';
@@ -165,13 +166,15 @@ export const brokenRules: readonly BrokenRule[] = [
     'this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });',
     'this.setOrigin({ ...state, first: 1 });',
   ),
-  rule(
-    'serves-while-filling',
-    'Snapshot: a store that is being filled serves nobody',
-    filer,
-    "if (this.log.identity.phase !== 'ready' || this.#serving.signal.aborted)",
-    'if (false)',
-  ),
+  {
+    name: 'serves-while-filling',
+    why: 'Snapshot: a store that is being filled serves nobody',
+    patches: [
+      { file: filer, find: "if (this.log.identity.phase !== 'ready' || this.#serving.signal.aborted)", replace: 'if (false)' },
+      { file: joining, find: "answers.filter((info) => info.state === 'ready');", replace: 'answers.filter(() => true);' },
+      { file: aggregator, find: "if (info.state !== 'ready') throw", replace: 'if (false) throw' },
+    ],
+  },
   rule('writes-while-filling', 'Rejoin: meanwhile it takes no client writes', filer, "    if (phase !== 'ready') throw", "    if (phase === 'fresh') throw"),
   // ---- rejoin
   rule(

@@ -31,6 +31,11 @@ interface Seen {
   /** What `model` includes. */
   position: Position;
   model: Model;
+  /** The tree after the last commit. */
+  rows: readonly Row[];
+  /** The tree that a rejoin has emptied; null if none is under way. */
+  emptied: readonly Row[] | null;
+  phase: string | undefined;
   /** True if something was committed since the last check. */
   isStale: boolean;
 }
@@ -63,6 +68,9 @@ export class History {
       seen.isStale = true;
       this.#collect(filer, seen);
       this.#compare(filer, seen);
+      this.#rejoined(filer, seen);
+      seen.rows = [...filer.disk.content.areas.tree.values()];
+      seen.phase = filer.disk.content.meta.get('phase');
     } catch (error) {
       this.violation ??= error;
     }
@@ -144,7 +152,8 @@ export class History {
     let seen = this.#seen.get(filer);
     if (!seen || seen.content !== content || content.head < seen.index) {
       const index = content.log[0] ? content.log[0].index - 1 : content.head;
-      seen = { content, index, seqs: new Map(), position: new Map(), model: new Model(), isStale: true };
+      const [rows, phase] = [[...content.areas.tree.values()], content.meta.get('phase')];
+      seen = { content, index, seqs: new Map(), position: new Map(), model: new Model(), rows, emptied: null, phase, isStale: true };
       this.#seen.set(filer, seen);
     }
     return seen;
@@ -199,6 +208,21 @@ export class History {
     if (!isReady) return;
     for (const row of tree.values())
       if (!seen.model.rows.has(row.path)) throw new Violation('I2', `${filer.name} at ${formatPosition(position)}: nobody wrote "${fingerprint(row)}"`);
+  }
+
+  /** I13 and I6 of one filer: once it has rejoined, everything it had stands, is beaten, or was a deletion of something else. */
+  #rejoined(filer: SimFiler, seen: Seen): void {
+    const phase = filer.disk.content.meta.get('phase');
+    if (phase === 'rejoining' && seen.phase !== 'rejoining') seen.emptied = seen.rows;
+    if (phase !== 'ready' || seen.emptied === null) return;
+    // Named the first by an operator, it goes on with what it remembers.
+    for (const row of filer.force ? [] : seen.emptied) {
+      const standing = filer.disk.content.areas.tree.get(row.path);
+      if (standing !== undefined && order(standing, row) >= 0) continue;
+      if (!isLive(row) && (!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version))) continue;
+      throw new Violation(isLive(row) ? 'I13' : 'I6', `${filer.name} has rejoined and lost "${fingerprint(row)}"`);
+    }
+    seen.emptied = null;
   }
 
   /** I8: every live row is listed from the root, a hidden file's name too. */

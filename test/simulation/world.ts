@@ -3,6 +3,7 @@ import type { Position } from '../../src/core/clock/vector.js';
 import { formatPosition, positionsEqual } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
+import { parseProgress } from '../../src/core/replication/bootstrap.js';
 import { Coverage } from './coverage.js';
 import { History, positionOn, Violation } from './history.js';
 import { Network } from './network.js';
@@ -16,7 +17,7 @@ import { VirtualTime } from './virtual-time.js';
 export const weights = {
   operation: 40,
   pause: 30,
-  read: 8,
+  read: 10,
   crash: 1.5,
   crashAtCommit: 2,
   start: 5,
@@ -30,8 +31,11 @@ export const weights = {
   wipe: 0.4,
   lose: 0.4,
   backup: 2,
-  restore: 0.5,
+  restore: 1,
   copy: 0.3,
+  replaceDisk: 0.5,
+  strand: 0.7,
+  ambush: 3,
   clock: 0.8,
   master: 0.8,
 };
@@ -45,6 +49,7 @@ export interface WorldOptions {
 
 const filersMin = 3;
 const filersMax = 6;
+const readersMax = 4;
 
 /** One history: a cluster, what happens to it, and whether it keeps its promises. */
 export class World {
@@ -59,6 +64,8 @@ export class World {
   readonly #readers: Reader[] = [];
   #made = 0;
   #values = 0;
+  /** What happens at the next commit of a snapshot's page. */
+  #ambush: 'reader' | 'source' | 'source wiped' | null = null;
   #failure: unknown = null;
 
   constructor(private readonly options: WorldOptions) {
@@ -75,6 +82,7 @@ export class World {
       committed: (filer) => {
         this.history.committed(filer);
         this.coverage.committed(filer);
+        this.#spring(filer);
       },
       count: this.coverage.count,
     };
@@ -144,10 +152,7 @@ export class World {
         if (random.chance(0.7)) network.cut.add(`${other.name}>${filer.name}`);
         return;
       case 'isolate':
-        for (const node of [...filers.map(({ name }) => name), 'master']) {
-          network.cut.add(`${filer.name}>${node}`);
-          network.cut.add(`${node}>${filer.name}`);
-        }
+        this.#isolate(filer);
         return;
       case 'heal':
         network.heal();
@@ -166,13 +171,11 @@ export class World {
       case 'lateAlone': {
         if (filers.length >= filersMax) return;
         const added = this.#add();
-        for (const node of [...filers.map(({ name }) => name), 'master']) network.cut.add(`${added.name}>${node}`).add(`${node}>${added.name}`);
+        this.#isolate(added);
         return added.start();
       }
       case 'wipe':
-        filer.crash();
-        this.history.losing(filer, filers, new Map());
-        filer.disk.wipe();
+        this.#wipe(filer);
         return filer.start();
       case 'lose':
         if (filers.length <= filersMin) return;
@@ -183,13 +186,38 @@ export class World {
       case 'backup':
         filer.backup = filer.disk.clone();
         return;
-      case 'restore':
-        if (filer.backup === null) return;
-        filer.crash();
-        this.history.losing(filer, filers, positionOn(filer.backup));
-        filer.disk.restore(filer.backup);
-        filer.nature = 'restored';
+      case 'restore': {
+        const saved = filers.filter(({ backup }) => backup !== null);
+        if (saved.length === 0) return;
+        const chosen = random.pick(saved);
+        this.#restore(chosen);
+        return chosen.start();
+      }
+      case 'replaceDisk':
+        // Its own work is on the new disk and nowhere else: what the rejoin must bring back.
+        this.#isolate(filer);
+        await this.time.advance(100);
+        for (let i = 0; i < 4; i++) this.#operate(filer);
+        await this.time.advance(10);
+        filer.backup = filer.disk.clone();
+        this.#restore(filer);
+        network.heal();
         return filer.start();
+      case 'strand':
+        // What the filer misses is soon to be had only from stores that took a snapshot of it, and no longer have it in their logs.
+        if (filer === other || filers.length < filersMin) return;
+        this.#isolate(filer);
+        await this.time.advance(100);
+        for (let i = 0; i < 4; i++) this.#operate(random.pick(filers));
+        await this.time.advance(1000);
+        this.#wipe(other);
+        await other.start();
+        await this.time.advance(4000);
+        network.heal();
+        return;
+      case 'ambush':
+        this.#ambush = random.pick(['reader', 'reader', 'source', 'source wiped']);
+        return;
       case 'copy': {
         if (filers.length >= filersMax) return;
         const disk = filer.disk.clone();
@@ -206,6 +234,37 @@ export class World {
         else this.master.start();
         return;
     }
+  }
+
+  #isolate(filer: SimFiler): void {
+    for (const node of [...this.filers.map(({ name }) => name), 'master']) this.network.cut.add(`${filer.name}>${node}`).add(`${node}>${filer.name}`);
+  }
+
+  #wipe(filer: SimFiler): void {
+    filer.crash();
+    this.history.losing(filer, this.filers, new Map());
+    filer.disk.wipe();
+  }
+
+  #restore(filer: SimFiler): void {
+    if (filer.backup === null) return;
+    filer.crash();
+    this.history.losing(filer, this.filers, positionOn(filer.backup));
+    filer.disk.restore(filer.backup);
+    filer.nature = 'restored';
+  }
+
+  /** Strikes if `filer` has just written a page of a snapshot. */
+  #spring(filer: SimFiler): void {
+    const text = filer.disk.content.meta.get('bootstrap');
+    if (this.#ambush === null || text === undefined) return;
+    const from = parseProgress(text).source;
+    const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === from);
+    if (this.#ambush === 'reader') filer.crashAtNextCommit(this.random.pick(['before', 'after']));
+    else if (source && this.#ambush === 'source') source.crash();
+    else if (source) this.#wipe(source);
+    this.#say(`ambush of ${this.#ambush} while ${filer.name} takes a snapshot`);
+    this.#ambush = null;
   }
 
   async #startAll(): Promise<void> {
@@ -261,10 +320,11 @@ export class World {
   async #read(): Promise<void> {
     const up = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
     if (up.length === 0) return;
-    if (this.#readers.length < 2) this.#readers.push(new Reader(this.random.pick(up), this.coverage.count));
-    const reader = this.random.pick(this.#readers);
-    if (!this.filers.includes(reader.filer) || this.random.chance(0.1)) reader.moveTo(this.random.pick(up));
-    if (up.includes(reader.filer)) this.#say(`  ${await reader.read()}`);
+    if (this.#readers.length < readersMax) this.#readers.push(new Reader(this.random.pick(up), this.coverage.count));
+    for (const reader of this.#readers) {
+      if (!this.filers.includes(reader.filer) || this.random.chance(0.1)) reader.moveTo(this.random.pick(up));
+      if (up.includes(reader.filer)) this.#say(`  ${await reader.read()}`);
+    }
   }
 
   /** Heals everything, lets time pass, and expects all filers to become the same (I3). */

@@ -124,6 +124,11 @@ export const limits = {
   storeReadCacheBytes: 8 * 1024 * 1024,
   /** Pages (4 KiB) of write-ahead log before they are copied into the file: random keys are written twice as fast as with 1000. */
   storeWalPages: 16_384,
+  /** What a check of a store tells one by one; a store with more is not worth a list. */
+  findingsMax: 1000,
+  /** How often a check of a store in use tries to read it between two writes, and how long it waits before it does so again, milliseconds. */
+  checkAttempts: 10,
+  checkPauseMs: 500,
   /** How long a statement waits for another process that works on the file, milliseconds. */
   storeBusyMs: 5000,
 

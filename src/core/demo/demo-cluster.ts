@@ -17,6 +17,9 @@ const firstFilerPort = 8888;
 /** A port can be lost to another program between finding it free and listening there. */
 const portAttempts = 5;
 
+/** Why a process cannot be used yet; null if it can. */
+type Probe = (meta: MetaClient) => Promise<string | null>;
+
 /**
  * A master and filers as processes of their own, with their stores and logs in one temporary folder. Whatever ends the demo, nothing
  * of it stays: `close` ends it in order, and if this process exits without it, everything is killed and removed on the way out.
@@ -54,11 +57,12 @@ export class DemoCluster {
 
   async startMaster(signal: AbortSignal): Promise<void> {
     const args = (port: number) => ['master', '--ip=127.0.0.1', `--port=${port}`, `--mdir=${join(this.directory, 'master')}`];
-    const { port, process } = await this.#start('master', args, await this.#ports.take(masterPort), signal);
+    const isReady: Probe = async (meta) => ((await meta.readiness(undefined, signal)).ready ? null : 'it is not ready');
+    const { port, process } = await this.#start('master', args, await this.#ports.take(masterPort), isReady, signal);
     this.#master = { process, address: `127.0.0.1:${port}` };
   }
 
-  /** Starts one more filer on an empty store; resolves when it is ready, that is, has what the others have. */
+  /** Starts one more filer on an empty store; resolves when it takes writes, that is, has what the others had. */
   async addFiler(signal: AbortSignal): Promise<DemoFiler> {
     const number = this.filers.length + 1;
     const filer = new DemoFiler(`filer ${number}`, join(this.directory, `filer-${number}`), this.#http, firstFilerPort + number - 1);
@@ -71,12 +75,12 @@ export class DemoCluster {
   async kill(filer: DemoFiler): Promise<void> {
     const { process } = filer;
     if (!process) return;
-    filer.process = null;
+    filer.status = 'killed';
     this.#processes.delete(process);
     await process.kill();
   }
 
-  /** Starts a filer that was killed on its old store and another port; resolves when it is ready. */
+  /** Starts a filer that was killed on its old store and another port; resolves when it takes writes. */
   async startAgain(filer: DemoFiler, signal: AbortSignal): Promise<void> {
     await this.#startFiler(filer, await this.#ports.take(), signal);
   }
@@ -98,25 +102,32 @@ export class DemoCluster {
   }
 
   async #startFiler(filer: DemoFiler, wanted: number, signal: AbortSignal): Promise<void> {
+    filer.status = 'starting';
     const args = (port: number) => {
       filer.port = port;
       return ['filer', '--ip=127.0.0.1', `--port=${port}`, `--master=${this.masterAddress}`, `--defaultStoreDir=${filer.directory}`];
     };
-    const { process } = await this.#start(filer.name, args, wanted, signal);
+    // Not /readyz, which also waits until every peer is followed.
+    const isReady: Probe = async (meta) => {
+      const { origin, state } = await meta.info(signal);
+      filer.origin = origin;
+      return state === 'ready' ? null : `it is ${state}`;
+    };
+    const { process } = await this.#start(filer.name, args, wanted, isReady, signal);
     filer.process = process;
-    filer.origin = (await filer.meta.info(signal)).origin;
+    filer.status = 'running';
   }
 
-  /** Starts a process and waits for its /readyz; on another port if somebody else was quicker. */
-  async #start(name: string, args: (port: number) => string[], wanted: number, signal: AbortSignal): Promise<{ port: number; process: KelpProcess }> {
+  /** Starts a process and waits until it can be used; on another port if somebody else was quicker. */
+  async #start(name: string, args: (port: number) => string[], wanted: number, isReady: Probe, signal: AbortSignal): Promise<{ port: number; process: KelpProcess }> {
     for (let port = wanted, attempt = 1; ; port = await this.#ports.take(), attempt += 1) {
       const process = KelpProcess.start(this.launch, args(port), join(this.directory, `${name.replace(' ', '-')}.log`));
       this.#processes.add(process);
       const meta = new MetaClient(this.#http, `127.0.0.1:${port}`);
       const ready = async () => {
         if (!process.running) return { found: false };
-        const { ready: isReady, reasons } = await meta.readiness(undefined, signal);
-        return isReady ? { found: true } : { standing: reasons.map(({ error }) => error).join('; ') };
+        const why = await isReady(meta);
+        return why === null ? { found: true } : { standing: why };
       };
       const wait = { what: `${name} to be ready`, time: this.time, signal, deadlineMs: limits.demoStartMs, everyMs: limits.demoLookMs };
       if (await waitFor(ready, wait)) {

@@ -6,7 +6,7 @@ import type { KelpProcess } from './kelp-process.js';
 
 /** One filer of the demo: its store stays, its process and address may change. */
 export class DemoFiler {
-  /** Null while it does not run. */
+  status: 'starting' | 'running' | 'killed' = 'starting';
   process: KelpProcess | null = null;
   origin: Origin | null = null;
   tree: TreeClient;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { anySignal } from '../abort.js';
 import { joinPositions, positionCovers, positionDistance, type Position } from '../clock/vector.js';
 import { limits } from '../config/limits.js';
@@ -80,6 +81,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const cluster = await DemoCluster.open(launch, time);
   const ended = new AbortController();
   const { signal, release } = anySignal(options.signal, cluster.failed, ended.signal);
+  // One listener for each request in flight.
+  setMaxListeners(0, signal, ended.signal);
   const watching = events.peers ? watchPeers(cluster, time, ended.signal, events.peers) : Promise.resolve();
   watching.catch(() => {}); // Awaited at the end.
   try {

@@ -30,9 +30,9 @@ export async function watchPeers(cluster: DemoCluster, time: TimeSource, signal:
 }
 
 async function peerRows(cluster: DemoCluster, signal: AbortSignal): Promise<PeerRow[]> {
-  const rows = cluster.filers.map(async ({ name, address, process, meta }): Promise<PeerRow[]> => {
+  const rows = cluster.filers.map(async ({ name, address, status, meta }): Promise<PeerRow[]> => {
     const unknown = { filer: name, address, peer: null, behind: null, lagSeconds: null, rate: null, digest: null };
-    if (process === null) return [{ ...unknown, state: 'not running' }];
+    if (status === 'killed') return [{ ...unknown, state: status }];
     try {
       const { peers } = await meta.peers(signal);
       return peers.map(({ origin, state, behind, rate, digest }) => ({
@@ -47,7 +47,7 @@ async function peerRows(cluster: DemoCluster, signal: AbortSignal): Promise<Peer
       }));
     } catch (error) {
       if (!isFailure(error)) throw error;
-      return [{ ...unknown, state: 'no answer' }];
+      return [{ ...unknown, state: status === 'starting' ? status : 'no answer' }];
     }
   });
   return (await Promise.all(rows)).flat();

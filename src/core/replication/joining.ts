@@ -62,7 +62,9 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
   if (from) return { kind: 'take', from };
   const holders = answers.filter(hasData);
   if (phase === 'fresh' && holders.length === 0) return { kind: 'ready' };
-  if (phase === 'bootstrapping' && answers.length > 0 && holders.length === 0 && serving.length > 0) return { kind: 'ready' };
+  // Those that can serve hold nothing, so there is nothing to take.
+  const isNothingToTake = serving.length > 0 && holders.length === 0;
+  if (isNothingToTake && (phase === 'bootstrapping' || (goal !== null && isEmptyPosition(goal)))) return { kind: 'ready' };
   if (force && serving.length === 0) return { kind: 'ready' };
   return {
     kind: 'wait',

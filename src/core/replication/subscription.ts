@@ -186,7 +186,8 @@ export class Subscription {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { time, limits } = this.options;
-    let asked = this.#fetch(this.log.position, signal);
+    // Does not wait: its answer shows that the peer serves us, and without news a held poll would take its whole time to say so.
+    let asked = this.#fetch(this.log.position, signal, 0);
     for (;;) {
       const { page, changes, origins } = await asked;
       signal.throwIfAborted();
@@ -241,7 +242,7 @@ export class Subscription {
   }
 
   /** One poll, read and checked: in catch-up that happens while the page before it is written. */
-  async #fetch(position: Position, signal: AbortSignal): Promise<Poll> {
+  async #fetch(position: Position, signal: AbortSignal, waitMsMax = this.options.limits.peerPollMs): Promise<Poll> {
     const { limits, time, hooks } = this.options;
     const origins = hooks.origins(this);
     const poll = new AbortController();
@@ -249,7 +250,7 @@ export class Subscription {
     this.#poll = poll;
     try {
       // Jitter: polls that began together should not all come back together.
-      const waitMs = Math.round(limits.peerPollMs * (0.8 + 0.2 * time.random()));
+      const waitMs = Math.round(waitMsMax * (0.8 + 0.2 * time.random()));
       const request = { origins, position, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs };
       const page = await this.peer.changes(request, hooks.caller(), ended.signal);
       const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));

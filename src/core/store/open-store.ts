@@ -17,3 +17,11 @@ export function openStore(options: { directory: string; time: Pick<TimeSource, '
 export function openStoreReadOnly(directory: string): Promise<Store> {
   return SqliteStore.openToRead(directory);
 }
+
+/**
+ * What the database finds wrong with the files of the store in a folder, also while a filer runs on it; empty = nothing.
+ * @throws FilerError STORE_FAILED if there is none, or it cannot be read at all
+ */
+export function checkStoreFile(directory: string): Promise<string[]> {
+  return SqliteStore.checkFile(directory);
+}

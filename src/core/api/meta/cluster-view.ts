@@ -192,7 +192,7 @@ function newest(members: readonly Member[]): Listed[] {
 function isHeard({ origin }: Probe, probes: readonly Probe[]): boolean {
   return probes.some(({ answer }) => {
     const contact = answer?.peers.find((report) => report.origin === origin)?.lastContact;
-    return answer != null && contact != null && answer.info.time / 1000 - Date.parse(contact) <= limits.memberDownMs;
+    return answer && contact ? answer.info.time / 1000 - Date.parse(contact) <= limits.memberDownMs : false;
   });
 }
 

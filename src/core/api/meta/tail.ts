@@ -233,4 +233,6 @@ export function parsePathPattern(text: string): (path: FullPath) => boolean {
   };
 }
 
+// What goes with it at a command line.
 export { summarize, type ChangeSummary } from '../../change/summary.js';
+export { formatPosition, parsePosition } from '../../clock/vector.js';

@@ -98,6 +98,20 @@ export class SqliteStore implements Store {
     });
   }
 
+  /**
+   * What the database finds wrong with its own file, beside the process that has it; empty = nothing. Reads all of it.
+   * @throws FilerError STORE_FAILED if it cannot be read at all
+   */
+  static async checkFile(directory: string): Promise<string[]> {
+    const connection = await openReader(filesOf(directory).database);
+    try {
+      const found = await connection.all<{ integrity_check: string }>('PRAGMA integrity_check');
+      return found.map((row) => row.integrity_check).filter((text) => text !== 'ok');
+    } finally {
+      await connection.close();
+    }
+  }
+
   async load(): Promise<StoreContents> {
     const { scans } = this.connections;
     const { origins } = await scans.one<{ origins: string }>(`SELECT ${originObjects} AS origins FROM positions`);

@@ -1,0 +1,113 @@
+import { Flags } from '@oclif/core';
+import {
+  formatPosition,
+  parsePathPattern,
+  parsePathPrefix,
+  parsePosition,
+  summarize,
+  tailFeed,
+  type TailOptions,
+  type TailStart,
+} from '../core/api/meta/tail.js';
+import { parseTimestamp, timestampForm } from '../core/config/timestamp.js';
+import { FilerError, isFailure } from '../core/errors.js';
+import { realTime } from '../core/time.js';
+import { BaseCommand } from '../ux/base-command.js';
+import { address, duration, noEffectFlags } from '../ux/flags.js';
+import { writeLines } from '../ux/json-lines.js';
+import { printable } from '../ux/printable.js';
+
+const starts = ['timeAgo', 'since', 'position', 'offset'] as const;
+const others = (name: (typeof starts)[number]): string[] => starts.filter((start) => start !== name);
+
+export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
+  static override description = [
+    'Follow the changes of a whole cluster through any one of its filers.\n',
+    'Prints each change once, as a line of JSON, from now on unless told otherwise. Goes on when the filer restarts, and says at the end',
+    'where to resume: a position is good at every filer of the cluster.',
+  ].join(' ');
+  static override examples = [
+    '<%= config.bin %> filer.meta.tail',
+    '<%= config.bin %> filer.meta.tail --filer=localhost:8888 --pathPrefix=/docs --format=short',
+    "<%= config.bin %> filer.meta.tail --pattern='*.txt' --timeAgo=1h --no-follow",
+    '<%= config.bin %> filer.meta.tail --position= --limit=100',
+  ];
+  static override flags = {
+    ...noEffectFlags(['es', 'es.index']),
+    filer: address({ description: 'filer to follow', default: 'localhost:8888', defaultPort: 8888 }),
+    pathPrefix: Flags.string({ description: 'only changes to this path or below it', default: '/', helpValue: '<path>' }),
+    pattern: Flags.string({ description: 'only changes to names like this; to whole paths if it holds a "/"', helpValue: '<glob>' }),
+    timeAgo: duration({ description: 'start with the changes of this long ago', exclusive: others('timeAgo') }),
+    since: Flags.string({ description: 'start with the changes from this time on, RFC 3339', helpValue: '<time>', exclusive: others('since') }),
+    position: Flags.string({ description: 'start after this position; empty = from the beginning', helpValue: '<origin:seq~…>', exclusive: others('position') }),
+    offset: Flags.string({ description: 'start after this offset of the same filer; -1 = from the beginning', helpValue: '<offset>', exclusive: others('offset') }),
+    follow: Flags.boolean({ description: 'wait for more at the end', default: true, allowNo: true }),
+    untilTimeAgo: duration({ description: 'end with the changes of this long ago; 0 = never', exclusive: ['until'] }),
+    until: Flags.string({ description: 'end with the changes up to this time, RFC 3339', helpValue: '<time>' }),
+    limit: Flags.integer({ description: 'end after so many changes', min: 1 }),
+    format: Flags.option({ options: ['json', 'short'] as const })({ description: 'JSON lines, or time, operation, path and details with tabs between', default: 'json' }),
+  };
+  protected override readonly kind = 'stream';
+
+  async run(): Promise<void> {
+    const { format, json } = this.flags;
+    const options = this.#options();
+    const isShort = format === 'short' && !json;
+    let position = options.start.kind === 'position' ? options.start.position : null;
+    try {
+      for await (const page of tailFeed(options, this.signal)) {
+        await writeLines(process.stdout, isShort ? page.texts.map(shortLine) : page.texts);
+        position = page.position;
+      }
+    } catch (error) {
+      // Where it is gone, there is nothing to resume.
+      if (isFailure(error, 'LOG_TRIMMED', 'OFFSET_UNKNOWN')) position = null;
+      throw error;
+    } finally {
+      if (position !== null) this.say(`resume with --position=${formatPosition(position)}`);
+    }
+  }
+
+  #options(): TailOptions {
+    const { filer, pathPrefix, pattern, follow, untilTimeAgo, until, limit } = this.flags;
+    return {
+      address: filer,
+      start: this.#start(),
+      pathPrefix: parsePathPrefix(pathPrefix),
+      matches: pattern ? parsePathPattern(pattern) : undefined,
+      until: until !== undefined ? timeOf('until', until) : untilTimeAgo ? ago(untilTimeAgo) : undefined,
+      follow,
+      limit,
+      time: realTime,
+      away: (error) => this.say(`${filer} is away (${error.message}); waiting for it`),
+      back: () => this.say(`${filer} is back`),
+    };
+  }
+
+  #start(): TailStart {
+    const { timeAgo, since, position, offset } = this.flags;
+    if (since !== undefined) return { kind: 'since', since: timeOf('since', since) };
+    if (timeAgo) return { kind: 'since', since: ago(timeAgo) };
+    if (position !== undefined) return { kind: 'position', position: parsePosition(position, '--position') };
+    return offset === undefined ? { kind: 'now' } : { kind: 'offset', offset };
+  }
+}
+
+function timeOf(flag: string, text: string): number {
+  const micros = parseTimestamp(text);
+  if (micros === null) throw new FilerError('PARAMETER_INVALID', `--${flag}: '${text}' is not ${timestampForm}`);
+  return micros;
+}
+
+const ago = (ms: number): number => Math.max(0, Math.round(realTime.micros() - ms * 1000));
+
+/** One change as `weed filer.meta.scan` prints it. */
+function shortLine(text: string): string {
+  const { version, operation, oldPath, newPath, isDirectory, size, chunks } = summarize(text);
+  const time = new Date(Math.floor(version / 1000)).toISOString().replace(/\.\d+Z$/, 'Z');
+  const details = [
+    ...(isDirectory ? ['dir'] : size === null ? [] : [`size=${size} chunks=${chunks}`]),
+    ...(operation === 'RENAME' ? [`from=${printable(oldPath ?? '')}`] : []),
+  ];
+  return [time, operation, printable(newPath ?? oldPath ?? ''), details.join(' ') || '-'].join('\t');
+}

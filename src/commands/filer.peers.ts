@@ -1,0 +1,142 @@
+import { Flags } from '@oclif/core';
+import { ClusterView, type ClusterSample } from '../core/api/meta/cluster-view.js';
+import { formatDuration } from '../core/config/duration.js';
+import { limits } from '../core/config/limits.js';
+import { realTime } from '../core/time.js';
+import { BaseCommand } from '../ux/base-command.js';
+import { address, addresses, duration } from '../ux/flags.js';
+import { writeJsonLines } from '../ux/json-lines.js';
+import { LiveView } from '../ux/live-view.js';
+import { renderTable, type Column } from '../ux/table.js';
+import { widthOf } from '../ux/terminal.js';
+
+type Pair = ClusterSample['pairs'][number];
+
+export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
+  static override description = [
+    'Show which filer follows which, how far behind each is, and why.\n',
+    'Every filer is asked at the same moment, so one that hangs shows as unreachable with an unknown lag, never as caught up.',
+    'BEHIND counts the changes the peer has and the filer lacks; LAG is the age of the oldest of them.\n',
+    'Exits 1 if a filer that is up does not answer, does not follow all others, is more than --maxLag behind or differs;',
+    'filers that are down do not count.',
+  ].join(' ');
+  static override examples = [
+    '<%= config.bin %> filer.peers',
+    '<%= config.bin %> filer.peers --filer=localhost:8888 --watch',
+    '<%= config.bin %> filer.peers --master=localhost:9333 --maxLag=1s --json',
+    '<%= config.bin %> filer.peers --forget=0123456789abcdef',
+  ];
+  static override flags = {
+    master: addresses({ description: 'masters to ask for the filers, with commas between', default: ['localhost:9333'], defaultPort: 9333 }),
+    filer: address({ description: 'any filer to ask for its peers, instead of a master', defaultPort: 8888 }),
+    filerGroup: Flags.string({ description: 'group of filers to show', default: '' }),
+    watch: Flags.boolean({ description: 'look again every second' }),
+    maxLag: duration({ description: 'greatest lag that is still healthy', default: limits.lagMs }),
+    forget: Flags.string({ description: 'take this filer off the list of the masters', helpValue: '<origin>', exclusive: ['watch', 'filer'] }),
+  };
+  protected override readonly kind = 'stream';
+
+  async run(): Promise<void> {
+    const { master, filer = null, filerGroup, watch, maxLag, forget } = this.flags;
+    const view = new ClusterView({ masters: master, filer, group: filerGroup, maxLagMs: maxLag, time: realTime });
+    try {
+      if (forget !== undefined) await this.#forget(view, forget);
+      else if (watch) await this.#watch(view);
+      else await this.#show(view);
+    } finally {
+      await view.close();
+    }
+  }
+
+  async #show(view: ClusterView): Promise<void> {
+    const sample = await view.sample(this.signal);
+    if (this.flags.json) process.stdout.write(`${JSON.stringify(sample, null, 2)}\n`);
+    else process.stdout.write(this.#table(sample));
+    for (const line of this.#remarks(sample)) this.say(line);
+    if (!sample.healthy) process.exitCode = 1;
+  }
+
+  async #watch(view: ClusterView): Promise<void> {
+    const screen = new LiveView();
+    for (;;) {
+      const due = realTime.monotonic() + limits.watchMs;
+      const sample = await view.sample(this.signal);
+      if (this.flags.json) await writeJsonLines(process.stdout, [sample]);
+      else screen.draw([...this.#table(sample).trimEnd().split('\n'), ...this.#remarks(sample), ...(this.live ? [] : [''])]);
+      await realTime.sleep(Math.max(0, due - realTime.monotonic()), this.signal);
+    }
+  }
+
+  async #forget(view: ClusterView, origin: string): Promise<void> {
+    const masters = await view.forget(origin, this.signal);
+    if (this.flags.json) await writeJsonLines(process.stdout, [{ forgotten: origin, masters }]);
+    else process.stdout.write(`${origin} is off the list of ${masters.join(', ')}\n`);
+    this.say('a filer that still runs registers again within seconds; one that was stopped for good stays forgotten');
+  }
+
+  #table({ pairs, filers }: ClusterSample): string {
+    const [only] = filers;
+    // A filer without peers has a row too, so that its state shows.
+    const rows = pairs.length === 0 && only ? [{ ...alone, filer: only.address, state: only.state as Pair['state'], error: only.error }] : pairs;
+    return renderTable(columns, rows, { width: widthOf(process.stdout), style: this.styleFor(process.stdout) });
+  }
+
+  #remarks({ filers, silentMasters }: ClusterSample): string[] {
+    const none = filers.length === 0 ? ['no filer has registered; start one with kelp filer'] : [];
+    return [...silentMasters.map(({ address: master, error }) => `master ${master} is left out: ${error}`), ...none];
+  }
+}
+
+const alone: Pair = {
+  filer: '',
+  filerOrigin: '',
+  peer: '-',
+  peerOrigin: '',
+  state: 'unknown',
+  behind: null,
+  lagSeconds: null,
+  rate: 0,
+  etaSeconds: null,
+  digest: 'unknown',
+  lastContact: null,
+  contactSeconds: null,
+  skewSeconds: null,
+  error: null,
+  healthy: true,
+};
+
+const seconds = (value: number): string => (value === 0 ? '0s' : formatDuration(value * 1000));
+const isAlone = ({ peer }: Pair): boolean => peer === alone.peer;
+
+const columns: readonly Column<Pair>[] = [
+  { header: 'FILER', value: ({ filer }) => filer },
+  { header: 'PEER', value: ({ peer }) => peer },
+  {
+    header: 'STATE',
+    value: ({ state }) => state,
+    paint: ({ state, healthy }, style) => (state === 'following' || state === 'ready' ? style.good : healthy ? style.faint : style.bad),
+  },
+  { header: 'BEHIND', value: ({ behind }) => behind, align: 'right' },
+  {
+    header: 'LAG',
+    value: (pair) => (isAlone(pair) ? null : pair.lagSeconds === null ? 'unknown' : seconds(pair.lagSeconds)),
+    align: 'right',
+    paint: ({ lagSeconds, healthy }, style) => (lagSeconds === null || !healthy ? style.warning : style.good),
+  },
+  { header: 'RATE', value: ({ rate }) => (rate > 0 ? `${rate}/s` : null), align: 'right', dropOrder: 3 },
+  { header: 'ETA', value: ({ etaSeconds }) => (etaSeconds ? seconds(etaSeconds) : null), align: 'right', dropOrder: 4 },
+  {
+    header: 'DIGEST',
+    value: (pair) => (isAlone(pair) ? null : pair.digest),
+    paint: ({ digest }, style) => (digest === 'equal' ? style.good : digest === 'different' ? style.bad : style.faint),
+    dropOrder: 1,
+  },
+  { header: 'CONTACT', value: ({ contactSeconds }) => (contactSeconds === null ? null : `${seconds(contactSeconds)} ago`), align: 'right', dropOrder: 5 },
+  {
+    header: 'SKEW',
+    value: ({ skewSeconds }) => (skewSeconds === null ? null : `${skewSeconds < 0 ? '-' : ''}${seconds(Math.abs(skewSeconds))}`),
+    align: 'right',
+    dropOrder: 6,
+  },
+  { header: 'ERROR', value: ({ error }) => error?.error ?? null, dropOrder: 2 },
+];

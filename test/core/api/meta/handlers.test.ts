@@ -1,0 +1,286 @@
+import { expect } from 'chai';
+import { callerToHeaders, filerHeaders } from '../../../../src/core/api/meta/protocol.js';
+import { HttpPeer, type MetaClient } from '../../../../src/core/api/meta/client.js';
+import { positionsEqual, type Origin } from '../../../../src/core/clock/vector.js';
+import { FilerError } from '../../../../src/core/errors.js';
+import type { FilerProcess } from '../../../../src/core/filer-process.js';
+import type { HttpAnswer } from '../../../../src/core/http/client.js';
+import type { Caller } from '../../../../src/core/replication/peer.js';
+import { Processes } from '../../../support/processes.js';
+import { tempDir } from '../../../support/temp-dir.js';
+import { waitFor } from '../../../support/wait-for.js';
+
+const never = new AbortController().signal;
+const stranger: Origin = 'eeeeeeeeeeeeeeee';
+
+const failure = async (answer: Promise<unknown>): Promise<FilerError> => {
+  const outcome = await answer.catch((error: unknown) => error);
+  expect(outcome).to.be.instanceOf(FilerError);
+  return outcome as FilerError;
+};
+
+describe('replication API of one filer', () => {
+  const processes = new Processes();
+  let filer: FilerProcess;
+  let meta: MetaClient;
+  let own: Origin;
+
+  before(async () => {
+    filer = await processes.filer();
+    meta = processes.meta(filer);
+    own = filer.filer.log.identity.origin;
+    for (const name of ['a', 'b', 'c']) await put(`/docs/${name}`, name);
+  });
+  after(() => processes.stopAll());
+
+  const put = (path: string, content: string) => processes.send(filer, 'PUT', path, content);
+  const get = (target: string, headers?: Record<string, string>): Promise<HttpAnswer> => processes.send(filer, 'GET', target, undefined, headers);
+  const changes = (query: string) => get(`/.filer/v1/changes?${query}`);
+  const names = (texts: readonly string[]) => texts.map((text) => (JSON.parse(text) as { eventNotification: { newEntry: { name: string } } }).eventNotification.newEntry.name);
+  const caller = (origin: Origin): Caller => ({ origin, address: '127.0.0.1:1', clusterId: null, have: new Map([[origin, { seq: 0, hash: '000000000000' }]]), report: null, former: [] });
+
+  it('GET store tells everything a peer asks for', async () => {
+    const info = await meta.info();
+    const mine = filer.filer.info();
+    expect(info).to.deep.equal({ ...mine, time: info.time });
+    expect(info).to.include({ state: 'ready', engine: 'sqlite', address: filer.address });
+    expect(info.counts.entries).to.equal(4);
+  });
+
+  describe('GET changes', () => {
+    it('answers with one change a line, from the start, and where to go on', async () => {
+      const answer = await changes('offset=-1');
+      expect(answer.text()).to.match(/^\[\n(\{.*\},?\n){4}\]$/);
+      expect(answer.headers).to.include({ 'content-type': 'application/json', 'stream-up-to-date': 'true' });
+      const next = String(answer.headers['stream-next-offset']);
+      expect(next).to.equal(filer.filer.info().head);
+      expect((await changes(`offset=${next}`)).json()).to.deep.equal([]);
+    });
+
+    it('tells position, head, digest and time on every answer, a 204 too', async () => {
+      for (const query of ['offset=-1', 'offset=now&live=long-poll&timeout=1ms']) {
+        const { headers, status } = await changes(query);
+        expect(status).to.equal(query.includes('live') ? 204 : 200);
+        expect(headers[filerHeaders.position.toLowerCase()], query).to.equal(`${own}:4`);
+        expect(headers[filerHeaders.head.toLowerCase()]).to.equal(`${own}:4`);
+        expect(headers[filerHeaders.digest.toLowerCase()]).to.equal(filer.filer.log.digest);
+        expect(Number(headers[filerHeaders.time.toLowerCase()])).to.be.greaterThan(1.7e15);
+        expect(headers['stream-next-offset']).to.equal(filer.filer.info().head);
+        expect(headers['stream-up-to-date']).to.equal('true');
+        expect(headers['stream-cursor']).to.match(/^\d+$/);
+      }
+    });
+
+    it('pages by offset and by position, each change once', async () => {
+      const byOffset: string[] = [];
+      for (let offset = '-1', done = false; !done; ) {
+        const page = await meta.feed({ offset, limit: 1, waitMs: 0 });
+        byOffset.push(...names(page.texts));
+        [offset, done] = [page.next, page.upToDate];
+      }
+      const byPosition: string[] = [];
+      for (let position = new Map() as ReadonlyMap<Origin, number>, done = false; !done; ) {
+        const page = await meta.feed({ position, bytesMax: 1, waitMs: 0 });
+        byPosition.push(...names(page.texts));
+        [position, done] = [page.position, page.upToDate];
+      }
+      expect(byOffset).to.deep.equal(['docs', 'a', 'b', 'c']);
+      expect(byPosition).to.deep.equal(byOffset);
+    });
+
+    it('narrows by path, time and origin', async () => {
+      expect(names((await meta.feed({ pathPrefix: '/docs/b', waitMs: 0 })).texts)).to.deep.equal(['b']);
+      expect(names((await meta.feed({ pathPrefix: '/doc', waitMs: 0 })).texts)).to.deep.equal([]);
+      expect(names((await meta.feed({ scope: 'local', waitMs: 0 })).texts)).to.have.length(4);
+      expect(names((await meta.feed({ origins: [stranger], waitMs: 0 })).texts)).to.deep.equal([]);
+      const [, , third] = (await meta.feed({ waitMs: 0 })).texts.map((text) => (JSON.parse(text) as { replication: { version: number } }).replication.version);
+      expect(names((await meta.feed({ since: third, waitMs: 0 })).texts)).to.deep.equal(['b', 'c']);
+      const bounded = await meta.feed({ until: third, waitMs: 0 });
+      expect(names(bounded.texts)).to.deep.equal(['docs', 'a', 'b']);
+      expect(bounded.ended).to.equal(true);
+    });
+
+    it('keeps to `since` when a reader goes on by offset', async () => {
+      const far = (await meta.feed({ waitMs: 0 })).time + 1e12;
+      const page = await meta.feed({ offset: (await meta.feed({ limit: 1, waitMs: 0 })).next, since: far, waitMs: 0 });
+      expect(page.texts).to.deep.equal([]);
+    });
+
+    it('wakes who waits as soon as something is written', async () => {
+      const waiting = meta.feed({ offset: 'now', waitMs: 20_000 });
+      await waitFor(() => filer.filer.log.waiters.count > 0, { what: 'the poll to be held' });
+      await put('/docs/d', 'd');
+      expect(names((await waiting).texts)).to.deep.equal(['d']);
+    });
+
+    it('ends a bounded follow when its time has passed', async () => {
+      const page = await meta.feed({ offset: 'now', until: filer.filer.log.clock.now() + 100_000, waitMs: 20_000 });
+      expect(page.ended).to.equal(true);
+    });
+
+    it('gives one text and one store read to all who read at one place', async () => {
+      const before = filer.filer.feed.reads;
+      const bodies = await Promise.all(Array.from({ length: 20 }, () => changes('offset=-1&limit=3')));
+      expect(new Set(bodies.map((body) => body.text())).size).to.equal(1);
+      expect(filer.filer.feed.reads - before).to.be.at.most(1);
+    });
+
+    it('refuses values that make no sense, naming the parameter', async () => {
+      const wrong = ['offset=x', 'position=x', 'since=yesterday', 'until=-1', 'scope=some', 'origins=me', 'pathPrefix=docs', 'limit=0', 'limit=10001', 'maxBytes=0', 'timeout=61s', 'live=always', 'cursor=x'];
+      for (const query of wrong) {
+        const error = await failure(changes(query));
+        expect(error.code, query).to.equal('PARAMETER_INVALID');
+        expect(error.message).to.include(query.split('=')[0]);
+      }
+      expect((await failure(changes(`scope=local&origins=${own}`))).code).to.equal('PARAMETER_INVALID');
+    });
+
+    it('answers 410 for an offset of another feed', async () => {
+      const { head } = filer.filer.info();
+      expect((await failure(changes(`offset=${'0'.repeat(8)}${head.slice(8)}`))).code).to.equal('OFFSET_UNKNOWN');
+      expect((await failure(changes(`offset=${head.slice(0, 8)}${'9'.repeat(15).padStart(16, '0')}`))).code).to.equal('OFFSET_UNKNOWN');
+    });
+
+    it('answers HEAD with where the feed ends', async () => {
+      const answer = await processes.send(filer, 'HEAD', '/.filer/v1/changes');
+      expect(answer.headers['stream-next-offset']).to.equal(filer.filer.info().head);
+    });
+
+    it('sends events until it is told to stop', async () => {
+      const controller = new AbortController();
+      const answer = await fetch(`http://${filer.address}/.filer/v1/changes?offset=-1&live=sse&limit=2`, { signal: controller.signal });
+      expect(answer.headers.get('content-type')).to.equal('text/event-stream');
+      let text = '';
+      const decoder = new TextDecoder();
+      const reading = (async () => {
+        for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) text += decoder.decode(chunk, { stream: true });
+      })().catch(() => {});
+      await waitFor(() => text.includes('"upToDate":true'), { what: 'the end of the feed' });
+      await put('/docs/event', 'e');
+      await waitFor(() => text.includes('"name":"event"'), { what: 'the new change' });
+      controller.abort();
+      await reading;
+      expect(text).to.match(/^event: data\ndata: \[\ndata: \{.*\},\ndata: \{.*\}\ndata: \]\n\nevent: control\ndata: \{"streamNextOffset":"[0-9a-f]{24}","streamCursor":"\d+","upToDate":false\}\n\n/);
+    });
+  });
+
+  describe('callers', () => {
+    it('who only read are not made known', async () => {
+      await changes('offset=-1');
+      await get('/.filer/v1/snapshot');
+      expect([...filer.filer.log.position.keys()]).to.deep.equal([own]);
+    });
+
+    it('who say who they are must say all of it', async () => {
+      const error = await failure(get('/.filer/v1/changes', { 'Filer-Origin': stranger }));
+      expect(error.code).to.equal('PARAMETER_INVALID');
+      expect([...filer.filer.log.position.keys()]).to.deep.equal([own]);
+    });
+
+    it('that belong to another history are refused', async () => {
+      const have = new Map([[own, { seq: 1, hash: 'ffffffffffff' }]]);
+      const error = await failure(get('/.filer/v1/changes', callerToHeaders({ ...caller(stranger), have: new Map([...have, [stranger, { seq: 1, hash: '1'.repeat(12) }]]) })));
+      expect(error.code).to.equal('ORIGIN_DIVERGED');
+    });
+
+    it('that are peers are made known before they are answered', async () => {
+      const peer = new HttpPeer(processes.http, filer.address);
+      const mine = caller(stranger);
+      const page = await peer.changes({ origins: [own], position: new Map(), limit: 2, bytesMax: 1e6, waitMs: 0 }, mine, never);
+      expect(page.texts).to.have.length(2);
+      expect(page.position).to.deep.equal(new Map([[own, 2]]));
+      expect(page.head.get(stranger)).to.equal(0);
+      expect(page.report).to.deep.equal(filer.filer.log.position);
+      expect(filer.filer.source.followers.get(stranger)?.address).to.equal('127.0.0.1:1');
+    });
+  });
+
+  it('GET snapshot gives every row with what a reader needs to check it', async () => {
+    const rows = [];
+    let after = null;
+    do {
+      const page: Awaited<ReturnType<MetaClient['snapshot']>> = await meta.snapshot(after, 2, null);
+      rows.push(...page.rows);
+      after = page.next;
+    } while (after !== null);
+    const stored = await filer.filer.namespace.find(rows[0].path);
+    expect(rows.length).to.equal(filer.filer.log.state.counts.entries);
+    expect(stored).to.not.equal(null);
+    expect((await failure(get('/.filer/v1/snapshot?after=%21'))).message).to.include('after');
+  });
+
+  it('GET digest adds up anew on demand', async () => {
+    const report = await meta.digest(true);
+    expect(report.digest).to.equal(filer.filer.log.digest);
+    expect(report.recomputed).to.deep.equal({ digest: report.digest, entries: report.entries, buckets: report.buckets });
+    expect(positionsEqual(report.position, filer.filer.log.position)).to.equal(true);
+    expect((await meta.digest()).recomputed).to.equal(undefined);
+  });
+
+  it('GET peers and conflicts are empty for a filer that is alone', async () => {
+    expect(await meta.peers()).to.deep.equal({ origin: own, peers: [] });
+    expect(await meta.conflicts({ path: '/docs', limit: 5 })).to.deep.equal([]);
+  });
+
+  it('keeps small values that are not replicated', async () => {
+    const value = Buffer.from([0, 255, 10, 65]);
+    const before = filer.filer.log.position;
+    expect((await failure(get('/.filer/v1/kv/a%2Fb'))).code).to.equal('ENTRY_NOT_FOUND');
+    expect((await processes.send(filer, 'PUT', '/.filer/v1/kv/a%2Fb', value)).status).to.equal(204);
+    expect((await get('/.filer/v1/kv/a%2Fb')).bytes().equals(value)).to.equal(true);
+    expect((await processes.send(filer, 'DELETE', '/.filer/v1/kv/a%2Fb')).status).to.equal(204);
+    expect((await failure(get('/.filer/v1/kv/a%2Fb'))).code).to.equal('ENTRY_NOT_FOUND');
+    expect((await failure(processes.send(filer, 'PUT', '/.filer/v1/kv/k', Buffer.alloc(64 * 1024 + 1)))).code).to.equal('BODY_TOO_LARGE');
+    expect((await failure(get('/.filer/v1/kv/%00'))).code).to.equal('PARAMETER_INVALID');
+    expect(filer.filer.log.position).to.deep.equal(before);
+  });
+
+  it('is alive, ready, and counts', async () => {
+    expect((await get('/healthz')).json()).to.deep.equal({ status: 'ok' });
+    expect((await get('/readyz?maxLag=1s')).json()).to.deep.equal({ ready: true, state: 'ready', reasons: [] });
+    expect((await failure(get('/readyz?maxLag=soon'))).code).to.equal('PARAMETER_INVALID');
+    const text = (await get('/metrics')).text();
+    for (const line of [/^kelp_requests_total\{method="GET",route="\/healthz",status="200"\} \d+$/m, /^kelp_store_commits_total \d+$/m, /^kelp_ready 1$/m, /^kelp_changes_total\{kind="local"\} [1-9]/m]) {
+      expect(text).to.match(line);
+    }
+  });
+});
+
+describe('filers that follow each other over HTTP', () => {
+  const processes = new Processes();
+  after(() => processes.stopAll());
+
+  const send = (filer: FilerProcess, method: string, path: string, body?: string) => processes.send(filer, method, path, body);
+  const converged = (...filers: FilerProcess[]) => {
+    const [{ filer: first }] = filers;
+    const isLevel = ({ filer }: FilerProcess) => positionsEqual(filer.log.position, first.log.position) && filer.log.digest === first.log.digest;
+    return waitFor(() => filers.every(isLevel), { what: 'equal positions and digests' });
+  };
+  const following = (filer: FilerProcess, count: number) =>
+    waitFor(() => filer.filer.aggregator.subscriptions.filter(({ state }) => state === 'following').length === count, { what: `${filer.address} to follow ${count}` });
+
+  it('hold the same tree, one that was away for a while and one that is new too', async () => {
+    const masters = [(await processes.master()).address];
+    const dir = await tempDir();
+    const a = await processes.filer({ masters });
+    let b = await processes.filer({ masters, dir });
+    await following(a, 1);
+    await following(b, 1);
+    for (let i = 0; i < 20; i++) await send(i % 2 ? a : b, 'PUT', `/x/${i}`, String(i));
+    await converged(a, b);
+    const { peers } = await processes.meta(a).peers();
+    expect(peers).to.have.length(1);
+    expect(peers[0]).to.include({ origin: b.filer.log.identity.origin, state: 'following', address: b.address });
+
+    await processes.stop(b);
+    await send(a, 'DELETE', '/x/3');
+    await send(a, 'POST', '/y/4?mv.from=/x/4');
+    b = await processes.filer({ masters, dir, port: Number(b.address.split(':')[1]) });
+    await converged(a, b);
+
+    const c = await processes.filer({ masters });
+    await converged(a, b, c);
+    expect((await send(c, 'GET', '/y/4')).text()).to.equal('4');
+    await waitFor(async () => (await processes.meta(c).readiness()).ready, { what: 'the new one to be ready' });
+  });
+});

@@ -1,0 +1,104 @@
+import { expect } from 'chai';
+import type { Origin } from '../../../src/core/clock/vector.js';
+import { checkPeer, findDivergence, sideOf, sideOfCaller, sideOfInfo, verdict, type Side } from '../../../src/core/replication/meeting.js';
+import type { FilerInfo } from '../../../src/core/replication/peer.js';
+import { openFiler } from '../../support/memory-peer.js';
+import { codeOf, file, mode, p, pull } from '../../support/open-log.js';
+
+const [mine, yours, third, old] = ['1', '2', '3', '4'].map((digit) => digit.repeat(16));
+
+const side = (origin: Origin, knows: Record<Origin, number>, more: Partial<Side> = {}): Side => ({ origin, former: [], knows: new Map(Object.entries(knows)), floor: 0, ...more });
+
+describe('verdict', () => {
+  const cases: [what: string, me: Side, other: Side, asking: string, asked: string][] = [
+    ['two fresh stores', side(mine, { [mine]: 0 }), side(yours, { [yours]: 0 }), 'follow', 'follow'],
+    ['a fresh store and one with entries', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5 }), 'bootstrap', 'bootstrap'],
+    ['a store with entries and a fresh one', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0 }), 'follow', 'follow'],
+    ['two that have each worked alone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5 }), 'follow', 'follow'],
+    ['two that have worked alone, the asking one having dropped a tombstone', side(mine, { [mine]: 5 }, { floor: 9 }), side(yours, { [yours]: 5 }), 'rejoin', 'follow'],
+    ['two that have worked alone, the other one having dropped a tombstone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5 }, { floor: 9 }), 'rejoin', 'follow'],
+    ['one that has worked alone and a cluster', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1 }), 'rejoin', 'rejoin'],
+    ['one that has worked alone and one that has heard of others only', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0, [third]: 0 }), 'rejoin', 'rejoin'],
+    ['one that has worked alone and a cluster that knows it', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1, [mine]: 0 }), 'follow', 'follow'],
+    ['one that has worked alone under two origins and a cluster that knows the former', side(mine, { [mine]: 0, [old]: 5 }, { former: [old] }), side(yours, { [yours]: 5, [old]: 2 }), 'rejoin', 'rejoin'],
+    ['one that has worked alone and one that knows its own former origins alone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0, [old]: 5 }, { former: [old] }), 'follow', 'follow'],
+    ['one that knows another at 0 and a cluster', side(mine, { [mine]: 5, [old]: 0 }), side(yours, { [yours]: 5, [third]: 1 }), 'follow', 'follow'],
+    ['a fresh store that the other knows', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5, [mine]: 0 }), 'follow', 'follow'],
+    ['a member of a cluster and one that has worked alone', side(mine, { [mine]: 5, [third]: 1 }), side(yours, { [yours]: 5 }), 'follow', 'follow'],
+  ];
+  for (const [what, me, other, asking, asked] of cases) {
+    it(`is ${asking}${asked === asking ? '' : `, or ${asked} for the one asked,`} between ${what}`, () => {
+      expect([verdict(me, other, true), verdict(me, other, false)]).to.deep.equal([asking, asked]);
+    });
+  }
+});
+
+describe('the side of a filer', () => {
+  it('is the same from its state, from what it says, and from its call', async () => {
+    const filer = await openFiler('a:1');
+    await filer.core.tree.put(p('/a'), file(), mode);
+    const state = sideOf(filer.core.log.state);
+    expect(state.knows).to.deep.equal(new Map([[filer.origin, 1]]));
+    expect(sideOfInfo(filer.info())).to.deep.equal(state);
+    expect(sideOfCaller(filer.caller())).to.deep.equal(state);
+  });
+});
+
+describe('checkPeer', () => {
+  const info = (more: Partial<FilerInfo> = {}): FilerInfo => ({ origin: yours, clusterId: 'c', kind: 'embedded', instance: 'i', address: 'b:1', ...more }) as FilerInfo;
+  const me = { origin: mine, clusterId: 'c', kind: 'embedded', instance: 'mine' };
+
+  it('passes a filer of this cluster, and one that has not joined any', () => {
+    checkPeer(info(), yours, me);
+    checkPeer(info({ clusterId: null }), yours, me);
+    checkPeer(info(), yours, { ...me, clusterId: null });
+  });
+
+  const bad: [what: string, info: FilerInfo, expected: Origin, code: string][] = [
+    ['somebody else at the address', info({ origin: third }), yours, 'PEER_UNREACHABLE'],
+    ['another process with the same origin', info({ origin: mine }), mine, 'ORIGIN_IN_USE'],
+    ['another cluster', info({ clusterId: 'd' }), yours, 'CLUSTER_MISMATCH'],
+    ['another kind of store', info({ kind: 'shared' }), yours, 'TOPOLOGY_MIXED'],
+  ];
+  for (const [what, answer, expected, code] of bad) it(`refuses ${what} with ${code}`, async () => expect(await codeOf(() => checkPeer(answer, expected, me))).to.equal(code));
+});
+
+describe('findDivergence', () => {
+  const hashesOf = (filer: Awaited<ReturnType<typeof openFiler>>) => async (origin: Origin, seq: number) => (await filer.core.store.findRecord({ origin, seq }))?.hash ?? null;
+
+  it('is nothing between filers that follow each other, wherever they are', async () => {
+    const [a, b] = [await openFiler('a:1'), await openFiler('b:1')];
+    for (let i = 0; i < 3; i++) {
+      await a.core.tree.put(p('/a'), file(String(i)), mode);
+      if (i === 1) await pull(a.core, b.core);
+    }
+    expect(await findDivergence(a.caller().have, b.core.log.state, hashesOf(b))).to.equal(null);
+    expect(await findDivergence(b.caller().have, a.core.log.state, hashesOf(a))).to.equal(null);
+  });
+
+  it('is the origin under which two logs were written, found at the lower place', async () => {
+    const [a, b] = [await openFiler('a:1'), await openFiler('b:1')];
+    await a.core.tree.put(p('/a'), file('1'), mode);
+    const backup = a.core.disk.clone();
+    backup.restored = false;
+    await a.core.tree.put(p('/a'), file('2'), mode);
+    await a.core.tree.put(p('/a'), file('3'), mode);
+    await pull(a.core, b.core);
+    const rolledBack = await openFiler('a:2', 'ready', { disk: backup, time: a.core.time });
+    expect(await findDivergence(rolledBack.caller().have, b.core.log.state, hashesOf(b)), 'a mere rollback').to.equal(null);
+    await rolledBack.core.tree.put(p('/a'), file('other'), mode);
+    expect(await findDivergence(rolledBack.caller().have, b.core.log.state, hashesOf(b))).to.equal(a.origin);
+    expect(await findDivergence(b.caller().have, rolledBack.core.log.state, hashesOf(rolledBack)), 'beyond what is here').to.equal(null);
+  });
+
+  it('compares at the place just before the log too, and knows nothing of what lies before it', async () => {
+    const filer = await openFiler('a:1');
+    const state = { origin: yours, seq: 9, hash: '999999999999', version: 5, first: 8, firstHash: '777777777777', firstVersion: 4 };
+    await filer.core.log.alone(async (draft) => {
+      draft.setOrigin(state);
+      await draft.flush();
+    });
+    const at = (seq: number, hash: string) => findDivergence(new Map([[yours, { seq, hash }]]), filer.core.log.state, hashesOf(filer));
+    expect([await at(7, '777777777777'), await at(7, '000000000001'), await at(6, '000000000001'), await at(9, '999999999999'), await at(9, '000000000001'), await at(0, 'x')]).to.deep.equal([null, yours, null, null, yours, null]);
+  });
+});
