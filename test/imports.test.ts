@@ -79,7 +79,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ],
   ['core/web/', ['core/http/']],
 ];
-const everyoneMay = ['core/errors', 'core/time', 'core/logger', 'core/loop', 'core/nap', 'core/abort', 'core/config/limits'];
+const everyoneMay = ['core/errors', 'core/time', 'core/logger', 'core/loop', 'core/nap', 'core/abort', 'core/durable-file', 'core/config/limits'];
 const adapters = ['core/store/memory/', 'core/store/sqlite/'];
 
 /** Words that only some files may hold: what makes a file depend on the machine. */

@@ -44,7 +44,15 @@ describe('the public Durable Streams client, unchanged', () => {
     it(`follows by ${live}, through a restart of the filer, and sees each change once`, async () => {
       const seen: Change[] = [];
       const stopped = new AbortController();
-      const answer = await stream<Change>({ url: url(), offset: '-1', live, signal: stopped.signal, backoffOptions, warnOnHttp: false, params: { limit: '7' } });
+      const answer = await stream<Change>({
+        url: url(),
+        offset: '-1',
+        live,
+        signal: stopped.signal,
+        backoffOptions,
+        warnOnHttp: false,
+        params: { limit: '7' },
+      });
       const end = answer.subscribeJson((batch) => void seen.push(...batch.items));
       const until = (name: string) => waitFor(() => seen.some((change) => nameOf(change) === name), { what: `${name} by ${live}` });
 
@@ -73,10 +81,11 @@ describe('the public Durable Streams client, unchanged', () => {
   });
 
   it('is told what is wrong with its offset', async () => {
-    const failure = (offset: string) => stream({ url: url(), offset, live: false, warnOnHttp: false }).then(
-      () => null,
-      (error: { status?: number; json?: { code?: string } }) => ({ status: error.status, code: error.json?.code }),
-    );
+    const failure = (offset: string) =>
+      stream({ url: url(), offset, live: false, warnOnHttp: false }).then(
+        () => null,
+        (error: { status?: number; json?: { code?: string } }) => ({ status: error.status, code: error.json?.code }),
+      );
     expect(await failure('nonsense')).to.deep.equal({ status: 400, code: 'PARAMETER_INVALID' });
     expect(await failure('00000000'.padEnd(24, '0'))).to.deep.equal({ status: 410, code: 'OFFSET_UNKNOWN' });
   });

@@ -25,30 +25,128 @@ interface Answered {
 
 const origin = fc.constantFrom('1111111111111111', 'abcdefabcdefabcd', '0', 'zz', '');
 const value = fc.oneof(
-  fc.constantFrom('', '-1', '0', '1', '10001', 'now', 'true', 'y', 'long-poll', '1ms', '5s', '-5s', '1e9', '9'.repeat(20), '2026-11-21T10:00:00Z', '/', '/a', '../..', '%00', '%', '%ff', '%2F'),
+  fc.constantFrom(
+    '',
+    '-1',
+    '0',
+    '1',
+    '10001',
+    'now',
+    'true',
+    'y',
+    'long-poll',
+    '1ms',
+    '5s',
+    '-5s',
+    '1e9',
+    '9'.repeat(20),
+    '2026-11-21T10:00:00Z',
+    '/',
+    '/a',
+    '../..',
+    '%00',
+    '%',
+    '%ff',
+    '%2F',
+  ),
   fc.constantFrom('0123456789abcdef:1', '0123456789abcdef:1~0123456789abcdef:2', '0123456789abcdef:0:000000000000', '000000000000000000000000', 'L2E'),
   origin,
   fc.string({ maxLength: 20 }).map(encodeURIComponent),
 );
 const parameter = fc.constantFrom(
-  ...['offset', 'position', 'since', 'until', 'scope', 'origins', 'pathPrefix', 'limit', 'maxBytes', 'cursor', 'after', 'recompute', 'path', 'maxLag', 'version', 'group'],
-  ...['mode', 'ttl', 'op', 'recursive', 'mv.from', 'cp.from', 'overwrite', 'tagging', 'metadata', 'lastFileName', 'namePattern', 'namePatternExclude', 'pretty', 'wait', '__proto__'],
+  ...[
+    'offset',
+    'position',
+    'since',
+    'until',
+    'scope',
+    'origins',
+    'pathPrefix',
+    'limit',
+    'maxBytes',
+    'cursor',
+    'after',
+    'recompute',
+    'path',
+    'maxLag',
+    'version',
+    'group',
+  ],
+  ...[
+    'mode',
+    'ttl',
+    'op',
+    'recursive',
+    'mv.from',
+    'cp.from',
+    'overwrite',
+    'tagging',
+    'metadata',
+    'lastFileName',
+    'namePattern',
+    'namePatternExclude',
+    'pretty',
+    'wait',
+    '__proto__',
+  ],
 );
 // Held requests wait as long as they are told, so that time is always short.
-const query = fc.array(fc.tuple(parameter, value), { maxLength: 4 }).map((pairs) => ['timeout=5ms', 'wait=5ms', ...pairs.map(([name, text]) => `${name}=${text}`)].join('&'));
+const query = fc
+  .array(fc.tuple(parameter, value), { maxLength: 4 })
+  .map((pairs) => ['timeout=5ms', 'wait=5ms', ...pairs.map(([name, text]) => `${name}=${text}`)].join('&'));
 const live = fc.constantFrom('', '', '&live=long-poll', '&live=x');
 const header = fc.constantFrom(
   ...Object.values(filerHeaders),
-  ...['Filer-Min-Position', 'If-Match', 'If-None-Match', 'If-Modified-Since', 'Range', 'Content-MD5', 'Content-Type', 'Accept', 'Origin', 'Sec-Fetch-Site', 'Seaweed-x', 'X-HTTP-Method-Override'],
+  ...[
+    'Filer-Min-Position',
+    'If-Match',
+    'If-None-Match',
+    'If-Modified-Since',
+    'Range',
+    'Content-MD5',
+    'Content-Type',
+    'Accept',
+    'Origin',
+    'Sec-Fetch-Site',
+    'Seaweed-x',
+    'X-HTTP-Method-Override',
+  ],
 );
-const headerValue = fc.oneof(fc.constantFrom('bytes=0-1', 'bytes=5-', '*', '"x"', 'multipart/form-data; boundary=x', 'application/json', 'text/html', '127.0.0.1:1', 'http://evil.example'), origin, fc.stringMatching(/^[ -~]{0,30}$/));
+const headerValue = fc.oneof(
+  fc.constantFrom(
+    'bytes=0-1',
+    'bytes=5-',
+    '*',
+    '"x"',
+    'multipart/form-data; boundary=x',
+    'application/json',
+    'text/html',
+    '127.0.0.1:1',
+    'http://evil.example',
+  ),
+  origin,
+  fc.stringMatching(/^[ -~]{0,30}$/),
+);
 const headers = fc.array(fc.tuple(header, headerValue), { maxLength: 4 }).map((pairs) => Object.fromEntries(pairs));
 const body = fc.oneof(
-  fc.constantFrom('', '{}', '[]', 'null', '{', '{"address":"127.0.0.1:1"}', '--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\nhi\r\n--x--\r\n'),
+  fc.constantFrom(
+    '',
+    '{}',
+    '[]',
+    'null',
+    '{',
+    '{"address":"127.0.0.1:1"}',
+    '--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\nhi\r\n--x--\r\n',
+  ),
   fc.json({ maxDepth: 3 }),
   fc.string({ maxLength: 100 }),
 );
-const rest = fc.oneof(fc.array(fc.oneof(value, fc.constantFrom('a', 'b', '.filer', 'healthz', '..', '%2e%2e', 'x'.repeat(300))), { maxLength: 4 }).map((names) => `/${names.join('/')}`), fc.constantFrom('/', '//', '/a/', '/.filer/v1/nothing'));
+const rest = fc.oneof(
+  fc
+    .array(fc.oneof(value, fc.constantFrom('a', 'b', '.filer', 'healthz', '..', '%2e%2e', 'x'.repeat(300))), { maxLength: 4 })
+    .map((names) => `/${names.join('/')}`),
+  fc.constantFrom('/', '//', '/a/', '/.filer/v1/nothing'),
+);
 
 function targetFor(route: Route): fc.Arbitrary<string> {
   if (route.path === '*') return rest;
@@ -57,9 +155,19 @@ function targetFor(route: Route): fc.Arbitrary<string> {
 }
 
 const askedFor = (route: Route): fc.Arbitrary<Asked> =>
-  fc.record({ method: fc.oneof({ weight: 8, arbitrary: fc.constant(route.method as string) }, { weight: 1, arbitrary: fc.constantFrom('HEAD', 'POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS') }), path: targetFor(route), query, live, headers, body }).map(
-    ({ path, query: text, live: how, ...asked }) => ({ ...asked, target: `${path}?${text}${how}` }),
-  );
+  fc
+    .record({
+      method: fc.oneof(
+        { weight: 8, arbitrary: fc.constant(route.method as string) },
+        { weight: 1, arbitrary: fc.constantFrom('HEAD', 'POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS') },
+      ),
+      path: targetFor(route),
+      query,
+      live,
+      headers,
+      body,
+    })
+    .map(({ path, query: text, live: how, ...asked }) => ({ ...asked, target: `${path}?${text}${how}` }));
 
 function send(address: string, asked: Asked): Promise<Answered> {
   const [host, port] = address.split(':');

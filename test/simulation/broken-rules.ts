@@ -214,7 +214,7 @@ export const brokenRules: readonly BrokenRule[] = [
     'goal-not-reached',
     'Rejoin: the snapshot reaches at least the position the remembered rows were chosen by',
     joining,
-    '(goal === null || positionCovers(info.position, goal))',
+    'goal === null || positionCovers(info.position, goal)',
     'true',
   ),
 ];

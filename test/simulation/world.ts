@@ -1,9 +1,10 @@
 import { isFailure } from '../../src/core/errors.js';
 import type { Position } from '../../src/core/clock/vector.js';
-import { formatPosition, positionsEqual } from '../../src/core/clock/vector.js';
+import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
 import { parseProgress } from '../../src/core/replication/bootstrap.js';
+import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
 import { Coverage } from './coverage.js';
 import { History, positionOn, Violation } from './history.js';
 import { Network } from './network.js';
@@ -356,16 +357,22 @@ export class World {
     return '';
   }
 
-  /** Nobody can serve: an operator names the filer that has most as the first. */
+  /** What only an operator can solve: nobody can serve, or a rejoin must reach what is lost with its peer. */
   async #force(): Promise<void> {
-    if (this.filers.some((filer) => filer.isUp && filer.live.state === 'ready')) return;
+    const ready = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
     const total = (filer: SimFiler) => [...positionOn(filer.disk).values()].reduce((sum, seq) => sum + seq, 0) + filer.disk.content.head;
-    const chosen = [...this.filers].sort((a, b) => total(b) - total(a))[0] as SimFiler;
-    this.#say(`force ${chosen.name}`);
-    this.coverage.count('filer forced by an operator');
-    chosen.crash();
-    chosen.force = true;
-    await chosen.start();
+    const goalOf = (filer: SimFiler) => rejoinFromMeta(filer.disk.content.meta)?.goal ?? emptyPosition;
+    const chosen =
+      ready.length > 0
+        ? this.filers.filter((filer) => !ready.includes(filer) && !ready.some(({ disk }) => positionCovers(positionOn(disk), goalOf(filer))))
+        : [...this.filers].sort((a, b) => total(b) - total(a)).slice(0, 1);
+    for (const filer of chosen) {
+      this.#say(`force ${filer.name}`);
+      this.coverage.count(ready.length > 0 ? 'rejoin forced by an operator, its peer is lost' : 'filer forced by an operator, nobody can serve');
+      filer.crash();
+      filer.force = true;
+      await filer.start();
+    }
   }
 
   /** Ends every process, so that the next world starts with none. */

@@ -9,7 +9,10 @@ import { FilerError } from '../errors.js';
 export function checkBind(bind: string, insecure: boolean, line: string): string | null {
   if (isLoopback(bind)) return null;
   if (!insecure) {
-    throw new FilerError('USAGE', `listening at ${bind} lets everybody who reaches it read and change everything; if that network may, type: ${line} --insecure`);
+    throw new FilerError(
+      'USAGE',
+      `listening at ${bind} lets everybody who reaches it read and change everything; if that network may, type: ${line} --insecure`,
+    );
   }
   return `listening at ${bind} with --insecure: everybody who reaches it can read and change everything`;
 }

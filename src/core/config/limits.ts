@@ -162,8 +162,8 @@ export const limits = {
   /** How long an answer may take to begin, milliseconds; added to the hold time of a long-poll. */
   answerMs: 10_000,
 
-  /** How long a command waits for one filer or master that it asks how it is: one that is stopped must show as such within 2 s. */
-  probeMs: 1500,
+  /** How long a command waits for one filer or master that it asks how it is: a watch must show within 2 s that one has stopped. */
+  probeMs: 1000,
   /** How often a watching command looks again. */
   watchMs: 1000,
 

@@ -334,7 +334,11 @@ export async function renew(draft: Draft, time: Pick<TimeSource, 'randomHex'>, r
   if (restored && phase === 'bootstrapping') await draft.empty(time.randomHex(4));
   const next = !restored ? phase : phase === 'bootstrapping' ? 'fresh' : phase === 'ready' && hasMet ? 'restored' : phase;
   if (restored) draft.setMeta('bootstrap', null);
-  if (restored && next === 'rejoining') await draft.empty(time.randomHex(4));
+  if (restored && next === 'rejoining') {
+    await draft.empty(time.randomHex(4));
+    // The tree is gone again, so what was remembered must wait for another snapshot.
+    draft.setMeta('rejoinTaken', null);
+  }
   draft.setIdentity({ origin: fresh, former: all, epoch: time.randomHex(4), phase: next });
   draft.setOrigin(originStart(fresh));
   draft.setMeta('restored', null);

@@ -100,7 +100,7 @@ export class Draft implements View {
     }
     if (missing.size === 0) return;
     const wanted = [...missing];
-    const [rows, children] = await Promise.all([this.tx.find('tree', wanted), this.tx.children(wanted)]);
+    const { rows, children } = await this.tx.findWithChildren(wanted);
     for (const path of wanted) {
       this.#rows.set(path, null);
       this.#children.set(path, children.get(path) ?? 0);

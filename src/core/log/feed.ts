@@ -1,5 +1,5 @@
 import { FilerError } from '../errors.js';
-import { joinPositions, type Origin, type Position, type Seq } from '../clock/vector.js';
+import { formatPosition, joinPositions, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { isWithin, type FullPath } from '../entry/path.js';
 import { decodeChange } from '../change/codec.js';
@@ -82,7 +82,7 @@ export class Feed {
     const { identity, head, first } = this.log.state;
     if (epoch !== identity.epoch || index > head) {
       throw new FilerError('OFFSET_UNKNOWN', 'this offset belongs to another store or to an older feed of this one; resume with position=', {
-        position: [...this.log.position].length,
+        position: formatPosition(this.log.position),
       });
     }
     if (index < first - 1)

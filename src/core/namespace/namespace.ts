@@ -56,8 +56,8 @@ export class Namespace {
 
   /** What is shown at `path`, null if nothing. The root is always there. */
   async find(path: FullPath): Promise<Found | null> {
-    const [[row], children] = await Promise.all([this.store.find('tree', [path]), this.store.children([path])]);
-    return shownAs(path, row ?? null, children.get(path) ?? 0);
+    const { rows, children } = await this.store.findWithChildren([path]);
+    return shownAs(path, rows[0] ?? null, children.get(path) ?? 0);
   }
 
   /**

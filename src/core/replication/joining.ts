@@ -10,7 +10,7 @@ import type { TimeSource } from '../time.js';
 import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
 import { checkPeer } from './meeting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
-import { beginRejoin, finishRejoin, markTaken, parseRejoin, type Rejoin } from './rejoin.js';
+import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 
 /* From an opened store to one that may serve: the phases of store/identity.ts, one step at a time. */
 
@@ -58,7 +58,9 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
     if (same || source.isLost) return { kind: 'abandon' };
     return { kind: 'wait', why: `the source of the snapshot, ${source.origin}, does not answer` };
   }
-  const from = best(serving.filter((info) => hasData(info) && (goal === null || positionCovers(info.position, goal))));
+  const able = serving.filter(hasData);
+  // What only a member that is gone for ever had, no waiting brings back: an operator may go on without.
+  const from = best(able.filter((info) => goal === null || positionCovers(info.position, goal))) ?? (force ? best(able) : undefined);
   if (from) return { kind: 'take', from };
   const holders = answers.filter(hasData);
   if (phase === 'fresh' && holders.length === 0) return { kind: 'ready' };
@@ -68,7 +70,7 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
   if (force && serving.length === 0) return { kind: 'ready' };
   return {
     kind: 'wait',
-    why: goal ? 'no member that can serve has everything this store must reach' : 'no member that holds entries can serve yet (--force goes on without)',
+    why: `${goal ? 'no member that can serve has everything this store must reach' : 'no member that holds entries can serve yet'} (--force goes on without)`,
   };
 }
 
@@ -104,10 +106,8 @@ export class Joining {
     const { openedMeta } = log;
     // What was under way counts only in the phase that began it: a copy starts over.
     const { phase } = log.identity;
-    const rejoin = openedMeta.get('rejoin');
-    this.#rejoin = phase === 'rejoining' && rejoin !== undefined ? parseRejoin(rejoin) : null;
+    this.#rejoin = phase === 'rejoining' ? rejoinFromMeta(openedMeta) : null;
     if (!openedMeta.has('restored')) this.bootstrap.resume(openedMeta.get('bootstrap'));
-    else if (this.#rejoin) this.#rejoin = { ...this.#rejoin, taken: false };
     this.#sourceSeen = time.monotonic();
   }
 

@@ -87,11 +87,18 @@ export function pairsOf(probes: readonly Probe[], ages: Ages, maxLagSeconds: num
   return sorted.flatMap((filer) => sorted.filter((peer) => peer !== filer).map((peer) => pairOf(filer, peer, known, ages, maxLagSeconds)));
 }
 
-/** What a filer is known to have at least: its own word, else the latest of what the others heard. */
+/** What a filer is known to have at least: its own word, else what the others have heard of it and what it has acknowledged to them. */
 function knownPosition(probe: Probe, probes: readonly Probe[]): Position {
   if (probe.answer) return probe.answer.info.position;
-  const heard = probes.flatMap(({ answer }) => answer?.peers.filter(({ origin }) => origin === probe.origin) ?? []);
-  return heard.reduce((position, report) => joinPositions(position, report.position), probe.position);
+  let position = probe.position;
+  for (const { answer } of probes) {
+    const report = answer?.peers.find(({ origin }) => origin === probe.origin);
+    if (!answer || !report) continue;
+    const { origin, position: head } = answer.info;
+    const acknowledged = new Map([[origin, Math.max(0, (head.get(origin) ?? 0) - report.ahead.events)]]);
+    position = joinPositions(joinPositions(position, report.position), acknowledged);
+  }
+  return position;
 }
 
 function pairOf(filer: Probe, peer: Probe, known: ReadonlyMap<Origin, Position>, ages: Ages, maxLagSeconds: number): Pair {
@@ -124,11 +131,7 @@ function pairOf(filer: Probe, peer: Probe, known: ReadonlyMap<Origin, Position>,
 
 function behindOf(filer: Probe, peer: Probe, known: ReadonlyMap<Origin, Position>): number | null {
   if (!filer.answer && !peer.answer) return null;
-  const distance = positionDistance(known.get(peer.origin) ?? new Map(), known.get(filer.origin) ?? new Map());
-  if (filer.answer) return distance;
-  // Nobody knows what it has applied since: the less of what it has not acknowledged and what it last said to have.
-  const ahead = peer.answer?.peers.find(({ origin }) => origin === filer.origin)?.ahead.events;
-  return Math.min(distance, ahead ?? distance);
+  return positionDistance(known.get(peer.origin) ?? new Map(), known.get(filer.origin) ?? new Map());
 }
 
 /** Never 0 where nobody can know: who does not answer may lack, or have, anything. */

@@ -17,7 +17,7 @@ import { scanArea, type BootstrapLimits } from './bootstrap.js';
  * The phase stands in the store, so a crash at any point goes on there.
  */
 
-/** How far a rejoin is; kept in meta `rejoin`. */
+/** How far a rejoin is; kept in meta `rejoin` and, once taken, `rejoinTaken`, which a copy of the store loses at its first open. */
 export interface Rejoin {
   /** What the snapshot must reach. */
   readonly goal: Position;
@@ -25,11 +25,12 @@ export interface Rejoin {
   readonly taken: boolean;
 }
 
-export const formatRejoin = (rejoin: Rejoin): string => JSON.stringify({ goal: positionToJson(rejoin.goal), taken: rejoin.taken });
-
-export function parseRejoin(text: string): Rejoin {
-  const raw = JSON.parse(text) as { goal: unknown; taken: boolean };
-  return { goal: positionFromJson(raw.goal, 'goal'), taken: raw.taken };
+/** Reads back how far a rejoin was when the store was opened; null if none was under way. */
+export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
+  const text = meta.get('rejoin');
+  if (text === undefined) return null;
+  const { goal } = JSON.parse(text) as { goal: unknown };
+  return { goal: positionFromJson(goal, 'goal'), taken: meta.has('rejoinTaken') && !meta.has('restored') };
 }
 
 /**
@@ -54,7 +55,8 @@ export async function beginRejoin(
     draft.setIdentity({ origin: fresh, former: [...former, origin], phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
     draft.setOrigin(originStart(fresh));
     draft.setMeta('bootstrap', null);
-    draft.setMeta('rejoin', formatRejoin(rejoin));
+    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal) }));
+    draft.setMeta('rejoinTaken', null);
     await draft.flush();
   });
   return rejoin;
@@ -62,12 +64,11 @@ export async function beginRejoin(
 
 /** The snapshot is here: from now on only remembered rows are left to write. */
 export async function markTaken(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
-  const next = { ...rejoin, taken: true };
   await log.alone(async (draft) => {
-    draft.setMeta('rejoin', formatRejoin(next));
+    draft.setMeta('rejoinTaken', '1');
     await draft.flush();
   });
-  return next;
+  return { ...rejoin, taken: true };
 }
 
 /** Writes what was remembered and still stands as new changes; what loses goes to the ledger. Ends with the phase `ready`. */
@@ -89,6 +90,7 @@ export async function finishRejoin(log: ChangeLog, now: () => number, limits: Bo
       if (rows.length === 0) {
         draft.setIdentity({ phase: 'ready' });
         draft.setMeta('rejoin', null);
+        draft.setMeta('rejoinTaken', null);
       }
       await draft.flush();
       return rows.length === 0;

@@ -157,6 +157,8 @@ export interface RowReader {
   find(area: Area, paths: readonly FullPath[]): Promise<Row[]>;
   /** How many names each of these directories shows; those at 0 are left out. */
   children(paths: readonly FullPath[]): Promise<Map<FullPath, number>>;
+  /** `find` in the tree and `children` at once: what is shown at these paths. */
+  findWithChildren(paths: readonly FullPath[]): Promise<{ rows: Row[]; children: Map<FullPath, number> }>;
   /**
    * Rows after `after` (null = from the start) in key order: (bucket of the directory, directory, name) by bytes.
    * Stops at `limit` rows or before `bytesMax` bytes of entries; at least one row if any is left.

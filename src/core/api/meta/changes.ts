@@ -167,7 +167,14 @@ class PageBodies {
 }
 
 /** Server-sent events until the reader has been held for the longest time, the read has ended, or this filer stops serving. */
-async function* events(filer: Filer, { time, limits }: ChangesOptions, asked: Asked, read: Read, first: FeedPage, firstTold: FeedHeaders): AsyncGenerator<string> {
+async function* events(
+  filer: Filer,
+  { time, limits }: ChangesOptions,
+  asked: Asked,
+  read: Read,
+  first: FeedPage,
+  firstTold: FeedHeaders,
+): AsyncGenerator<string> {
   const { epoch } = filer.log.identity;
   const due = time.monotonic() + limits.longPollMsMax;
   let [page, told, cursor] = [first, firstTold, asked.cursor];

@@ -76,9 +76,12 @@ export class ClusterView {
    * @throws FilerError USAGE; ENTRY_NOT_FOUND if none had it; PEER_UNREACHABLE if none can be reached
    */
   async forget(origin: string, signal: AbortSignal): Promise<string[]> {
-    if (!isOrigin(origin)) throw new FilerError('USAGE', `--forget: '${(origin as string).slice(0, 60)}' is not an origin (16 lower-case hex digits); --json shows them`);
+    if (!isOrigin(origin))
+      throw new FilerError('USAGE', `--forget: '${(origin as string).slice(0, 60)}' is not an origin (16 lower-case hex digits); --json shows them`);
     const { masters } = this.options;
-    const ended = await Promise.allSettled(masters.map((address) => this.#soon(signal, (within) => new MasterClient(this.#http, address).forget(origin, within))));
+    const ended = await Promise.allSettled(
+      masters.map((address) => this.#soon(signal, (within) => new MasterClient(this.#http, address).forget(origin, within))),
+    );
     const forgotten = masters.filter((_, index) => ended[index]?.status === 'fulfilled');
     const failed = ended.filter((one) => one.status === 'rejected').map(({ reason }) => reason as unknown);
     signal.throwIfAborted();
@@ -102,7 +105,8 @@ export class ClusterView {
       throw new FilerError('PEER_UNREACHABLE', `no master answers: ${why || 'none is named'}; name one with --master, or any filer with --filer`);
     }
     const [first, ...others] = [...new Set(lists.flatMap(({ clusterId }) => clusterId ?? []))];
-    if (others.length > 0) throw new FilerError('CLUSTER_MISMATCH', `these masters belong to clusters ${[first, ...others].join(' and ')}; name those of one cluster`);
+    if (others.length > 0)
+      throw new FilerError('CLUSTER_MISMATCH', `these masters belong to clusters ${[first, ...others].join(' and ')}; name those of one cluster`);
     this.#clusterId = first ?? this.#clusterId;
     if (lists.length > 0) this.#members = newest(lists.flatMap(({ members }) => members));
     return silent;
@@ -113,7 +117,14 @@ export class ClusterView {
     try {
       const [info, { peers }] = await this.#soon(signal, (within) => Promise.all([client.info(within), client.peers(within)]));
       this.#clusterId = info.clusterId ?? this.#clusterId;
-      const known = peers.map(({ origin, storeId, address, position, lastContact }) => ({ origin, storeId, address, state: 'up' as const, position, lastHeard: lastContact }));
+      const known = peers.map(({ origin, storeId, address, position, lastContact }) => ({
+        origin,
+        storeId,
+        address,
+        state: 'up' as const,
+        position,
+        lastHeard: lastContact,
+      }));
       // By the address that was named: the one it tells its peers may not lead there from here.
       this.#members = [{ origin: info.origin, storeId: info.storeId, address, state: 'up', position: info.position, lastHeard: null }, ...known];
     } catch (error) {

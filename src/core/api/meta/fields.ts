@@ -41,7 +41,8 @@ export class Fields {
 
   hex(name: string, digits: number): string {
     const value = this.#values[name];
-    if (typeof value !== 'string' || value.length !== digits || !/^[0-9a-f]*$/.test(value)) throw invalidField(this.at + name, `must be ${digits} lower-case hex digits`);
+    if (typeof value !== 'string' || value.length !== digits || !/^[0-9a-f]*$/.test(value))
+      throw invalidField(this.at + name, `must be ${digits} lower-case hex digits`);
     return value;
   }
 
@@ -71,7 +72,7 @@ export class Fields {
 
   /** What `read` makes of the field, or null if it is null or absent. */
   nullable<T>(name: string, read: (name: string) => T): T | null {
-    return this.#values[name] == null ? null : read(name);
+    return (this.#values[name] ?? null) === null ? null : read(name);
   }
 
   position(name: string): Position {

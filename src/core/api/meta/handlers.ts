@@ -23,8 +23,20 @@ export interface MetaRoutesOptions {
 export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
   const { store, limits } = options;
   return [
-    { method: 'GET', path: metaPaths.store, role: 'peer', summary: 'who this filer is and where it stands', handler: async () => json(200, infoToJson(filer.info())) },
-    { method: 'GET', path: metaPaths.changes, role: 'peer', summary: 'the feed, a read-only Durable Streams JSON stream', handler: changesHandler(filer, options) },
+    {
+      method: 'GET',
+      path: metaPaths.store,
+      role: 'peer',
+      summary: 'who this filer is and where it stands',
+      handler: async () => json(200, infoToJson(filer.info())),
+    },
+    {
+      method: 'GET',
+      path: metaPaths.changes,
+      role: 'peer',
+      summary: 'the feed, a read-only Durable Streams JSON stream',
+      handler: changesHandler(filer, options),
+    },
     { method: 'GET', path: metaPaths.snapshot, role: 'peer', summary: 'all rows, page by page', handler: (request) => answerSnapshot(filer, limits, request) },
     {
       method: 'GET',
@@ -47,8 +59,20 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       summary: 'states that were overruled by concurrent ones, newest first',
       handler: async ({ query }) => json(200, { conflicts: await readConflicts(store, limits, query) }),
     },
-    { method: 'GET', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'a small value of this store', handler: (request) => getValue(store, limits, request) },
-    { method: 'PUT', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'keep a small value; it is not replicated', handler: (request) => putValue(filer, limits, request) },
+    {
+      method: 'GET',
+      path: `${metaPaths.kv}/:key`,
+      role: 'admin',
+      summary: 'a small value of this store',
+      handler: (request) => getValue(store, limits, request),
+    },
+    {
+      method: 'PUT',
+      path: `${metaPaths.kv}/:key`,
+      role: 'admin',
+      summary: 'keep a small value; it is not replicated',
+      handler: (request) => putValue(filer, limits, request),
+    },
     { method: 'DELETE', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'drop a small value', handler: (request) => dropValue(filer, limits, request) },
   ];
 }

@@ -6,7 +6,13 @@ import { json, type Request, type Response, type Route } from '../../http/router
 export function healthRoutes(filer: Filer, limits: FilerLimits, metricsText: () => Promise<string>): Route[] {
   return [
     { method: 'GET', path: '/healthz', role: 'open', summary: 'alive', handler: async () => json(200, { status: 'ok' }) },
-    { method: 'GET', path: '/readyz', role: 'open', summary: 'fit for traffic: joined, and close behind every peer', handler: (request) => answerReady(filer, limits, request) },
+    {
+      method: 'GET',
+      path: '/readyz',
+      role: 'open',
+      summary: 'fit for traffic: joined, and close behind every peer',
+      handler: (request) => answerReady(filer, limits, request),
+    },
     {
       method: 'GET',
       path: '/metrics',

@@ -181,9 +181,11 @@ export function feedFromHeaders(headers: ReceivedHeaders): FeedHeaders {
     }
   };
   const time = Number(headerOf(headers, filerHeaders.time) ?? NaN);
-  if (!Number.isSafeInteger(time) || time < 0) throw new FilerError('BODY_INVALID', `${filerHeaders.time}: must be whole microseconds`, { field: filerHeaders.time });
+  if (!Number.isSafeInteger(time) || time < 0)
+    throw new FilerError('BODY_INVALID', `${filerHeaders.time}: must be whole microseconds`, { field: filerHeaders.time });
   const digest = headerOf(headers, filerHeaders.digest) ?? '';
-  if (digest !== '' && !isOrigin(digest)) throw new FilerError('BODY_INVALID', `${filerHeaders.digest}: must be 16 lower-case hex digits`, { field: filerHeaders.digest });
+  if (digest !== '' && !isOrigin(digest))
+    throw new FilerError('BODY_INVALID', `${filerHeaders.digest}: must be 16 lower-case hex digits`, { field: filerHeaders.digest });
   return {
     next: headerOf(headers, streamHeaders.next) ?? '',
     position: position(filerHeaders.position),

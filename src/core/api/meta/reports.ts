@@ -71,9 +71,18 @@ export function digestToJson(report: DigestReport): Record<string, unknown> {
 /** @throws FilerError BODY_INVALID naming the field */
 export function digestFromJson(body: unknown): DigestReport {
   const report = new Fields(body);
-  const sums = (fields: Fields) => ({ digest: fields.hex('digest', 16), entries: fields.whole('entries'), buckets: listOf(fields.get('buckets'), 'buckets').map(Number) });
+  const sums = (fields: Fields) => ({
+    digest: fields.hex('digest', 16),
+    entries: fields.whole('entries'),
+    buckets: listOf(fields.get('buckets'), 'buckets').map(Number),
+  });
   const recomputed = report.nullable('recomputed', (name) => report.inner(name));
-  return { position: report.position('position'), quarantined: report.texts('quarantined'), ...sums(report), ...(recomputed && { recomputed: sums(recomputed) }) };
+  return {
+    position: report.position('position'),
+    quarantined: report.texts('quarantined'),
+    ...sums(report),
+    ...(recomputed && { recomputed: sums(recomputed) }),
+  };
 }
 
 // ---- conflicts

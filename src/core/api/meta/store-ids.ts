@@ -44,7 +44,8 @@ export async function askStoreIds(address: string, signal: AbortSignal): Promise
 export async function findDigestProblem(address: string, signal: AbortSignal): Promise<string | null> {
   return withClient(address, async (client) => {
     const { digest, entries, recomputed } = await client.digest(true, signal);
-    if (!recomputed) throw new FilerError('PEER_UNREACHABLE', `${address} does not say what its rows add up to; is it a filer of this version?`, { peer: address });
+    if (!recomputed)
+      throw new FilerError('PEER_UNREACHABLE', `${address} does not say what its rows add up to; is it a filer of this version?`, { peer: address });
     if (recomputed.entries !== entries) return `the number of entries is kept as ${entries}, counted it is ${recomputed.entries}`;
     return recomputed.digest === digest ? null : `the digest is kept as ${digest}, the rows add up to ${recomputed.digest}`;
   });

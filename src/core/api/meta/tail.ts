@@ -141,7 +141,7 @@ class Tail {
       pathPrefix: pathPrefix === '/' ? undefined : pathPrefix,
       limit: Math.min(limits.pageChangesMax, matches ? Infinity : left),
     };
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         if (failures > 0) await this.#meet();
         const answer = await this.client.feed(whole, this.signal);
@@ -171,7 +171,10 @@ class Tail {
   async #meet(): Promise<void> {
     const { clusterId } = await this.client.info(this.signal);
     if (this.#clusterId !== null && clusterId !== null && clusterId !== this.#clusterId) {
-      throw new FilerError('CLUSTER_MISMATCH', `${this.options.address} now belongs to cluster ${clusterId}, not to ${this.#clusterId}; name a filer of that one`);
+      throw new FilerError(
+        'CLUSTER_MISMATCH',
+        `${this.options.address} now belongs to cluster ${clusterId}, not to ${this.#clusterId}; name a filer of that one`,
+      );
     }
     this.#clusterId ??= clusterId;
   }

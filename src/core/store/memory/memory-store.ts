@@ -66,6 +66,10 @@ export class MemoryStore implements Store {
     return countsOf(this.#view(), paths);
   }
 
+  async findWithChildren(paths: readonly FullPath[]): Promise<{ rows: Row[]; children: Map<FullPath, number> }> {
+    return { rows: findRows(this.#view(), 'tree', paths), children: countsOf(this.#view(), paths) };
+  }
+
   async scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<Row[]> {
     return takePage(this.#content().areas[area].after(after), limit, bytesMax, rowBytes);
   }

@@ -44,8 +44,9 @@ const readBeyond = readByOrigin(`
     SELECT k.origin, coalesce(p.value ->> 1, 1) FROM known AS k LEFT JOIN json_each(?1) AS p ON p.value ->> 0 = k.origin WHERE k.origin IS NOT NULL
   )`);
 
-const appendRecords = `
-  INSERT INTO log SELECT ${fields(6)}, value ->> 7, CAST(substr(?2, value ->> 6, value ->> 7) AS TEXT) FROM jsonb_each(?1) WHERE true
+/** Appends records as encodeRecords gives them; one whose index is there already replaces it. */
+export const appendRecords = (json: string, blob: string): string => `
+  INSERT INTO log SELECT ${fields(6)}, value ->> 7, CAST(substr(${blob}, value ->> 6, value ->> 7) AS TEXT) FROM jsonb_each(${json}) WHERE true
   ON CONFLICT (idx) DO UPDATE SET origin = excluded.origin, seq = excluded.seq, version = excluded.version, hash = excluded.hash, applied = excluded.applied,
     bytes = excluded.bytes, text = excluded.text`;
 
@@ -76,10 +77,11 @@ export async function indexBefore(connection: Connection, since: Version): Promi
   return before;
 }
 
-export async function appendLog(connection: Connection, records: readonly LogRecord[]): Promise<void> {
+/** A set of records as parameters. */
+export function encodeRecords(records: readonly LogRecord[]): [json: string, blob: Buffer] {
   const blob = new TextBlob();
   const values = records.map(({ index, origin, seq, version, hash, applied, text }) => [index, origin, seq, version, hash, applied, ...blob.add(text)]);
-  await connection.run(appendRecords, JSON.stringify(values), blob.toBuffer());
+  return [JSON.stringify(values), blob.toBuffer()];
 }
 
 /** Drops the records of these origins, null = all, and tells what is left. The head stays. */

@@ -72,7 +72,7 @@ function isPlain(vector: Vector, author: string, version: number): boolean {
   return vector[author] === version;
 }
 
-/** The parameters of putRows. */
+/** A set of rows as parameters. */
 export function encodeRows(rows: readonly Row[]): [json: string, blob: Buffer] {
   const blob = new TextBlob();
   const values = rows.map((row) => {
@@ -96,10 +96,10 @@ export function encodeRows(rows: readonly Row[]): [json: string, blob: Buffer] {
 /** `value ->> 0, value ->> 1, …`: the fields of one element of a JSON array. */
 export const fields = (count: number): string => Array.from({ length: count }, (_, i) => `value ->> ${i}`).join(', ');
 
-/** Writes a set of rows. jsonb_each, because a JSON text would be parsed again for each field. */
-export const putRows = (table: string): string =>
-  `INSERT OR REPLACE INTO ${table} SELECT ${fields(11)}, coalesce(value ->> 12, 0), CAST(substr(?2, value ->> 11, value ->> 12) AS TEXT) FROM jsonb_each(?1)`;
+/** Writes a set of rows as encodeRows gives them. jsonb_each, because a JSON text would be parsed again for each field. */
+export const putRows = (table: string, json: string, blob: string): string =>
+  `INSERT OR REPLACE INTO ${table} SELECT ${fields(11)}, coalesce(value ->> 12, 0), CAST(substr(${blob}, value ->> 11, value ->> 12) AS TEXT) FROM jsonb_each(${json})`;
 
 /** Drops a set of rows by their keys. */
-export const dropRows = (table: string): string =>
-  `DELETE FROM ${table} WHERE (bucket, directory, name) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?1))`;
+export const dropRows = (table: string, json: string): string =>
+  `DELETE FROM ${table} WHERE (bucket, directory, name) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(${json}))`;

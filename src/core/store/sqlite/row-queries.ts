@@ -2,7 +2,7 @@ import { bucketOf } from '../../change/digest.js';
 import type { Row } from '../../change/row.js';
 import { childPath, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
 import type { Area, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
-import type { Connection } from './connection.js';
+import type { Connection, Parameter } from './connection.js';
 import { decodeRow, keyOf, rowColumns, type RawRow } from './row-codec.js';
 import { areaTables } from './schema.js';
 
@@ -10,6 +10,13 @@ import { areaTables } from './schema.js';
 const findRows = (table: string) => `
   SELECT ${rowColumns} FROM jsonb_each(?1) AS j CROSS JOIN ${table} AS e
   ON e.bucket = j.value ->> 0 AND e.directory = j.value ->> 1 AND e.name = j.value ->> 2`;
+
+// What is shown at a path: its row and its count, by its place in the list.
+const findWithCounts = `
+  SELECT j.key AS place, coalesce(d.children, 0) AS children, ${rowColumns} FROM jsonb_each(?1) AS j
+  LEFT JOIN entries AS e ON e.bucket = j.value ->> 0 AND e.directory = j.value ->> 1 AND e.name = j.value ->> 2
+  LEFT JOIN directories AS d ON d.parent = j.value ->> 1 AND d.name = j.value ->> 2
+  WHERE e.directory IS NOT NULL OR d.children IS NOT NULL`;
 
 const findCounts = `
   SELECT d.parent, d.name, d.children FROM jsonb_each(?1) AS j CROSS JOIN directories AS d ON d.parent = j.value ->> 0 AND d.name = j.value ->> 1`;
@@ -68,21 +75,38 @@ export function afterPrefix(prefix: string): string | null {
 export class RowQueries implements RowReader {
   constructor(protected readonly connection: Connection) {}
 
+  /** Runs one statement; a transaction writes what waits before. */
+  protected ask<T>(sql: string, ...parameters: Parameter[]): Promise<T[]> {
+    return this.connection.all<T>(sql, ...parameters);
+  }
+
   async find(area: Area, paths: readonly FullPath[]): Promise<Row[]> {
     if (paths.length === 0) return [];
     const keys = JSON.stringify([...new Set(paths)].map(keyOf));
-    return (await this.connection.all<RawRow>(findRows(areaTables[area]), keys)).map(decodeRow);
+    return (await this.ask<RawRow>(findRows(areaTables[area]), keys)).map(decodeRow);
+  }
+
+  async findWithChildren(paths: readonly FullPath[]): Promise<{ rows: Row[]; children: Map<FullPath, number> }> {
+    const rows: Row[] = [];
+    const children = new Map<FullPath, number>();
+    const unique = [...new Set(paths)];
+    if (unique.length === 0) return { rows, children };
+    for (const raw of await this.ask<Partial<RawRow> & { place: number; children: number }>(findWithCounts, JSON.stringify(unique.map(keyOf)))) {
+      if (raw.children > 0) children.set(unique[raw.place] as FullPath, raw.children);
+      if (raw.directory != null) rows.push(decodeRow(raw as RawRow));
+    }
+    return { rows, children };
   }
 
   async children(paths: readonly FullPath[]): Promise<Map<FullPath, number>> {
     if (paths.length === 0) return new Map();
     const keys = JSON.stringify(paths.map((path) => [parentOf(path), nameOf(path)]));
-    const rows = await this.connection.all<{ parent: FullPath; name: string; children: number }>(findCounts, keys);
+    const rows = await this.ask<{ parent: FullPath; name: string; children: number }>(findCounts, keys);
     return new Map(rows.map(({ parent, name, children }) => [name === '' ? root : childPath(parent, name), children]));
   }
 
   async scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<Row[]> {
-    const rows = await this.connection.all<RawRow>(scanRows(areaTables[area]), ...startOf(after), limit, bytesMax);
+    const rows = await this.ask<RawRow>(scanRows(areaTables[area]), ...startOf(after), limit, bytesMax);
     return rows.map(decodeRow);
   }
 
@@ -91,7 +115,7 @@ export class RowQueries implements RowReader {
     // Names hold no NUL, so the least name after `after` is `after` with one; '' is the root itself and no name.
     const start = inclusive && after !== '' ? after : `${after}\0`;
     const from = Buffer.compare(Buffer.from(prefix), Buffer.from(start)) > 0 ? prefix : start;
-    const rows = await this.connection.all<RawRow & { shown: string; children: number; found: number }>(
+    const rows = await this.ask<RawRow & { shown: string; children: number; found: number }>(
       listNames,
       bucketOf(directory),
       directory,
@@ -105,7 +129,7 @@ export class RowQueries implements RowReader {
   }
 
   async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
-    const raw = await this.connection.all<RawRow>(scanWithOrigins, ...startOf(after), limit, bytesMax);
+    const raw = await this.ask<RawRow>(scanWithOrigins, ...startOf(after), limit, bytesMax);
     const origins = raw.find((row) => row.directory === null)?.entry ?? '[]';
     return { rows: raw.filter((row) => row.directory !== null).map(decodeRow), origins: JSON.parse(origins) as OriginState[] };
   }

@@ -24,6 +24,7 @@ import type {
   StoreContents,
   StoreTransaction,
 } from '../store.js';
+import { createBatchView } from './batch.js';
 import { readConflicts } from './conflict-queries.js';
 import { Connection } from './connection.js';
 import { FileIdentity } from './file-identity.js';
@@ -76,6 +77,7 @@ export class SqliteStore implements Store {
       const connection = opened(await openOwn(files.database, limits.storeBusyMs));
       await configureWriter(connection);
       if (await checkSchema(connection)) await createTables(connection);
+      await connection.script(createBatchView);
       const identity = new FileIdentity(files, time);
       const verdict = await identity.check(connection);
       const points = opened(await openReader(files.database));
@@ -124,6 +126,10 @@ export class SqliteStore implements Store {
 
   find(area: Area, paths: readonly FullPath[]): Promise<Row[]> {
     return this.#points.find(area, paths);
+  }
+
+  findWithChildren(paths: readonly FullPath[]): Promise<{ rows: Row[]; children: Map<FullPath, number> }> {
+    return this.#points.findWithChildren(paths);
   }
 
   children(paths: readonly FullPath[]): Promise<Map<FullPath, number>> {

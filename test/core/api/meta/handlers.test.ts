@@ -36,8 +36,16 @@ describe('replication API of one filer', () => {
   const put = (path: string, content: string) => processes.send(filer, 'PUT', path, content);
   const get = (target: string, headers?: Record<string, string>): Promise<HttpAnswer> => processes.send(filer, 'GET', target, undefined, headers);
   const changes = (query: string) => get(`/.filer/v1/changes?${query}`);
-  const names = (texts: readonly string[]) => texts.map((text) => (JSON.parse(text) as { eventNotification: { newEntry: { name: string } } }).eventNotification.newEntry.name);
-  const caller = (origin: Origin): Caller => ({ origin, address: '127.0.0.1:1', clusterId: null, have: new Map([[origin, { seq: 0, hash: '000000000000' }]]), report: null, former: [] });
+  const names = (texts: readonly string[]) =>
+    texts.map((text) => (JSON.parse(text) as { eventNotification: { newEntry: { name: string } } }).eventNotification.newEntry.name);
+  const caller = (origin: Origin): Caller => ({
+    origin,
+    address: '127.0.0.1:1',
+    clusterId: null,
+    have: new Map([[origin, { seq: 0, hash: '000000000000' }]]),
+    report: null,
+    former: [],
+  });
 
   it('GET store tells everything a peer asks for', async () => {
     const info = await meta.info();
@@ -73,13 +81,13 @@ describe('replication API of one filer', () => {
 
     it('pages by offset and by position, each change once', async () => {
       const byOffset: string[] = [];
-      for (let offset = '-1', done = false; !done; ) {
+      for (let offset = '-1', done = false; !done;) {
         const page = await meta.feed({ offset, limit: 1, waitMs: 0 });
         byOffset.push(...names(page.texts));
         [offset, done] = [page.next, page.upToDate];
       }
       const byPosition: string[] = [];
-      for (let position = new Map() as ReadonlyMap<Origin, number>, done = false; !done; ) {
+      for (let position = new Map() as ReadonlyMap<Origin, number>, done = false; !done;) {
         const page = await meta.feed({ position, bytesMax: 1, waitMs: 0 });
         byPosition.push(...names(page.texts));
         [position, done] = [page.position, page.upToDate];
@@ -126,7 +134,21 @@ describe('replication API of one filer', () => {
     });
 
     it('refuses values that make no sense, naming the parameter', async () => {
-      const wrong = ['offset=x', 'position=x', 'since=yesterday', 'until=-1', 'scope=some', 'origins=me', 'pathPrefix=docs', 'limit=0', 'limit=10001', 'maxBytes=0', 'timeout=61s', 'live=always', 'cursor=x'];
+      const wrong = [
+        'offset=x',
+        'position=x',
+        'since=yesterday',
+        'until=-1',
+        'scope=some',
+        'origins=me',
+        'pathPrefix=docs',
+        'limit=0',
+        'limit=10001',
+        'maxBytes=0',
+        'timeout=61s',
+        'live=always',
+        'cursor=x',
+      ];
       for (const query of wrong) {
         const error = await failure(changes(query));
         expect(error.code, query).to.equal('PARAMETER_INVALID');
@@ -160,7 +182,9 @@ describe('replication API of one filer', () => {
       await waitFor(() => text.includes('"name":"event"'), { what: 'the new change' });
       controller.abort();
       await reading;
-      expect(text).to.match(/^event: data\ndata: \[\ndata: \{.*\},\ndata: \{.*\}\ndata: \]\n\nevent: control\ndata: \{"streamNextOffset":"[0-9a-f]{24}","streamCursor":"\d+","upToDate":false\}\n\n/);
+      expect(text).to.match(
+        /^event: data\ndata: \[\ndata: \{.*\},\ndata: \{.*\}\ndata: \]\n\nevent: control\ndata: \{"streamNextOffset":"[0-9a-f]{24}","streamCursor":"\d+","upToDate":false\}\n\n/,
+      );
     });
   });
 
@@ -179,7 +203,9 @@ describe('replication API of one filer', () => {
 
     it('that belong to another history are refused', async () => {
       const have = new Map([[own, { seq: 1, hash: 'ffffffffffff' }]]);
-      const error = await failure(get('/.filer/v1/changes', callerToHeaders({ ...caller(stranger), have: new Map([...have, [stranger, { seq: 1, hash: '1'.repeat(12) }]]) })));
+      const error = await failure(
+        get('/.filer/v1/changes', callerToHeaders({ ...caller(stranger), have: new Map([...have, [stranger, { seq: 1, hash: '1'.repeat(12) }]]) })),
+      );
       expect(error.code).to.equal('ORIGIN_DIVERGED');
     });
 
@@ -240,7 +266,12 @@ describe('replication API of one filer', () => {
     expect((await get('/readyz?maxLag=1s')).json()).to.deep.equal({ ready: true, state: 'ready', reasons: [] });
     expect((await failure(get('/readyz?maxLag=soon'))).code).to.equal('PARAMETER_INVALID');
     const text = (await get('/metrics')).text();
-    for (const line of [/^kelp_requests_total\{method="GET",route="\/healthz",status="200"\} \d+$/m, /^kelp_store_commits_total \d+$/m, /^kelp_ready 1$/m, /^kelp_changes_total\{kind="local"\} [1-9]/m]) {
+    for (const line of [
+      /^kelp_requests_total\{method="GET",route="\/healthz",status="200"\} \d+$/m,
+      /^kelp_store_commits_total \d+$/m,
+      /^kelp_ready 1$/m,
+      /^kelp_changes_total\{kind="local"\} [1-9]/m,
+    ]) {
       expect(text).to.match(line);
     }
   });
@@ -257,7 +288,9 @@ describe('filers that follow each other over HTTP', () => {
     return waitFor(() => filers.every(isLevel), { what: 'equal positions and digests' });
   };
   const following = (filer: FilerProcess, count: number) =>
-    waitFor(() => filer.filer.aggregator.subscriptions.filter(({ state }) => state === 'following').length === count, { what: `${filer.address} to follow ${count}` });
+    waitFor(() => filer.filer.aggregator.subscriptions.filter(({ state }) => state === 'following').length === count, {
+      what: `${filer.address} to follow ${count}`,
+    });
 
   it('hold the same tree, one that was away for a while and one that is new too', async () => {
     const masters = [(await processes.master()).address];

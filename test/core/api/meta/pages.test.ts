@@ -42,7 +42,8 @@ describe('a page of changes', () => {
 
   it('that broke off is no page, wherever it was cut', () => {
     const whole = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
-    for (let end = 0; end < whole.length; end++) expect(failure(() => decodeChangePage(whole.slice(0, end), 'x')).code, whole.slice(0, end)).to.equal('PEER_UNREACHABLE');
+    for (let end = 0; end < whole.length; end++)
+      expect(failure(() => decodeChangePage(whole.slice(0, end), 'x')).code, whole.slice(0, end)).to.equal('PEER_UNREACHABLE');
   });
 
   it('holds objects only', () => {
@@ -116,7 +117,9 @@ describe('a page of a snapshot', () => {
       const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), entries: [{ ...row, ...change }] });
       const error = failure(() => decodeSnapshotPage(body, 'x'));
       expect(error.code).to.equal('BODY_INVALID');
-      expect(error.message, JSON.stringify(change)).to.include(field).and.to.match(/^entries\[0\]/);
+      expect(error.message, JSON.stringify(change))
+        .to.include(field)
+        .and.to.match(/^entries\[0\]/);
     }
     for (const field of ['position', 'hashes', 'versions', 'floor', 'closed', 'quarantined', 'epoch', 'entries']) {
       const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), [field]: 'x' });

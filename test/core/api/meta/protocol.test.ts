@@ -1,12 +1,21 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { callerFromHeaders, callerToHeaders, feedFromHeaders, feedToHeaders, formatHave, parseHave, type ReceivedHeaders } from '../../../../src/core/api/meta/protocol.js';
+import {
+  callerFromHeaders,
+  callerToHeaders,
+  feedFromHeaders,
+  feedToHeaders,
+  formatHave,
+  parseHave,
+  type ReceivedHeaders,
+} from '../../../../src/core/api/meta/protocol.js';
 import { FilerError } from '../../../../src/core/errors.js';
 import type { Caller } from '../../../../src/core/replication/peer.js';
 import { anyOrigin, anyPosition, anyVersion } from '../../../support/arbitrary.js';
 
 /** Headers as they arrive: names in lower case. */
-const received = (headers: Record<string, string>): ReceivedHeaders => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+const received = (headers: Record<string, string>): ReceivedHeaders =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 const anyHash = fc.stringMatching(/^[0-9a-f]{12}$/);
 const anyHave = fc

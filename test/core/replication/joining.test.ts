@@ -1,0 +1,245 @@
+import { expect } from 'chai';
+import { limits } from '../../../src/core/config/limits.js';
+import { FilerError } from '../../../src/core/errors.js';
+import { silentLogger } from '../../../src/core/logger.js';
+import type { Origin } from '../../../src/core/clock/vector.js';
+import { Joining, nextStep, type JoiningLimits, type Situation, type Step } from '../../../src/core/replication/joining.js';
+import type { FilerInfo, FilerState } from '../../../src/core/replication/peer.js';
+import { expectConsistent, expectSame } from '../../support/history.js';
+import { MemoryFiler, openFiler, smallPages } from '../../support/memory-peer.js';
+import { file, mode, p, pull } from '../../support/open-log.js';
+
+const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
+
+const info = (origin: Origin, state: FilerState, position: Record<Origin, number>): FilerInfo => ({ origin, state, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as FilerInfo;
+const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, source: null, force: false, ...more });
+
+describe('nextStep', () => {
+  const empty = info(b, 'ready', { [b]: 0 });
+  const full = info(b, 'ready', { [b]: 5 });
+  const fuller = info(c, 'ready', { [b]: 5, [c]: 1 });
+  const busy = info(b, 'bootstrapping', { [b]: 0 });
+  const restored = info(b, 'readonly', { [b]: 5 });
+  const source = { origin: b, epoch: '00000001', isLost: false };
+  const goal = new Map([[b, 5]]);
+
+  const cases: [what: string, situation: Partial<Situation>, answers: FilerInfo[], step: string][] = [
+    ['a ready store', { phase: 'ready' }, [full], 'ready'],
+    ['a fresh store alone', {}, [], 'ready'],
+    ['a fresh store among fresh ones', {}, [info(b, 'starting', { [b]: 0 }), empty], 'ready'],
+    ['a fresh store and one with entries', {}, [empty, full], `take ${b}`],
+    ['a fresh store and several with entries', {}, [full, fuller], `take ${c}`],
+    ['a fresh store and one with entries that cannot serve', {}, [restored, busy], 'wait'],
+    ['a fresh store told to be the first', { force: true }, [restored], 'ready'],
+    ['a fresh store told to be the first, though one can serve', { force: true }, [full], `take ${b}`],
+    ['a bootstrapping store alone', { phase: 'bootstrapping' }, [], 'wait'],
+    ['a bootstrapping store among others like it', { phase: 'bootstrapping' }, [busy], 'wait'],
+    ['a bootstrapping store whose others hold nothing', { phase: 'bootstrapping' }, [empty], 'ready'],
+    ['a bootstrapping store and one with entries', { phase: 'bootstrapping' }, [full], `take ${b}`],
+    ['a bootstrapping store whose source answers', { phase: 'bootstrapping', source }, [fuller, full], `take ${b}`],
+    ['a bootstrapping store whose source is silent', { phase: 'bootstrapping', source }, [fuller], 'wait'],
+    ['a bootstrapping store whose source serves nobody', { phase: 'bootstrapping', source }, [fuller, restored], 'wait'],
+    ['a bootstrapping store whose source is lost', { phase: 'bootstrapping', source: { ...source, isLost: true } }, [fuller], 'abandon'],
+    ['a bootstrapping store whose source has another tree', { phase: 'bootstrapping', source: { ...source, epoch: '00000002' } }, [full], 'abandon'],
+    ['a restored store alone', { phase: 'restored' }, [], 'wait'],
+    ['a restored store and one that cannot serve', { phase: 'restored' }, [restored], 'wait'],
+    ['a restored store told to go on', { phase: 'restored', force: true }, [restored], 'ready'],
+    ['a restored store and one that serves', { phase: 'restored', force: true }, [full, fuller], `rejoin ${c}`],
+    ['a rejoining store and one that has all it must reach', { phase: 'rejoining', goal }, [empty, full], `take ${b}`],
+    ['a rejoining store and one that lacks some of it', { phase: 'rejoining', goal: new Map([[b, 6]]) }, [fuller], 'wait'],
+    ['a rejoining store whose peers hold nothing, as it must reach nothing', { phase: 'rejoining', goal: new Map([[b, 0]]) }, [empty], 'ready'],
+    ['a rejoining store whose peers have lost what it must reach', { phase: 'rejoining', goal }, [empty], 'wait'],
+    ['a rejoining store alone', { phase: 'rejoining', goal: new Map() }, [], 'wait'],
+    ['a rejoining store told to go on alone', { phase: 'rejoining', goal, force: true }, [restored], 'ready'],
+  ];
+  const short = (step: Step) => (step.kind === 'take' ? `take ${step.from.origin}` : step.kind === 'rejoin' ? `rejoin ${step.with.origin}` : step.kind);
+  for (const [what, more, answers, step] of cases) {
+    it(`is ${step.replace(/ .*/, '')} for ${what}`, () => {
+      const decided = nextStep(situation(more), answers);
+      expect(short(decided)).to.equal(step);
+      expect(short(nextStep(situation(more), [...answers].reverse())), 'in any order').to.equal(step);
+      if (decided.kind === 'wait') expect(decided.why).to.match(/^[a-z]/);
+    });
+  }
+});
+
+const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
+const joiningLimits: JoiningLimits = { ...smallPages, msMin: limits.backoffMsMin, msMax: limits.backoffMsMax, peerSilentMs: limits.peerSilentMs };
+
+/** The joining of one filer among others, as its process wires it. */
+function joiningOf(at: MemoryFiler, others: readonly MemoryFiler[], force = false) {
+  const byAddress = new Map(others.map((other) => [other.address, other]));
+  const changes: string[] = [];
+  const joining = new Joining({
+    log: at.core.log,
+    time: at.core.time,
+    logger: silentLogger,
+    limits: joiningLimits,
+    force,
+    kind: 'embedded',
+    instance: 'own',
+    members: () => [at, ...others].map((filer) => filer.member()),
+    connect: (address) => {
+      const filer = byAddress.get(address);
+      if (!filer) throw new TypeError(`nobody is at ${address}`);
+      return filer.peer;
+    },
+    caller: () => at.caller(),
+    changed: () => changes.push(at.core.log.identity.phase),
+  });
+  return { joining, changes };
+}
+
+/** Runs until the store is ready, or gives up after so much time; true if it became ready. */
+async function join(at: MemoryFiler, others: readonly MemoryFiler[], options: { force?: boolean; ms?: number } = {}): Promise<boolean> {
+  const { joining } = joiningOf(at, others, options.force);
+  const controller = new AbortController();
+  let isDone = false;
+  const running = joining.untilReady(controller.signal).then(
+    () => (isDone = true),
+    (error: unknown) => {
+      if (error !== controller.signal.reason) throw error;
+    },
+  );
+  for (let ms = 0; !isDone && ms < (options.ms ?? 60_000); ms += 1000) await at.core.time.advance(1000);
+  controller.abort(new FilerError('STOPPING', 'enough'));
+  await running;
+  return isDone;
+}
+
+describe('Joining', () => {
+  it('makes a fresh store ready at once where nobody holds anything, however many begin together', async () => {
+    const filers = await Promise.all(['a:1', 'b:1', 'c:1'].map((address) => openFiler(address, 'fresh')));
+    expect(await Promise.all(filers.map((filer) => join(filer, filers.filter((other) => other !== filer))))).to.deep.equal([true, true, true]);
+    expect(filers.map((filer) => filer.core.log.identity.phase)).to.deep.equal(['ready', 'ready', 'ready']);
+  });
+
+  it('fills a fresh store from a member that holds entries', async () => {
+    const [source, at] = [await openFiler('source:1'), await openFiler('at:1', 'fresh')];
+    for (let i = 0; i < 8; i++) await put(source, `/d/${i}`);
+    expect(await join(at, [source])).to.equal(true);
+    await expectSame(source.core, at.core);
+    await expectConsistent(at.core);
+  });
+
+  it('waits for a source that is silent, and takes another one when it is lost', async () => {
+    const [first, second, at] = [await openFiler('first:1'), await openFiler('second:1'), await openFiler('at:1', 'fresh')];
+    for (let i = 0; i < 8; i++) await put(first, `/d/${i}`);
+    await first.source.greet(second.caller());
+    await second.source.greet(first.caller());
+    first.before = (call) => {
+      if (call.kind === 'snapshot' && first.calls.length > 4) first.isReachable = false;
+    };
+    expect(await join(at, [first, second], { ms: 5000 })).to.equal(false);
+    expect(at.core.log.identity.phase).to.equal('bootstrapping');
+    await pull(first.core, second.core);
+    expect(await join(await at.restart(), [first, second], { ms: limits.peerSilentMs - 2000 })).to.equal(false);
+    const again = await at.restart();
+    expect(await join(again, [first, second], { ms: limits.peerSilentMs + 15_000 })).to.equal(true);
+    await expectSame(second.core, again.core);
+    await expectConsistent(again.core);
+  });
+
+  it('leaves out members that are not what they were taken for, or do not answer', async () => {
+    const [source, stranger, at] = [await openFiler('source:1'), await openFiler('stranger:1'), await openFiler('at:1', 'fresh')];
+    await put(source, '/a');
+    source.isReachable = false;
+    await stranger.core.log.alone(async (draft) => {
+      draft.setIdentity({ clusterId: 'c'.repeat(16) });
+      await draft.flush();
+    });
+    await at.core.log.alone(async (draft) => {
+      draft.setIdentity({ clusterId: 'd'.repeat(16) });
+      await draft.flush();
+    });
+    await put(stranger, '/stranger');
+    expect(await join(at, [source, stranger])).to.equal(true);
+    expect(at.core.log.state.counts.entries).to.equal(0);
+  });
+
+  it('rejoins a restored store through a member, and brings back what only it had', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+    await peer.source.greet(at.caller());
+    await at.source.greet(peer.caller());
+    await put(at, '/sent');
+    await pull(at.core, peer.core);
+    await put(at, '/unsent');
+    const backup = at.core.disk.clone();
+    await put(at, '/lost');
+    const restored = await openFiler('at:1', 'restored', { disk: backup });
+    expect(restored.core.log.identity.phase).to.equal('restored');
+    expect(await join(restored, [], { ms: 10_000 }), 'alone').to.equal(false);
+    expect(await join(restored, [peer])).to.equal(true);
+    await pull(restored.core, peer.core);
+    await expectSame(peer.core, restored.core);
+    for (const path of ['/sent', '/unsent']) expect(await peer.core.tree.find(p(path)), path).to.not.equal(null);
+    expect((await restored.core.store.load()).meta.has('rejoin')).to.equal(false);
+  });
+
+  it('rejoins a restored store whose only peer is empty, without losing its tree', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+    await at.source.greet(peer.caller());
+    await put(at, '/d/f');
+    const restored = await openFiler('at:1', 'restored', { disk: at.core.disk.clone() });
+    expect(await join(restored, [peer])).to.equal(true);
+    expect(await restored.core.tree.find(p('/d/f'))).to.not.equal(null);
+  });
+
+  it('goes on with a restored store where an operator says so', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+    await at.source.greet(peer.caller());
+    await put(at, '/f');
+    const restored = await openFiler('at:1', 'restored', { disk: at.core.disk.clone() });
+    peer.isReachable = false;
+    expect(await join(restored, [peer], { force: true })).to.equal(true);
+    expect(await restored.core.tree.find(p('/f'))).to.not.equal(null);
+    expect(restored.core.log.identity.former).to.deep.equal([at.origin]);
+  });
+
+  it('takes another store id where the one it copied is up', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+    await peer.source.greet(at.caller());
+    await at.source.greet(peer.caller());
+    await put(peer, '/f');
+    const copy = await openFiler('copy:1', 'restored', { disk: at.core.disk.clone() });
+    expect(await join(copy, [peer, at])).to.equal(true);
+    expect(copy.core.log.identity.storeId).to.not.equal(at.core.log.identity.storeId);
+  });
+
+  it('goes on after a crash at any step of a rejoin', async () => {
+    for (let crashAt = 1; crashAt <= 9; crashAt++) {
+      const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+      await peer.source.greet(at.caller());
+      await at.source.greet(peer.caller());
+      for (let i = 0; i < 5; i++) await put(peer, `/d/${i}`);
+      await pull(peer.core, at.core);
+      for (let i = 0; i < 5; i++) await put(at, `/own/${i}`);
+      let restored = await openFiler('at:1', 'restored', { disk: at.core.disk.clone() });
+      let commits = 0;
+      restored.core.store.faults.beforeCommit = () => {
+        commits += 1;
+        if (commits >= crashAt) throw new FilerError('STORE_FAILED', 'the crash');
+      };
+      await join(restored, [peer], { ms: 3000 });
+      restored = await restored.restart();
+      expect(restored.core.log.identity.phase, `after ${crashAt}`).to.be.oneOf(['restored', 'rejoining', 'ready']);
+      expect(await join(restored, [peer])).to.equal(true);
+      await pull(restored.core, peer.core);
+      await pull(peer.core, restored.core);
+      await expectSame(peer.core, restored.core);
+      await expectConsistent(restored.core);
+      for (let i = 0; i < 5; i++) expect(await peer.core.tree.find(p(`/own/${i}`)), `own ${i} after ${crashAt}`).to.not.equal(null);
+    }
+  });
+
+  it('lets an empty store that was ready be filled again, unless something was written', async () => {
+    for (const written of [false, true]) {
+      const at = await openFiler('at:1');
+      if (written) await put(at, '/f');
+      const { joining, changes } = joiningOf(at, []);
+      await joining.bootstrapAgain();
+      expect(at.core.log.identity.phase).to.equal(written ? 'ready' : 'bootstrapping');
+      expect(changes.length).to.equal(1);
+    }
+  });
+});

@@ -1,0 +1,257 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { isLive } from '../../../src/core/change/row.js';
+import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta } from '../../../src/core/replication/rejoin.js';
+import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
+import { MemoryFiler, openFiler, smallPages } from '../../support/memory-peer.js';
+import { file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
+
+const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
+const remove = (at: MemoryFiler, path: string) => at.core.tree.remove(p(path), true);
+const content = async (at: MemoryFiler, path: string) => {
+  const entry = (await at.core.tree.find(p(path)))?.entry;
+  return entry ? Buffer.from(entry.content ?? '', 'base64').toString() : null;
+};
+
+const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.core.log.position, null, at.core.time, smallPages);
+const finish = (at: MemoryFiler) => finishRejoin(at.core.log, () => at.core.time.micros(), smallPages);
+
+/** A whole rejoin through a peer. */
+async function rejoin(at: MemoryFiler, peer: MemoryFiler) {
+  const begun = await begin(at, peer);
+  await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+  await markTaken(at.core.log, begun);
+  return finish(at);
+}
+
+const exchange = async (a: MemoryFiler, b: MemoryFiler) => {
+  await pull(a.core, b.core);
+  await pull(b.core, a.core);
+};
+
+/** A peer, and a filer that shares its past and has worked on since. */
+async function parted(): Promise<[MemoryFiler, MemoryFiler]> {
+  const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+  await peer.source.greet(at.caller());
+  await at.source.greet(peer.caller());
+  for (const path of ['/shared/a', '/shared/b', '/shared/c']) await put(peer, path, 'old');
+  await put(at, '/ours', 'old');
+  await exchange(peer, at);
+  return [peer, at];
+}
+
+describe('a rejoin', () => {
+  it('begins with a new origin, own work remembered, and an empty tree', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/own');
+    await remove(at, '/shared/a');
+    const { origin, storeId, epoch } = at.core.log.identity;
+    await begin(at, peer);
+    expect(at.core.log.identity).to.deep.include({ phase: 'rejoining', former: [origin], storeId });
+    expect(at.core.log.identity.origin).to.not.equal(origin);
+    expect(at.core.log.identity.epoch).to.not.equal(epoch);
+    expect([...at.core.log.position]).to.deep.equal([[at.origin, 0]]);
+    expect(await rowsIn(at.core.store)).to.deep.equal([]);
+    expect((await rowsIn(at.core.store, 'remembered')).map(({ path, entry }) => [path, entry !== null])).to.have.deep.members([
+      ['/own', true],
+      ['/shared/a', false],
+    ]);
+    await expectConsistent(at.core);
+  });
+
+  it('takes another store id where the old one is alive elsewhere', async () => {
+    const [peer, at] = await parted();
+    await beginRejoin(at.core.log, peer.core.log.position, 'f'.repeat(16), at.core.time, smallPages);
+    expect(at.core.log.identity.storeId).to.equal('f'.repeat(16));
+  });
+
+  it('brings own unsent work back as new changes that peers take over', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/own/new', 'mine');
+    await put(at, '/shared/b', 'mine');
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 3, overruled: 0 });
+    expect([await content(at, '/own/new'), await content(at, '/shared/b'), await content(at, '/shared/a')]).to.deep.equal(['mine', 'mine', 'old']);
+    expect(at.core.log.identity.phase).to.equal('ready');
+    expect(at.core.tree.ownSeq).to.equal(3);
+    await exchange(peer, at);
+    await expectSame(peer.core, at.core);
+    await expectConsistent(at.core);
+    expect(await rowsIn(at.core.store, 'remembered')).to.deep.equal([]);
+    expect(rejoinFromMeta((await at.core.store.load()).meta)).to.equal(null);
+  });
+
+  it('does not resurrect what the peer has seen and deleted', async () => {
+    const [peer, at] = await parted();
+    await remove(peer, '/shared/a');
+    await remove(peer, '/ours');
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 0, overruled: 0 });
+    expect([await content(at, '/shared/a'), await content(at, '/ours')]).to.deep.equal([null, null]);
+    await expectSame(peer.core, at.core);
+  });
+
+  it('does not resurrect what the peer has deleted and forgotten', async () => {
+    const [peer, at] = await parted();
+    await peer.core.log.alone(async (draft) => {
+      await draft.load([p('/shared/a')]);
+      draft.setRow(p('/shared/a'), null);
+      await draft.flush();
+    });
+    await rejoin(at, peer);
+    expect(await content(at, '/shared/a')).to.equal(null);
+  });
+
+  it('puts what loses against a greater state into the ledger', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/shared/a', 'mine');
+    peer.core.time.step(1e6);
+    await put(peer, '/shared/a', 'theirs');
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 0, overruled: 1 });
+    expect(await content(at, '/shared/a')).to.equal('theirs');
+    const [conflict] = await at.core.store.readConflicts({ path: p('/shared/a'), limit: 9 });
+    expect(conflict).to.deep.include({ type: 'update/update' });
+    expect(JSON.parse(conflict.loser.entry as string)).to.include({ content: Buffer.from('mine').toString('base64') });
+  });
+
+  it('writes a live row again over a deletion that had not seen it, but not over a greater live row', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/shared/a', 'mine');
+    peer.core.time.step(1e6);
+    await remove(peer, '/shared/a');
+    await rejoin(at, peer);
+    expect(await content(at, '/shared/a')).to.equal('mine');
+    await exchange(peer, at);
+    await expectSame(peer.core, at.core);
+  });
+
+  for (const [what, peerWrites, deleted] of [['that it had seen', false, true], ['that it had not seen', true, false]] as const) {
+    it(`${deleted ? 'deletes again' : 'does not delete'} a state ${what}`, async () => {
+      const [peer, at] = await parted();
+      if (peerWrites) await put(peer, '/shared/a', 'theirs');
+      at.core.time.step(1e6);
+      await remove(at, '/shared/a');
+      expect(await rejoin(at, peer)).to.deep.equal(deleted ? { written: 1, overruled: 0 } : { written: 0, overruled: 1 });
+      expect(await content(at, '/shared/a')).to.equal(deleted ? null : 'theirs');
+      await exchange(peer, at);
+      await expectSame(peer.core, at.core);
+    });
+  }
+
+  it('writes nothing again that came back with the snapshot', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/own');
+    const begun = await begin(at, peer);
+    // Another filer had it, and the peer has it from there by now.
+    const [remembered] = await rowsIn(at.core.store, 'remembered');
+    await peer.core.log.alone(async (draft) => {
+      await draft.load([remembered.path]);
+      draft.setRow(remembered.path, remembered);
+      await draft.flush();
+    });
+    await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    expect(await finish(at)).to.deep.equal({ written: 0, overruled: 1 });
+    expect(at.core.tree.ownSeq).to.equal(0);
+  });
+
+  it('remembers rows without a dot, whatever the peer has seen', async () => {
+    const [peer, at] = await parted();
+    await at.core.log.alone(async (draft) => {
+      await draft.load([p('/ours')]);
+      const row = draft.row(p('/ours'));
+      if (row) draft.setRow(row.path, { ...row, dot: null });
+      await draft.flush();
+    });
+    await begin(at, peer);
+    expect((await rowsIn(at.core.store, 'remembered')).map(({ path }) => path)).to.deep.equal(['/ours']);
+  });
+
+  it('goes on after a crash at any point', async () => {
+    for (const crashAt of ['begun', 'snapshot', 'taken', 'finishing'] as const) {
+      const [peer, first] = await parted();
+      let at = first;
+      for (let i = 0; i < 7; i++) await put(at, `/own/${i}`, String(i));
+      await remove(at, '/shared/b');
+      const begun = await begin(at, peer);
+      const resumed = async () => {
+        at = await at.restart();
+        return rejoinFromMeta(at.core.log.openedMeta);
+      };
+      if (crashAt === 'begun') expect(await resumed()).to.deep.equal(begun);
+      if (crashAt === 'snapshot') {
+        peer.before = () => {
+          if (peer.calls.length === 2) throw new Error('the crash');
+        };
+        await at.bootstrap().take(peer.peer, peer.info(), 'tree', never).catch(() => {});
+        peer.before = () => {};
+        expect(await resumed()).to.deep.equal(begun);
+      }
+      await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+      await markTaken(at.core.log, begun);
+      if (crashAt === 'taken') expect(await resumed()).to.deep.equal({ ...begun, taken: true });
+      if (crashAt === 'finishing') {
+        let commits = 0;
+        at.core.store.faults.beforeCommit = () => {
+          commits += 1;
+          if (commits > 2) throw new Error('the crash');
+        };
+        await finish(at).catch(() => {});
+        expect(await resumed()).to.deep.equal({ ...begun, taken: true });
+        expect((await rowsIn(at.core.store, 'remembered')).length).to.be.within(1, 7);
+      }
+      await finish(at);
+      expect(at.core.log.identity.phase).to.equal('ready');
+      for (let i = 0; i < 7; i++) expect(await content(at, `/own/${i}`), crashAt).to.equal(String(i));
+      expect(await content(at, '/shared/b')).to.equal(null);
+      expect((await rowsIn(at.core.store)).filter(isLive).length).to.equal(8 + 1 + 2 + 1);
+      await exchange(peer, at);
+      await expectSame(peer.core, at.core);
+      await expectConsistent(at.core);
+    }
+  });
+
+  it('takes a snapshot again where its store was copied after the first, even after a crash in between', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/own');
+    const begun = await begin(at, peer);
+    await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    let copy = await openFiler('copy:1', 'rejoining', { disk: at.core.disk.clone() });
+    expect(rejoinFromMeta(copy.core.log.openedMeta)).to.deep.equal(begun);
+    expect(await rowsIn(copy.core.store)).to.deep.equal([]);
+    copy = await copy.restart();
+    expect(rejoinFromMeta(copy.core.log.openedMeta), 'after the crash').to.deep.equal(begun);
+    await copy.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+    await markTaken(copy.core.log, begun);
+    await finish(copy);
+    expect([await content(copy, '/own'), await content(copy, '/ours')]).to.deep.equal(['x', 'old']);
+  });
+
+  it('loses no own work and brings nothing covered back, over random histories', () =>
+    fc.assert(
+      fc.asyncProperty(anyHistory(2), anyHistory(2, 8), async (past, apart) => {
+        const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+        await peer.source.greet(at.caller());
+        await at.source.greet(peer.caller());
+        await run(past, [peer.core, at.core]);
+        await run(
+          apart.filter(({ kind }) => kind !== 'pull'),
+          [peer.core, at.core],
+        );
+        const goal = peer.core.log.position;
+        const before = await rowsIn(at.core.store);
+        const unsent = before.filter((row) => isLive(row) && row.dot !== null && row.dot.seq > (goal.get(row.dot.origin) ?? 0));
+        const theirs = new Map((await rowsIn(peer.core.store)).map((row) => [row.path, row]));
+        await rejoin(at, peer);
+        const after = new Map((await rowsIn(at.core.store)).map((row) => [row.path, row]));
+        for (const row of unsent) expect(isLive(after.get(row.path)), `${row.path} stands`).to.equal(true);
+        for (const row of before) {
+          const was = theirs.get(row.path);
+          if (isLive(row) && !unsent.includes(row) && was && !isLive(was)) expect(isLive(after.get(row.path)), `${row.path} stays deleted`).to.equal(false);
+        }
+        await exchange(peer, at);
+        await expectSame(peer.core, at.core);
+        await expectConsistent(at.core);
+      }),
+      { numRuns: 40 },
+    ));
+});
