@@ -60,7 +60,8 @@ Copies a directory into the first filer, changes it on the others, kills one wit
     const tellProof = ({ equal, proof }: DemoResult): void => {
       view.raw(`\n${renderTable(proofColumns, proof.witnesses, { width, style })}\n`);
       for (const difference of proof.differences) view.line('different', difference, style.bad);
-      if (equal) view.line('equal', `${proof.witnesses.length} filers, one tree of ${counted(proof.witnesses[0]?.entries ?? 0, 'entry')}, one digest`, style.good);
+      if (equal)
+        view.line('equal', `${proof.witnesses.length} filers, one tree of ${counted(proof.witnesses[0]?.entries ?? 0, 'entry')}, one digest`, style.good);
       this.#exit = equal ? 0 : 1;
     };
     // The terminal is gone: an orderly end, as if told to.

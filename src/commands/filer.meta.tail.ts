@@ -39,13 +39,24 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
     pattern: Flags.string({ description: 'only changes to names like this; to whole paths if it holds a "/"', helpValue: '<glob>' }),
     timeAgo: duration({ description: 'start with the changes of this long ago', exclusive: others('timeAgo') }),
     since: Flags.string({ description: 'start with the changes from this time on, RFC 3339', helpValue: '<time>', exclusive: others('since') }),
-    position: Flags.string({ description: 'start after this position; empty = from the beginning', helpValue: '<origin:seq~…>', exclusive: others('position') }),
-    offset: Flags.string({ description: 'start after this offset of the same filer; -1 = from the beginning', helpValue: '<offset>', exclusive: others('offset') }),
+    position: Flags.string({
+      description: 'start after this position; empty = from the beginning',
+      helpValue: '<origin:seq~…>',
+      exclusive: others('position'),
+    }),
+    offset: Flags.string({
+      description: 'start after this offset of the same filer; -1 = from the beginning',
+      helpValue: '<offset>',
+      exclusive: others('offset'),
+    }),
     follow: Flags.boolean({ description: 'wait for more at the end', default: true, allowNo: true }),
     untilTimeAgo: duration({ description: 'end with the changes of this long ago; 0 = never', exclusive: ['until'] }),
     until: Flags.string({ description: 'end with the changes up to this time, RFC 3339', helpValue: '<time>' }),
     limit: Flags.integer({ description: 'end after so many changes', min: 1 }),
-    format: Flags.option({ options: ['json', 'short'] as const })({ description: 'JSON lines, or time, operation, path and details with tabs between', default: 'json' }),
+    format: Flags.option({ options: ['json', 'short'] as const })({
+      description: 'JSON lines, or time, operation, path and details with tabs between',
+      default: 'json',
+    }),
   };
   protected override readonly kind = 'stream';
 

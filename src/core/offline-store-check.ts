@@ -133,7 +133,7 @@ function* endProblems(origin: Origin, kept: Pick<OriginState, 'seq' | 'hash'>, l
 async function* rowProblems(store: Store, children: ReadonlyMap<FullPath, number>, time: Pick<TimeSource, 'sleep'>): Problems {
   const directories = new Set(children.keys());
   const newest = new Map<Origin, number>();
-  for (let after: FullPath | null = null; ; ) {
+  for (let after: FullPath | null = null; ;) {
     const rows: Row[] = await store.scan('tree', after, limits.snapshotRows, limits.snapshotBytes);
     for (const row of rows) {
       const problem = rowProblem(row);
@@ -162,7 +162,12 @@ function rowProblem({ path, entry, version, author, contentHash: kept, h }: Row)
   return entryDigest(path, version, author, kept) === h ? null : 'what it adds to the digest does not match its version, author and hash';
 }
 
-async function* childrenProblems(store: Store, directories: readonly FullPath[], real: ReadonlyMap<FullPath, number>, time: Pick<TimeSource, 'sleep'>): Problems {
+async function* childrenProblems(
+  store: Store,
+  directories: readonly FullPath[],
+  real: ReadonlyMap<FullPath, number>,
+  time: Pick<TimeSource, 'sleep'>,
+): Problems {
   const suspects: FullPath[] = [];
   for (let from = 0; from < directories.length; from += limits.snapshotRows) {
     const some = directories.slice(from, from + limits.snapshotRows);

@@ -15,7 +15,8 @@ const timeoutMs = 60_000;
 async function smallFolder(): Promise<string> {
   const folder = join(await tempDir(), 'small');
   for (const directory of ['docs/deep/er', 'empty', 'more']) await mkdir(join(folder, directory), { recursive: true });
-  for (const name of ['docs/a', 'docs/deep/b', 'docs/deep/er/c', 'more/d', 'one', 'two', 'thr ee', '100%', 'vier\u001b[31m', 'fünf?#']) await writeFile(join(folder, name), `${name}\n`);
+  for (const name of ['docs/a', 'docs/deep/b', 'docs/deep/er/c', 'more/d', 'one', 'two', 'thr ee', '100%', 'vier\u001b[31m', 'fünf?#'])
+    await writeFile(join(folder, name), `${name}\n`);
   await writeFile(join(folder, 'zero'), '');
   await chmod(join(folder, 'one'), 0o640);
   await writeFile(join(folder, 'big'), Buffer.alloc(limits.contentBytesMax + 1));

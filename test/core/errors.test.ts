@@ -33,7 +33,12 @@ describe('FilerError', () => {
 describe('isFailure', () => {
   it('knows failures by their codes', () => {
     const error = new FilerError('STORE_FULL', 'full');
-    expect([isFailure(error), isFailure(error, 'STORE_FULL'), isFailure(error, 'STORE_FAILED'), isFailure(new Error('full'))]).to.deep.equal([true, true, false, false]);
+    expect([isFailure(error), isFailure(error, 'STORE_FULL'), isFailure(error, 'STORE_FAILED'), isFailure(new Error('full'))]).to.deep.equal([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -47,7 +52,7 @@ describe('the table of failures', () => {
   it('says of every server failure but a bug that it may pass, and of no client failure', () => {
     for (const [code, { status, retriable }] of Object.entries(failures)) {
       if (status >= 500 && !['ADDRESS_IN_USE', 'STORE_TOO_NEW'].includes(code)) expect(retriable, code).to.equal(true);
-      if (status === 400 || status === 404 || status >= 410 && status < 429) expect(retriable, code).to.equal(false);
+      if (status === 400 || status === 404 || (status >= 410 && status < 429)) expect(retriable, code).to.equal(false);
     }
   });
 });

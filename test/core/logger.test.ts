@@ -26,7 +26,10 @@ describe('createLogger', () => {
 
   it('lengthens the namespace of its children', () => {
     const lines: string[] = [];
-    createLogger({ level: 'info', write: (line) => lines.push(line), now: () => new Date(0) }).child('peer').child('x').info('m');
+    createLogger({ level: 'info', write: (line) => lines.push(line), now: () => new Date(0) })
+      .child('peer')
+      .child('x')
+      .info('m');
     expect(lines[0]).to.match(/ kelp\.peer\.x: m$/);
   });
 });

@@ -95,7 +95,13 @@ describe('runLoop', () => {
   it('ends at once when aborted while it waits', async () => {
     const time = new ManualTime();
     const controller = new AbortController();
-    const running = runLoop({ time, signal: controller.signal, backoff: limits, logger: silentLogger, step: () => Promise.reject(new FilerError('OVERLOADED', 'no')) });
+    const running = runLoop({
+      time,
+      signal: controller.signal,
+      backoff: limits,
+      logger: silentLogger,
+      step: () => Promise.reject(new FilerError('OVERLOADED', 'no')),
+    });
     await time.advance(0);
     controller.abort();
     await running;

@@ -12,7 +12,9 @@ import type { Entry } from '../../src/core/entry/entry.js';
 
 const unit = fc.constantFrom('a', 'b', '.', ' ', '%', '"', '\\', '\n', 'é', '\ue000', '日', '😀', '\u2028');
 
-export const anyName = fc.string({ unit, minLength: 1, maxLength: 12 }).filter((name) => name !== '.' && name !== '..' && Buffer.byteLength(name) <= nameBytesMax);
+export const anyName = fc
+  .string({ unit, minLength: 1, maxLength: 12 })
+  .filter((name) => name !== '.' && name !== '..' && Buffer.byteLength(name) <= nameBytesMax);
 
 export const anyPath = fc.array(anyName, { minLength: 0, maxLength: 4 }).map((names) => `/${names.join('/')}` as FullPath);
 
@@ -48,7 +50,15 @@ const nameIn = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
 /** A row of one path: few versions, authors, contents and dots, so that equal and concurrent states turn up. */
 export const anyRow: fc.Arbitrary<Row> = fc
-  .record({ version: fc.integer({ min: 1, max: 3 }), author: anyOrigin, content: fc.constantFrom(null, 'x', 'y'), others: anyVector, origin: anyOrigin, seq: fc.integer({ min: 1, max: 3 }), dotted: fc.boolean() })
+  .record({
+    version: fc.integer({ min: 1, max: 3 }),
+    author: anyOrigin,
+    content: fc.constantFrom(null, 'x', 'y'),
+    others: anyVector,
+    origin: anyOrigin,
+    seq: fc.integer({ min: 1, max: 3 }),
+    dotted: fc.boolean(),
+  })
   .map(({ version, author, content, others, origin, seq, dotted }) => {
     const entry = content === null ? null : canonicalJson({ name: 'f', isDirectory: content === 'y' });
     const hash = entry === null ? '' : contentHash(entry);
@@ -68,7 +78,17 @@ export const anyRow: fc.Arbitrary<Row> = fc
 
 /** One valid change of any operation, without its text. */
 export const anyChange: fc.Arbitrary<Omit<Change, 'text'>> = fc
-  .record({ operation: fc.constantFrom('create', 'delete', 'update', 'rename'), a: anyPathBelowRoot, b: anyPathBelowRoot, origin: anyOrigin, author: anyOrigin, seq: fc.integer({ min: 1, max: 2 ** 40 }), version: anyVersion, others: anyVector, clusters: fc.array(fc.string(), { maxLength: 2 }) })
+  .record({
+    operation: fc.constantFrom('create', 'delete', 'update', 'rename'),
+    a: anyPathBelowRoot,
+    b: anyPathBelowRoot,
+    origin: anyOrigin,
+    author: anyOrigin,
+    seq: fc.integer({ min: 1, max: 2 ** 40 }),
+    version: anyVersion,
+    others: anyVector,
+    clusters: fc.array(fc.string(), { maxLength: 2 }),
+  })
   .filter(({ operation, a, b }) => operation !== 'rename' || a !== b)
   .chain(({ operation, a, b, origin, author, seq, version, others, clusters }) => {
     const oldPath = operation === 'create' ? null : a;
@@ -77,7 +97,20 @@ export const anyChange: fc.Arbitrary<Omit<Change, 'text'>> = fc
     const entries = newPath === null ? fc.constant(null) : anyEntryFor(nameIn(newPath));
     return entries.map((entry) => {
       const newEntry = entry === null ? null : canonicalJson(entry);
-      const facts = { origin, seq, version, author, oldPath, newPath, newEntry, isDirectory: entry?.isDirectory ?? false, contentHash: newEntry === null ? '' : contentHash(newEntry), vector, oldVector: operation === 'rename' ? { [author]: version } : null, clusters };
+      const facts = {
+        origin,
+        seq,
+        version,
+        author,
+        oldPath,
+        newPath,
+        newEntry,
+        isDirectory: entry?.isDirectory ?? false,
+        contentHash: newEntry === null ? '' : contentHash(newEntry),
+        vector,
+        oldVector: operation === 'rename' ? { [author]: version } : null,
+        clusters,
+      };
       return { ...facts, hash: chainHash(chainStart, facts) };
     });
   });

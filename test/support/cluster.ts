@@ -243,7 +243,7 @@ export class ClusterFiler extends ClusterProcess {
   /** All names in a directory, in order; those of directories end in "/". */
   async list(path: string): Promise<string[]> {
     const names: string[] = [];
-    for (let last = ''; ; ) {
+    for (let last = ''; ;) {
       const page = await this.json<Listing>(`${encode(path)}?limit=10000&lastFileName=${encodeURIComponent(last)}`);
       for (const { FullPath, Mode } of page.Entries) names.push(FullPath.slice(FullPath.lastIndexOf('/') + 1) + (Mode >= 0x80000000 ? '/' : ''));
       if (!page.ShouldDisplayLoadMore) return names;

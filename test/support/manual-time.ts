@@ -103,7 +103,7 @@ export class ManualTime implements TimeSource {
 export async function passUntil(time: ManualTime, what: string, condition: () => unknown, options: { stepMs?: number; msMax?: number } = {}): Promise<void> {
   const { stepMs = 50, msMax = 120_000 } = options;
   await settle();
-  for (let ms = 0; !condition(); ms += stepMs) {
+  for (let ms = 0; !(await condition()); ms += stepMs) {
     if (ms > msMax) throw new Error(`${msMax} ms have passed in vain for ${what}`);
     await time.advance(stepMs);
   }

@@ -72,7 +72,13 @@ export class MemoryFiler {
     const { log, feed, store, time } = this.core;
     const { state } = log;
     const { storeId, origin, former, clusterId, floor, phase } = state.identity;
-    const states: Record<Phase, FilerState> = { fresh: 'starting', ready: 'ready', bootstrapping: 'bootstrapping', restored: 'readonly', rejoining: 'rejoining' };
+    const states: Record<Phase, FilerState> = {
+      fresh: 'starting',
+      ready: 'ready',
+      bootstrapping: 'bootstrapping',
+      restored: 'readonly',
+      rejoining: 'rejoining',
+    };
     return {
       storeId,
       origin,
@@ -99,7 +105,20 @@ export class MemoryFiler {
 
   member(): Member {
     const { storeId, origin, clusterId } = this.core.log.identity;
-    return { origin, storeId, clusterId, address: this.address, engine: 'memory', kind: 'embedded', instance: `instance of ${this.address}`, position: this.core.log.position, program: 'test', group: '', state: 'up', lastHeard: 0 };
+    return {
+      origin,
+      storeId,
+      clusterId,
+      address: this.address,
+      engine: 'memory',
+      kind: 'embedded',
+      instance: `instance of ${this.address}`,
+      position: this.core.log.position,
+      program: 'test',
+      group: '',
+      state: 'up',
+      lastHeard: 0,
+    };
   }
 
   /** This filer as others see it. */
@@ -107,14 +126,22 @@ export class MemoryFiler {
     return {
       address: this.address,
       info: (signal) => this.#answer({ kind: 'info' }, signal, async () => this.info()),
-      changes: (request, caller, signal): Promise<ChangesPage> => this.#answer({ kind: 'changes', request }, signal, () => this.source.changes(request, caller, signal)),
-      snapshot: (after, limit, caller, signal): Promise<SnapshotPage> => this.#answer({ kind: 'snapshot', after }, signal, () => this.source.snapshot(after, limit, caller)),
+      changes: (request, caller, signal): Promise<ChangesPage> =>
+        this.#answer({ kind: 'changes', request }, signal, () => this.source.changes(request, caller, signal)),
+      snapshot: (after, limit, caller, signal): Promise<SnapshotPage> =>
+        this.#answer({ kind: 'snapshot', after }, signal, () => this.source.snapshot(after, limit, caller)),
     };
   }
 
   /** A bootstrap of this filer, as its process has it. */
   bootstrap(pages: Partial<BootstrapLimits> = {}): Bootstrap {
-    const bootstrap = new Bootstrap({ log: this.core.log, time: this.core.time, logger: silentLogger, limits: { ...smallPages, ...pages }, caller: () => this.caller() });
+    const bootstrap = new Bootstrap({
+      log: this.core.log,
+      time: this.core.time,
+      logger: silentLogger,
+      limits: { ...smallPages, ...pages },
+      caller: () => this.caller(),
+    });
     bootstrap.resume(this.core.log.openedMeta.get('bootstrap'));
     return bootstrap;
   }

@@ -1,10 +1,11 @@
 import type { Dot } from '../clock/vector.js';
 import { isOrigin, isSeq } from '../clock/vector.js';
 import { isVersion, type Version } from '../clock/version.js';
-import { sizeOf, type Entry } from '../entry/entry.js';
+import { sizeOf } from '../entry/entry.js';
 import { joinPath, parsePath, type FullPath } from '../entry/path.js';
 import { FilerError } from '../errors.js';
 import { operationOf, type Operation } from './change.js';
+import { checkEntry } from './codec.js';
 
 /* What a reader of a feed needs of a change's text, without the cost of decoding it whole as codec.ts does to apply it. */
 
@@ -62,25 +63,33 @@ export function pathsOf(text: string): FullPath[] {
 interface Parsed {
   readonly directory?: unknown;
   readonly tsNs?: unknown;
-  readonly eventNotification?: { readonly oldEntry?: Entry | null; readonly newEntry?: Entry | null; readonly newParentPath?: string } | null;
+  readonly eventNotification?: { readonly oldEntry?: unknown; readonly newEntry?: unknown; readonly newParentPath?: unknown } | null;
   readonly replication?: { readonly origin?: unknown; readonly seq?: unknown; readonly version?: unknown } | null;
 }
 
 function readChange(text: string) {
-  const { directory, tsNs, eventNotification } = parseChange(text);
-  const { oldEntry = null, newEntry = null, newParentPath } = eventNotification ?? {};
-  if (typeof directory !== 'string' || (oldEntry === null && newEntry === null)) throw invalid(text);
+  const { directory, tsNs, eventNotification, replication } = parseChange(text);
+  const { oldEntry: before, newEntry: after, newParentPath } = eventNotification ?? {};
+  const oldEntry = before == null ? null : checkEntry(before, 'oldEntry');
+  const newEntry = after == null ? null : checkEntry(after, 'newEntry');
+  const newDirectory = newParentPath || directory;
+  // Cut as text: nanoseconds are more than a number holds.
+  const version = replication?.version ?? Number(String(tsNs).slice(0, -3));
+  if (typeof directory !== 'string' || typeof newDirectory !== 'string' || (oldEntry === null && newEntry === null) || !isVersion(version)) throw invalid(text);
   const oldPath = oldEntry && joinPath(parsePath(directory), oldEntry.name);
-  const newPath = newEntry && joinPath(parsePath(newParentPath || directory), newEntry.name);
-  return { oldPath, newPath, oldEntry, newEntry, version: Math.floor(Number(tsNs) / 1000) };
+  const newPath = newEntry && joinPath(parsePath(newDirectory), newEntry.name);
+  return { oldPath, newPath, oldEntry, newEntry, version };
 }
 
 function parseChange(text: string): Parsed {
+  let parsed: unknown;
   try {
-    return JSON.parse(text) as Parsed;
+    parsed = JSON.parse(text);
   } catch {
     throw invalid(text);
   }
+  if (typeof parsed !== 'object' || parsed === null) throw invalid(text);
+  return parsed;
 }
 
 function invalid(text: string): FilerError {

@@ -164,6 +164,8 @@ export const limits = {
 
   /** How long a command waits for one filer or master that it asks how it is: a watch must show within 2 s that one has stopped. */
   probeMs: 1000,
+  /** How long a reader with an end waits for a filer that has gone away, milliseconds: a restart takes less. */
+  readerAwayMs: 30_000,
   /** How often a watching command looks again. */
   watchMs: 1000,
 

@@ -19,7 +19,11 @@ export async function changeTree(plan: Plan, second: DemoFiler, third: DemoFiler
   const to = renamed && rebase(renamed.path, renamed.path, `${renamed.path}-renamed` as FullPath);
   await Promise.all([
     (async () => {
-      await inParallel(overwritten, limits.demoInFlight, async (path) => void (await second.tree.put(path, `${path}, overwritten on ${second.name}\n`, { signal })));
+      await inParallel(
+        overwritten,
+        limits.demoInFlight,
+        async (path) => void (await second.tree.put(path, `${path}, overwritten on ${second.name}\n`, { signal })),
+      );
       if (removed) await second.tree.remove(removed.path, { recursive: true, signal });
     })(),
     (async () => {

@@ -23,7 +23,12 @@ const attemptsMax = 50;
  * waits until all filers are equal.
  * @throws FilerError TIMED_OUT if the filers show different contents, or the writes never met
  */
-export async function writeTwice(filers: readonly DemoFiler[], [one, other]: readonly [DemoFiler, DemoFiler], settled: () => Promise<void>, signal: AbortSignal): Promise<Conflict> {
+export async function writeTwice(
+  filers: readonly DemoFiler[],
+  [one, other]: readonly [DemoFiler, DemoFiler],
+  settled: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<Conflict> {
   const path = joinPath(root, 'written-twice.txt');
   for (let attempts = 1; attempts <= attemptsMax; attempts += 1) {
     const written = [one, other].map((filer) => ({ filer: filer.name, content: `from ${filer.name}, attempt ${attempts}\n` }));

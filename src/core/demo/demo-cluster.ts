@@ -9,13 +9,17 @@ import { HttpClient } from '../http/client.js';
 import type { TimeSource } from '../time.js';
 import { DemoFiler } from './demo-filer.js';
 import { KelpProcess, type Launch } from './kelp-process.js';
-import { isFree, Ports } from './ports.js';
-import { waitFor } from './wait.js';
+import { isFree } from './ports.js';
+import { waitFor, type Look } from './wait.js';
 
 const masterPort = 9333;
 const firstFilerPort = 8888;
-/** A port can be lost to another program between finding it free and listening there. */
-const portAttempts = 5;
+
+interface Started {
+  /** host:port */
+  readonly address: string;
+  readonly process: KelpProcess;
+}
 
 /** Why a process cannot be used yet; null if it can. */
 type Probe = (meta: MetaClient) => Promise<string | null>;
@@ -27,10 +31,9 @@ type Probe = (meta: MetaClient) => Promise<string | null>;
 export class DemoCluster {
   readonly filers: DemoFiler[] = [];
   readonly #http = new HttpClient({ connections: limits.demoInFlight + 8 });
-  readonly #ports = new Ports();
   readonly #processes = new Set<KelpProcess>();
   readonly #failed = new AbortController();
-  #master: { readonly process: KelpProcess; readonly address: string } | null = null;
+  #master: Started | null = null;
   #closing = false;
 
   private constructor(
@@ -56,18 +59,18 @@ export class DemoCluster {
   }
 
   async startMaster(signal: AbortSignal): Promise<void> {
-    const args = (port: number) => ['master', '--ip=127.0.0.1', `--port=${port}`, `--mdir=${join(this.directory, 'master')}`];
+    const args = ['master', `--mdir=${join(this.directory, 'master')}`];
     const isReady: Probe = async (meta) => ((await meta.readiness(undefined, signal)).ready ? null : 'it is not ready');
-    const { port, process } = await this.#start('master', args, await this.#ports.take(masterPort), isReady, signal);
-    this.#master = { process, address: `127.0.0.1:${port}` };
+    this.#master = await this.#start('master', args, masterPort, isReady, signal);
   }
 
   /** Starts one more filer on an empty store; resolves when it takes writes, that is, has what the others had. */
   async addFiler(signal: AbortSignal): Promise<DemoFiler> {
     const number = this.filers.length + 1;
-    const filer = new DemoFiler(`filer ${number}`, join(this.directory, `filer-${number}`), this.#http, firstFilerPort + number - 1);
+    const port = firstFilerPort + number - 1;
+    const filer = new DemoFiler(`filer ${number}`, join(this.directory, `filer-${number}`), this.#http, `127.0.0.1:${port}`);
     this.filers.push(filer);
-    await this.#startFiler(filer, await this.#ports.take(filer.port), signal);
+    await this.#startFiler(filer, port, signal);
     return filer;
   }
 
@@ -82,7 +85,7 @@ export class DemoCluster {
 
   /** Starts a filer that was killed on its old store and another port; resolves when it takes writes. */
   async startAgain(filer: DemoFiler, signal: AbortSignal): Promise<void> {
-    await this.#startFiler(filer, await this.#ports.take(), signal);
+    await this.#startFiler(filer, 0, signal);
   }
 
   /** Stops the filers, then the master, and removes the folder. Never fails on what is gone already. */
@@ -101,41 +104,41 @@ export class DemoCluster {
     return this.filers.find((filer) => filer.origin === origin)?.name ?? origin;
   }
 
-  async #startFiler(filer: DemoFiler, wanted: number, signal: AbortSignal): Promise<void> {
+  async #startFiler(filer: DemoFiler, port: number, signal: AbortSignal): Promise<void> {
     filer.status = 'starting';
-    const args = (port: number) => {
-      filer.port = port;
-      return ['filer', '--ip=127.0.0.1', `--port=${port}`, `--master=${this.masterAddress}`, `--defaultStoreDir=${filer.directory}`];
-    };
+    const args = ['filer', `--master=${this.masterAddress}`, `--defaultStoreDir=${filer.directory}`];
     // Not /readyz, which also waits until every peer is followed.
     const isReady: Probe = async (meta) => {
       const { origin, state } = await meta.info(signal);
       filer.origin = origin;
+      filer.address = meta.address;
       return state === 'ready' ? null : `it is ${state}`;
     };
-    const { process } = await this.#start(filer.name, args, wanted, isReady, signal);
+    const { process } = await this.#start(filer.name, args, port, isReady, signal);
     filer.process = process;
     filer.status = 'running';
   }
 
-  /** Starts a process and waits until it can be used; on another port if somebody else was quicker. */
-  async #start(name: string, args: (port: number) => string[], wanted: number, isReady: Probe, signal: AbortSignal): Promise<{ port: number; process: KelpProcess }> {
-    for (let port = wanted, attempt = 1; ; port = await this.#ports.take(), attempt += 1) {
-      const process = KelpProcess.start(this.launch, args(port), join(this.directory, `${name.replace(' ', '-')}.log`));
+  /** Starts a process at `preferred` if that is free, else at any free port, and waits until it can be used. */
+  async #start(name: string, args: readonly string[], preferred: number, isReady: Probe, signal: AbortSignal): Promise<Started> {
+    for (let port = (await isFree(preferred)) ? preferred : 0; ; port = 0) {
+      const process = KelpProcess.start(this.launch, [...args, '--ip=127.0.0.1', `--port=${port}`], join(this.directory, `${name.replace(' ', '-')}.log`));
       this.#processes.add(process);
-      const meta = new MetaClient(this.#http, `127.0.0.1:${port}`);
-      const ready = async () => {
-        if (!process.running) return { found: false };
-        const why = await isReady(meta);
-        return why === null ? { found: true } : { standing: why };
+      const look = async (): Promise<Look<string | null>> => {
+        if (!process.running) return { found: null };
+        const address = await process.address();
+        const why = address === null ? 'it does not listen yet' : await isReady(new MetaClient(this.#http, address));
+        return why === null ? { found: address } : { standing: why };
       };
       const wait = { what: `${name} to be ready`, time: this.time, signal, deadlineMs: limits.demoStartMs, everyMs: limits.demoLookMs };
-      if (await waitFor(ready, wait)) {
+      const address = await waitFor(look, wait);
+      if (address !== null) {
         void process.ended.then(() => this.#hasEnded(name, process));
-        return { port, process };
+        return { address, process };
       }
       this.#processes.delete(process);
-      if (attempt === portAttempts || (await isFree(port))) throw await endedByItself(name, process);
+      // Another program can take a port between finding it free and listening there.
+      if (port === 0 || (await isFree(port))) throw await endedByItself(name, process);
     }
   }
 

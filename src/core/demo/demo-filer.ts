@@ -18,9 +18,9 @@ export class DemoFiler {
     /** Folder of its store. */
     readonly directory: string,
     private readonly http: HttpClient,
-    port: number,
+    address: string,
   ) {
-    [this.tree, this.meta] = this.#clients(port);
+    [this.tree, this.meta] = this.#clients(address);
   }
 
   /** host:port */
@@ -28,20 +28,19 @@ export class DemoFiler {
     return this.tree.address;
   }
 
-  get port(): number {
-    return Number(this.address.split(':')[1]);
+  set address(address: string) {
+    [this.tree, this.meta] = this.#clients(address);
   }
 
-  set port(port: number) {
-    [this.tree, this.meta] = this.#clients(port);
+  get port(): number {
+    return Number(this.address.split(':')[1]);
   }
 
   async position(signal: AbortSignal): Promise<Position> {
     return (await this.meta.info(signal)).position;
   }
 
-  #clients(port: number): [TreeClient, MetaClient] {
-    const address = `127.0.0.1:${port}`;
+  #clients(address: string): [TreeClient, MetaClient] {
     return [new TreeClient(this.http, address), new MetaClient(this.http, address)];
   }
 }

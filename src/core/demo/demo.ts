@@ -58,7 +58,14 @@ export interface DemoPlace {
 export interface DemoResult {
   /** True if all trees and digests are equal. */
   readonly equal: boolean;
-  readonly copied: { readonly from: string; readonly to: FullPath; readonly directories: number; readonly files: number; readonly bytes: number; readonly seconds: number };
+  readonly copied: {
+    readonly from: string;
+    readonly to: FullPath;
+    readonly directories: number;
+    readonly files: number;
+    readonly bytes: number;
+    readonly seconds: number;
+  };
   readonly skipped: readonly { readonly reason: string; readonly count: number; readonly names: readonly string[] }[];
   readonly crash: { readonly filer: string; readonly after: number; readonly of: number; readonly port: number; readonly caughtUpSeconds: number };
   readonly changed: Changed;
@@ -220,7 +227,9 @@ class Demo {
     await this.#until('all filers to have everything', async () => {
       const positions = await Promise.all(cluster.filers.map((filer) => filer.position(signal)));
       const all = positions.reduce<Position>(joinPositions, new Map());
-      const lacking = cluster.filers.map(({ name }, index) => ({ name, lacks: positionDistance(all, positions[index] ?? new Map()) })).filter(({ lacks }) => lacks > 0);
+      const lacking = cluster.filers
+        .map(({ name }, index) => ({ name, lacks: positionDistance(all, positions[index] ?? new Map()) }))
+        .filter(({ lacks }) => lacks > 0);
       if (lacking.length === 0) return { found: true };
       const standing = lacking.map(({ name, lacks }) => `${name} lacks ${counted(lacks, 'change')}`).join(', ');
       this.options.events.progress(standing);

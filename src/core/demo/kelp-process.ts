@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { limits } from '../config/limits.js';
 import type { TimeSource } from '../time.js';
 
@@ -19,6 +19,8 @@ export class KelpProcess {
   private constructor(
     private readonly child: ChildProcess,
     private readonly logFile: string,
+    /** Where this process's own lines begin: the file may hold those of one before it. */
+    private readonly logStart: number,
   ) {
     this.ended = new Promise((resolve) => {
       const end = (how: string): void => {
@@ -34,8 +36,9 @@ export class KelpProcess {
   static start({ program, args: before }: Launch, args: readonly string[], logFile: string): KelpProcess {
     const log = openSync(logFile, 'a', 0o600);
     try {
+      const { size } = fstatSync(log);
       const child = spawn(program, [...before, ...args], { env: ownEnvironment(), stdio: ['ignore', log, log], detached: true });
-      return new KelpProcess(child, logFile);
+      return new KelpProcess(child, logFile, size);
     } finally {
       closeSync(log);
     }
@@ -43,6 +46,15 @@ export class KelpProcess {
 
   get running(): boolean {
     return this.#running;
+  }
+
+  /**
+   * host:port where it listens, as it says itself; null if it does not yet. Not asked over HTTP: at a port that it could not get
+   * somebody else would answer.
+   */
+  async address(): Promise<string | null> {
+    const lines = await this.#read(this.logStart);
+    return /(?:filer http:\/\/|listens at )(\S+:\d+)/.exec(lines)?.[1] ?? null;
   }
 
   /** kill -9; resolves when it is gone. */
@@ -72,12 +84,16 @@ export class KelpProcess {
 
   /** The last lines it has written. */
   async lastLines(): Promise<string[]> {
+    const { size } = await stat(this.logFile);
+    const lines = await this.#read(Math.max(0, size - limits.demoLogBytes));
+    return lines.trimEnd().split('\n').slice(-limits.demoLogLines);
+  }
+
+  async #read(start: number): Promise<string> {
     const file = await open(this.logFile, 'r');
     try {
-      const { size } = await file.stat();
-      const buffer = Buffer.alloc(Math.min(size, limits.demoLogBytes));
-      await file.read(buffer, 0, buffer.length, size - buffer.length);
-      return buffer.toString('utf8').trimEnd().split('\n').slice(-limits.demoLogLines);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(limits.demoLogBytes), 0, limits.demoLogBytes, start);
+      return buffer.toString('utf8', 0, bytesRead);
     } finally {
       await file.close();
     }

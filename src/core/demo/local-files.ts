@@ -82,7 +82,7 @@ export async function readLocalFiles(directory: string, own: string, signal: Abo
     if (entries > limits.demoEntriesMax || bytes > limits.demoBytesMax) throw tooMuch(directory);
   };
 
-  for (let level = [top]; level.length > 0; ) {
+  for (let level = [top]; level.length > 0;) {
     levels.push(level);
     const below: LocalEntry[] = [];
     await inParallel(level, limits.demoInFlight, async (above) => {

@@ -56,7 +56,8 @@ export function compare(found: readonly { readonly witness: Witness; readonly li
     const names = [first.witness.filer, witness.filer] as const;
     for (const path of paths.slice(0, differencesMax)) lines.push(describe(path, first.listing.has(path), listing.has(path), names));
     if (paths.length > differencesMax) lines.push(`${names[1]} differs from ${names[0]} at ${paths.length - differencesMax} paths more`);
-    if (paths.length === 0 && witness.digest !== first.witness.digest) lines.push(`${names[1]} shows the tree of ${names[0]}, but its digest is ${witness.digest}`);
+    if (paths.length === 0 && witness.digest !== first.witness.digest)
+      lines.push(`${names[1]} shows the tree of ${names[0]}, but its digest is ${witness.digest}`);
   }
   return lines;
 }
@@ -74,7 +75,7 @@ function differing(a: Listing, b: Listing): FullPath[] {
 /** Directory by directory from the root, sorted by path. */
 async function listTree(tree: TreeClient, signal: AbortSignal): Promise<Listing> {
   const found: [FullPath, string][] = [];
-  for (let level: FullPath[] = [root]; level.length > 0; ) {
+  for (let level: FullPath[] = [root]; level.length > 0;) {
     const below: FullPath[] = [];
     await inParallel(level, limits.demoInFlight / 4, async (directory) => {
       for await (const entry of tree.listAll(directory, { limit: limits.listEntriesMax, signal })) {

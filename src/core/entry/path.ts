@@ -29,7 +29,8 @@ function checkName(name: string): void {
 }
 
 function checkLength(path: FullPath): FullPath {
-  if (path.length > pathBytesMax / 3 && Buffer.byteLength(path) > pathBytesMax) throw new FilerError('NAME_TOO_LONG', `a path may have at most ${pathBytesMax} bytes`);
+  if (path.length > pathBytesMax / 3 && Buffer.byteLength(path) > pathBytesMax)
+    throw new FilerError('NAME_TOO_LONG', `a path may have at most ${pathBytesMax} bytes`);
   return path;
 }
 

@@ -80,7 +80,8 @@ export class Namespace {
       }
       const last = names.at(-1);
       if (last === undefined || !more) {
-        if (entries.length === 0 && !(await this.find(directory))?.isDirectory) throw new FilerError('ENTRY_NOT_FOUND', `${directory} is not a directory`, { path: directory });
+        if (entries.length === 0 && !(await this.find(directory))?.isDirectory)
+          throw new FilerError('ENTRY_NOT_FOUND', `${directory} is not a directory`, { path: directory });
         return { entries, hasMore: false };
       }
       if (entries.length >= options.limit) return { entries, hasMore: true };

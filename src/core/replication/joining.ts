@@ -220,7 +220,8 @@ export class Joining {
         try {
           const info = await connect(member.address).info(signal);
           checkPeer(info, member.origin, { origin, clusterId, kind, instance });
-          return info;
+          // It was reached here; the address it has for itself may be another.
+          return { ...info, address: member.address };
         } catch (error) {
           if (error instanceof FilerError) return null;
           throw error;

@@ -18,7 +18,16 @@ const good = () => ({
     newEntry: { name: 'b.txt', isDirectory: false, attributes: { mtime: '5' }, chunks: [{ fileId: '1,2' }] } as Record<string, unknown> | undefined,
     newParentPath: '/new' as unknown,
   },
-  replication: { origin, seq: 1, hash: '0123456789ab', version: 5, author: origin, vector: { [origin]: 5 }, oldVector: { [origin]: 5 }, clusters: [] } as Record<string, unknown>,
+  replication: {
+    origin,
+    seq: 1,
+    hash: '0123456789ab',
+    version: 5,
+    author: origin,
+    vector: { [origin]: 5 },
+    oldVector: { [origin]: 5 },
+    clusters: [],
+  } as Record<string, unknown>,
 });
 
 type Good = ReturnType<typeof good>;
@@ -43,7 +52,21 @@ describe('a change as text', () => {
   it('stands as weed prints it, with replication last', () => {
     const vector = { [origin]: 5 };
     const newEntry = canonicalJson({ name: 'a', isDirectory: false, content: 'YQ==' });
-    const facts = { origin, seq: 7, hash: '0123456789ab', version: 5, author: origin, oldPath: '/d/a', newPath: '/d/a', newEntry, isDirectory: false, contentHash: '', vector, oldVector: null, clusters: ['c'] };
+    const facts = {
+      origin,
+      seq: 7,
+      hash: '0123456789ab',
+      version: 5,
+      author: origin,
+      oldPath: '/d/a',
+      newPath: '/d/a',
+      newEntry,
+      isDirectory: false,
+      contentHash: '',
+      vector,
+      oldVector: null,
+      clusters: ['c'],
+    };
     const text = encodeChange(facts as never, { oldEntry: { name: 'x', isDirectory: false, content: 'Yg==' }, deleteChunks: true, signatures: ['s'] });
     expect(text).to.equal(
       '{"directory":"/d","tsNs":"5000","eventNotification":{"oldEntry":{"isDirectory":false,"name":"a"},"newEntry":{"content":"YQ==","isDirectory":false,"name":"a"},' +
@@ -140,7 +163,11 @@ describe('decodeChange', () => {
     ['change.newEntry.content', (c) => Object.assign(c.eventNotification.newEntry as object, { content: 5 })],
   ];
   for (const [field, edit] of broken) {
-    it(`names ${field} in ${edit.toString().replace(/^.*?=>/, '').trim().slice(0, 90)}`, async () => {
+    it(`names ${field} in ${edit
+      .toString()
+      .replace(/^.*?=>/, '')
+      .trim()
+      .slice(0, 90)}`, async () => {
       const failure = await failureOf(() => decodeChange(textOf(edit)));
       expect(failure.code).to.equal('BODY_INVALID');
       expect(failure.message.split(':')[0]).to.equal(field);
@@ -171,7 +198,13 @@ describe('decodeChange', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), mustFailWell));
     fc.assert(fc.property(fc.json(), mustFailWell));
     // One value anywhere in a good change replaced by any other.
-    const places = ['directory', 'eventNotification', 'replication', ...Object.keys(good().eventNotification).map((key) => `eventNotification.${key}`), ...Object.keys(good().replication).map((key) => `replication.${key}`)];
+    const places = [
+      'directory',
+      'eventNotification',
+      'replication',
+      ...Object.keys(good().eventNotification).map((key) => `eventNotification.${key}`),
+      ...Object.keys(good().replication).map((key) => `replication.${key}`),
+    ];
     const entryPlaces = ['name', 'isDirectory', 'attributes', 'extended', 'chunks', 'content', '__proto__'].map((key) => `eventNotification.newEntry.${key}`);
     fc.assert(
       fc.property(fc.constantFrom(...places, ...entryPlaces), fc.jsonValue(), (place, value) => {

@@ -13,8 +13,12 @@ const version = 1_763_763_267_123_456;
 describe('the hashes of the protocol', () => {
   it('are what they always were', () => {
     expect(contentHash(entry)).to.equal('e5f585858b606810');
-    expect(chainHash(chainStart, { seq: 1, version, author, oldPath: null, newPath: p('/docs/a.txt'), contentHash: contentHash(entry) })).to.equal('102721ccb85e');
-    expect(chainHash('0123456789ab', { seq: 42, version: 2 ** 52, author: 'aaaaaaaaaaaaaaaa', oldPath: p('/ü'), newPath: p('/日/😀'), contentHash: '' })).to.equal('dd9a7c7384d7');
+    expect(chainHash(chainStart, { seq: 1, version, author, oldPath: null, newPath: p('/docs/a.txt'), contentHash: contentHash(entry) })).to.equal(
+      '102721ccb85e',
+    );
+    expect(
+      chainHash('0123456789ab', { seq: 42, version: 2 ** 52, author: 'aaaaaaaaaaaaaaaa', oldPath: p('/ü'), newPath: p('/日/😀'), contentHash: '' }),
+    ).to.equal('dd9a7c7384d7');
     expect(entryDigest(p('/docs/a.txt'), version, author, contentHash(entry))).to.equal(145420495530069);
     expect([root, p('/docs'), p('/日')].map(bucketOf)).to.deep.equal([138, 162, 189]);
     expect(digestOf(new Array<number>(256).fill(0))).to.equal('a84ae38fb42028f4');
@@ -26,7 +30,16 @@ describe('the hashes of the protocol', () => {
     const variants = [
       chainHash(chainStart, link),
       chainHash('000000000001', link),
-      ...[{ seq: 2 }, { version: version + 1 }, { author: 'aaaaaaaaaaaaaaaa' }, { oldPath: p('/c') }, { oldPath: null }, { newPath: p('/c') }, { newPath: null }, { contentHash: 'y' }].map((other) => chainHash(chainStart, { ...link, ...other })),
+      ...[
+        { seq: 2 },
+        { version: version + 1 },
+        { author: 'aaaaaaaaaaaaaaaa' },
+        { oldPath: p('/c') },
+        { oldPath: null },
+        { newPath: p('/c') },
+        { newPath: null },
+        { contentHash: 'y' },
+      ].map((other) => chainHash(chainStart, { ...link, ...other })),
     ];
     expect(new Set(variants).size).to.equal(variants.length);
   });
@@ -48,7 +61,13 @@ describe('sums', () => {
   const sumOf = (hashes: readonly number[]) => hashes.reduce(addToSum, 0);
 
   it('do not depend on order', () => {
-    fc.assert(fc.property(fc.shuffledSubarray([1, 2, 3]), fc.array(hash), (_seed, hashes) => sumOf(hashes) === sumOf([...hashes].reverse()) && sumOf(hashes) === sumOf([...hashes].sort((a, b) => a - b))));
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray([1, 2, 3]),
+        fc.array(hash),
+        (_seed, hashes) => sumOf(hashes) === sumOf([...hashes].reverse()) && sumOf(hashes) === sumOf([...hashes].sort((a, b) => a - b)),
+      ),
+    );
   });
 
   it('are as before when what was added is taken', () => {

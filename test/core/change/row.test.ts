@@ -36,7 +36,11 @@ describe('joinRows', () => {
           const kept = incomingWins ? 'takes' : 'keeps its own over';
           it(`${kept} an ${age} ${incomingState} of a greater author over a ${localState}, ${relation}`, () => {
             const [localVector, incomingVector] =
-              relation === 'concurrent' ? [{ [here]: 2 }, { [there]: version }] : incomingWins ? [{ [here]: 2 }, { [here]: 2, [there]: version }] : [{ [here]: 2, [there]: version }, { [there]: version }];
+              relation === 'concurrent'
+                ? [{ [here]: 2 }, { [there]: version }]
+                : incomingWins
+                  ? [{ [here]: 2 }, { [here]: 2, [there]: version }]
+                  : [{ [here]: 2, [there]: version }, { [there]: version }];
             const local = row(here, 2, localEntry, localVector);
             const incoming = row(there, version, incomingEntry, incomingVector);
             const joined = joinRows(local, incoming);

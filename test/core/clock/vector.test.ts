@@ -30,7 +30,8 @@ const asRecord = (position: ReadonlyMap<string, number>) => Object.fromEntries([
 
 describe('origins and seqs', () => {
   it('are 16 lower-case hex digits, and whole numbers from 0', () => {
-    for (const value of ['', '111111111111111', `${a}1`, 'AAAAAAAAAAAAAAAA', 'g111111111111111', `${a}\n`, 5, null]) expect(isOrigin(value), String(value)).to.equal(false);
+    for (const value of ['', '111111111111111', `${a}1`, 'AAAAAAAAAAAAAAAA', 'g111111111111111', `${a}\n`, 5, null])
+      expect(isOrigin(value), String(value)).to.equal(false);
     expect(isOrigin(a)).to.equal(true);
     expect([0, 1, 2 ** 53 - 1].every(isSeq)).to.equal(true);
     expect([-1, 0.5, 2 ** 53, NaN, '1', null].some(isSeq)).to.equal(false);
@@ -46,7 +47,20 @@ describe('dots', () => {
     );
   });
 
-  for (const text of ['', ':', a, `${a}:`, `${a}:x`, `${a}:-1`, `${a}:1:2`, `${a}:1.5`, `${a}: 1`, `${a}:9999999999999999`, `${a}:12345678901234567`, `A${a.slice(1)}:1`]) {
+  for (const text of [
+    '',
+    ':',
+    a,
+    `${a}:`,
+    `${a}:x`,
+    `${a}:-1`,
+    `${a}:1:2`,
+    `${a}:1.5`,
+    `${a}: 1`,
+    `${a}:9999999999999999`,
+    `${a}:12345678901234567`,
+    `A${a.slice(1)}:1`,
+  ]) {
     it(`are not ${JSON.stringify(text)}`, async () => expect(await codeOf(() => parseDot(text))).to.equal('PARAMETER_INVALID'));
   }
 
@@ -90,8 +104,24 @@ describe('positions', () => {
         expect(positionFromJson(JSON.parse(JSON.stringify(positionToJson(position))))).to.deep.equal(position);
       }),
     );
-    expect(formatPosition(new Map([[b, 7], [a, 42]]))).to.equal(`${a}:42~${b}:7`);
-    expect(Object.keys(positionToJson(new Map([[b, 7], [a, 0]])))).to.deep.equal([a, b]);
+    expect(
+      formatPosition(
+        new Map([
+          [b, 7],
+          [a, 42],
+        ]),
+      ),
+    ).to.equal(`${a}:42~${b}:7`);
+    expect(
+      Object.keys(
+        positionToJson(
+          new Map([
+            [b, 7],
+            [a, 0],
+          ]),
+        ),
+      ),
+    ).to.deep.equal([a, b]);
   });
 
   for (const text of ['~', 'x', `${a}:1~`, `~${a}:1`, `${a}:1~${a}:2`, `${a}:1,${b}:2`]) {
@@ -121,8 +151,24 @@ describe('positions', () => {
   });
 
   it('are equal if they differ only in zeros', () => {
-    expect(positionsEqual(new Map([[a, 1], [b, 0]]), new Map([[a, 1]]))).to.equal(true);
-    fc.assert(fc.property(anyPosition, anyPosition, (x, y) => positionsEqual(x, y) === (JSON.stringify(positionToJson(new Map(Object.entries(asRecord(x))))) === JSON.stringify(positionToJson(new Map(Object.entries(asRecord(y))))))));
+    expect(
+      positionsEqual(
+        new Map([
+          [a, 1],
+          [b, 0],
+        ]),
+        new Map([[a, 1]]),
+      ),
+    ).to.equal(true);
+    fc.assert(
+      fc.property(
+        anyPosition,
+        anyPosition,
+        (x, y) =>
+          positionsEqual(x, y) ===
+          (JSON.stringify(positionToJson(new Map(Object.entries(asRecord(x))))) === JSON.stringify(positionToJson(new Map(Object.entries(asRecord(y)))))),
+      ),
+    );
   });
 
   it('are as far apart as one has changes that the other lacks', () => {
@@ -133,11 +179,29 @@ describe('positions', () => {
         expect(positionDistance(x, emptyPosition) === 0).to.equal(isEmptyPosition(x));
       }),
     );
-    expect(positionDistance(new Map([[a, 5], [b, 1]]), new Map([[a, 2], [b, 4]]))).to.equal(3);
+    expect(
+      positionDistance(
+        new Map([
+          [a, 5],
+          [b, 1],
+        ]),
+        new Map([
+          [a, 2],
+          [b, 4],
+        ]),
+      ),
+    ).to.equal(3);
   });
 
   it('include the dots up to their seqs', () => {
-    const position = new Map([[a, 2], [b, 0]]);
-    expect([positionIncludes(position, { origin: a, seq: 2 }), positionIncludes(position, { origin: a, seq: 3 }), positionIncludes(position, { origin: b, seq: 1 })]).to.deep.equal([true, false, false]);
+    const position = new Map([
+      [a, 2],
+      [b, 0],
+    ]);
+    expect([
+      positionIncludes(position, { origin: a, seq: 2 }),
+      positionIncludes(position, { origin: a, seq: 3 }),
+      positionIncludes(position, { origin: b, seq: 1 }),
+    ]).to.deep.equal([true, false, false]);
   });
 });

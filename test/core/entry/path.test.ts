@@ -54,7 +54,8 @@ describe('parsePath', () => {
     [`/${'😀'.repeat(64)}`, 'NAME_TOO_LONG'],
     [`${`/${'a'.repeat(255)}`.repeat(16)}/b`, 'NAME_TOO_LONG'],
   ];
-  for (const [text, code] of bad) it(`refuses ${JSON.stringify(text.slice(0, 30))} with ${code}`, async () => expect(await codeOf(() => parsePath(text))).to.equal(code));
+  for (const [text, code] of bad)
+    it(`refuses ${JSON.stringify(text.slice(0, 30))} with ${code}`, async () => expect(await codeOf(() => parsePath(text))).to.equal(code));
 
   it('gives the same path when it reads a path again', () => {
     fc.assert(fc.property(anyPath, (path) => parsePath(path) === path && parsePath(`${path}//`) === path));
@@ -112,7 +113,9 @@ describe('joinPath', () => {
 
 describe('parts of a path', () => {
   it('are its parent and its name', () => {
-    fc.assert(fc.property(anyPath, anyName, (directory, name) => parentOf(childPath(directory, name)) === directory && nameOf(childPath(directory, name)) === name));
+    fc.assert(
+      fc.property(anyPath, anyName, (directory, name) => parentOf(childPath(directory, name)) === directory && nameOf(childPath(directory, name)) === name),
+    );
     expect([parentOf(root), nameOf(root)]).to.deep.equal(['/', '']);
   });
 
@@ -152,7 +155,8 @@ describe('reserved paths', () => {
   });
 
   it('are refused to clients, as are names that mean something else on this port', async () => {
-    for (const path of ['/.filer', '/.filer/v1', '/healthz', '/readyz', '/metrics', '/metrics/a']) expect(await codeOf(() => refuseReserved(p(path)))).to.equal('RESERVED_PATH');
+    for (const path of ['/.filer', '/.filer/v1', '/healthz', '/readyz', '/metrics', '/metrics/a'])
+      expect(await codeOf(() => refuseReserved(p(path)))).to.equal('RESERVED_PATH');
     for (const path of ['/', '/a', '/a/healthz', '/healthz2']) refuseReserved(p(path));
   });
 });
@@ -160,7 +164,10 @@ describe('reserved paths', () => {
 describe('compareBytes', () => {
   it('orders as Buffer.compare orders the UTF-8', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', '/', '\u00e9', '\ud7ff', '\ue000', '\uffff', '😀', '\u{10ffff}') });
-    fc.assert(fc.property(text, text, (a, b) => Math.sign(compareBytes(a, b)) === Buffer.compare(Buffer.from(a), Buffer.from(b))), { numRuns: 500 });
+    fc.assert(
+      fc.property(text, text, (a, b) => Math.sign(compareBytes(a, b)) === Buffer.compare(Buffer.from(a), Buffer.from(b))),
+      { numRuns: 500 },
+    );
     fc.assert(fc.property(anyPath, anyPath, (a: FullPath, b: FullPath) => Math.sign(compareBytes(a, b)) === Buffer.compare(Buffer.from(a), Buffer.from(b))));
   });
 });

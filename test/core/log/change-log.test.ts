@@ -23,7 +23,8 @@ const aloneTurn = (at: OpenLog, name: string, turns: string[]) =>
     turns.push(name);
   });
 
-const codes = (results: PromiseSettledResult<unknown>[]) => results.map((result) => (result.status === 'fulfilled' ? 'ok' : (result.reason as FilerError).code));
+const codes = (results: PromiseSettledResult<unknown>[]) =>
+  results.map((result) => (result.status === 'fulfilled' ? 'ok' : (result.reason as FilerError).code));
 
 describe('ChangeLog.commit', () => {
   it('writes decisions that arrive together in few transactions', async () => {
@@ -37,7 +38,14 @@ describe('ChangeLog.commit', () => {
 
   it('lets each decision see what the ones before it did', async () => {
     const at = await openLog();
-    const results = await Promise.allSettled([put(at, '/a/b'), put(at, '/a'), at.tree.mkdir(p('/a'), 0o755, 0), put(at, '/a/b/c'), at.tree.remove(p('/a/b'), false), put(at, '/a/b/c')]);
+    const results = await Promise.allSettled([
+      put(at, '/a/b'),
+      put(at, '/a'),
+      at.tree.mkdir(p('/a'), 0o755, 0),
+      put(at, '/a/b/c'),
+      at.tree.remove(p('/a/b'), false),
+      put(at, '/a/b/c'),
+    ]);
     expect(codes(results)).to.deep.equal(['ok', 'IS_A_DIRECTORY', 'ENTRY_EXISTS', 'PARENT_IS_FILE', 'ok', 'ok']);
     expect(at.store.transactions).to.equal(1);
   });
@@ -122,7 +130,11 @@ describe('a store that fails', () => {
     at.store.faults.beforeCommit = () => {
       throw new FilerError('STORE_FULL', 'the disk is full');
     };
-    expect(codes(await Promise.allSettled([put(at, '/b'), put(at, '/c'), at.tree.remove(p('/a'), true)]))).to.deep.equal(['STORE_FULL', 'STORE_FULL', 'STORE_FULL']);
+    expect(codes(await Promise.allSettled([put(at, '/b'), put(at, '/c'), at.tree.remove(p('/a'), true)]))).to.deep.equal([
+      'STORE_FULL',
+      'STORE_FULL',
+      'STORE_FULL',
+    ]);
     expect(at.log.state).to.deep.equal(before);
     at.store.faults.beforeCommit = undefined;
     await put(at, '/b');
@@ -206,7 +218,9 @@ describe('the identity of a store', () => {
     const at = await openLog();
     expect(at.log.identity).to.include({ phase: 'fresh', clusterId: null, floor: 0 });
     expect(at.log.identity.storeId).to.match(/^[0-9a-f]{16}$/);
-    expect(at.log.identity.origin).to.match(/^[0-9a-f]{16}$/).and.not.equal(at.log.identity.storeId);
+    expect(at.log.identity.origin)
+      .to.match(/^[0-9a-f]{16}$/)
+      .and.not.equal(at.log.identity.storeId);
     expect(at.log.identity.epoch).to.match(/^[0-9a-f]{8}$/);
     expect([...at.log.position]).to.deep.equal([[at.log.identity.origin, 0]]);
     const again = await openLog({ disk: at.disk });
@@ -246,7 +260,12 @@ describe('the identity of a store', () => {
     expect(copy.log.identity.origin).to.not.equal(at.log.identity.origin);
     expect(copy.log.identity.epoch).to.not.equal(at.log.identity.epoch);
     expect(copy.log.identity.former).to.deep.equal([at.log.identity.origin]);
-    expect(copy.log.position).to.deep.equal(new Map([[at.log.identity.origin, 1], [copy.log.identity.origin, 0]]));
+    expect(copy.log.position).to.deep.equal(
+      new Map([
+        [at.log.identity.origin, 1],
+        [copy.log.identity.origin, 0],
+      ]),
+    );
     const again = await openLog({ disk: copy.disk });
     expect(again.log.identity).to.deep.equal(copy.log.identity);
   });
@@ -265,7 +284,12 @@ describe('the identity of a store', () => {
     expect((await openLog({ disk: at.disk })).log.identity).to.deep.equal(restored.log.identity);
   });
 
-  for (const [phase, next, kept] of [['fresh', 'fresh', true], ['bootstrapping', 'fresh', false], ['restored', 'restored', true], ['rejoining', 'rejoining', false]] as const) {
+  for (const [phase, next, kept] of [
+    ['fresh', 'fresh', true],
+    ['bootstrapping', 'fresh', false],
+    ['restored', 'restored', true],
+    ['rejoining', 'rejoining', false],
+  ] as const) {
     it(`goes from ${phase} to ${next} where a store was copied, ${kept ? 'with' : 'without'} its tree`, async () => {
       const at = await openLog();
       await put(at, '/a');

@@ -37,12 +37,22 @@ describe('overruled', () => {
   ];
   for (const [local, incoming, isRename, type] of types) {
     it(`is ${type ?? 'nothing'} when ${isRename ? 'the rename of ' : ''}a ${incoming} meets a ${local} that has not seen it`, () => {
-      for (const [localVersion, incomingVersion] of [[1, 2], [2, 1]]) {
+      for (const [localVersion, incomingVersion] of [
+        [1, 2],
+        [2, 1],
+      ]) {
         const [mine, theirs] = [row(local, a, localVersion), row(incoming, b, incomingVersion)];
         const conflict = overruled(mine, theirs, isRename, 99, 'cccccccccccccccc');
         const [winner, loser] = incomingVersion > localVersion ? [theirs, mine] : [mine, theirs];
         expect(conflict).to.deep.equal(
-          type && { path: '/d/f', type, winner: { dot: winner.dot, version: 2, author: winner.author, deleted: winner.entry === null }, loser, seenAt: 99, seenBy: 'cccccccccccccccc' },
+          type && {
+            path: '/d/f',
+            type,
+            winner: { dot: winner.dot, version: 2, author: winner.author, deleted: winner.entry === null },
+            loser,
+            seenAt: 99,
+            seenBy: 'cccccccccccccccc',
+          },
         );
       }
     });
@@ -74,7 +84,12 @@ describe('childOfDeleted', () => {
 
   it('is noted for a live row below a deletion that has not seen it', () => {
     const gone = row('deleted', b, 9, { [b]: 9 }, '/d');
-    expect(childOfDeleted(child, [gone], 7, b)).to.deep.include({ path: '/d/f', type: 'child-of-deleted', loser: gone, winner: { dot: child.dot, version: 5, author: a, deleted: false } });
+    expect(childOfDeleted(child, [gone], 7, b)).to.deep.include({
+      path: '/d/f',
+      type: 'child-of-deleted',
+      loser: gone,
+      winner: { dot: child.dot, version: 5, author: a, deleted: false },
+    });
     expect(childOfDeleted(child, [null, gone], 7, b)?.loser).to.equal(gone);
     expect(childOfDeleted(child, [row('deleted', b, 9, { [b]: 9, [a]: 4 }, '/d')], 7, b)).to.not.equal(null);
   });

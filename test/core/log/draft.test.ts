@@ -13,7 +13,8 @@ import { changesFor, codeOf, failureOf, file, mode, openLog, p, pull, read, rows
 const entry = (text = '', isDirectory = false): Entry => ({ name: '', isDirectory, content: Buffer.from(text).toString('base64') });
 
 /** Makes one change as it stands, without the rules of the tree. */
-const issue = (at: OpenLog, mutation: Parameters<Draft['issue']>[0]) => at.log.commit({ paths: mutation.kind === 'rename' ? [mutation.from, mutation.to] : [mutation.path], bytes: 1, decide: (draft) => draft.issue(mutation) });
+const issue = (at: OpenLog, mutation: Parameters<Draft['issue']>[0]) =>
+  at.log.commit({ paths: mutation.kind === 'rename' ? [mutation.from, mutation.to] : [mutation.path], bytes: 1, decide: (draft) => draft.issue(mutation) });
 
 const shown = (at: OpenLog, path: string) => at.log.commit({ paths: [p(path)], bytes: 1, decide: (draft) => draft.shown(p(path)) });
 
@@ -99,7 +100,17 @@ describe('Draft.issue', () => {
     const at = await openLog();
     await at.log.alone(async (draft) => {
       await draft.load([p('/a')]);
-      draft.setRow(p('/a'), { path: p('/a'), entry: null, isDirectory: false, version: versionMax, author: at.log.identity.origin, vector: {}, dot: null, contentHash: '', h: 0 });
+      draft.setRow(p('/a'), {
+        path: p('/a'),
+        entry: null,
+        isDirectory: false,
+        version: versionMax,
+        author: at.log.identity.origin,
+        vector: {},
+        dot: null,
+        contentHash: '',
+        h: 0,
+      });
       await draft.flush();
     });
     expect(await codeOf(() => at.tree.put(p('/a'), file(), mode))).to.equal('CLOCK_SKEWED');
@@ -175,8 +186,19 @@ describe('the tree as a view', () => {
   it('shows a directory that only lies above something, and hides it when that is gone', async () => {
     const at = await openLog();
     await issue(at, { kind: 'put', path: p('/d/e/f'), entry: entry() });
-    expect([await shown(at, '/d'), await shown(at, '/d/e'), await shown(at, '/d/e/f'), await shown(at, '/x')]).to.deep.equal(['directory', 'directory', 'file', 'absent']);
-    expect(await at.store.children([p('/'), p('/d'), p('/d/e')])).to.deep.equal(new Map([['/', 1], ['/d', 1], ['/d/e', 1]]));
+    expect([await shown(at, '/d'), await shown(at, '/d/e'), await shown(at, '/d/e/f'), await shown(at, '/x')]).to.deep.equal([
+      'directory',
+      'directory',
+      'file',
+      'absent',
+    ]);
+    expect(await at.store.children([p('/'), p('/d'), p('/d/e')])).to.deep.equal(
+      new Map([
+        ['/', 1],
+        ['/d', 1],
+        ['/d/e', 1],
+      ]),
+    );
     await issue(at, { kind: 'delete', path: p('/d/e/f') });
     expect([await shown(at, '/d'), await shown(at, '/d/e')]).to.deep.equal(['absent', 'absent']);
     expect((await at.store.children([p('/'), p('/d'), p('/d/e')])).size).to.equal(0);
@@ -236,7 +258,16 @@ describe('Draft over random histories', () => {
         const filers = [await openLog(), await openLog(), await openLog()];
         await run(history, filers);
         const [a, b, c] = filers;
-        for (const [from, to] of [[a, b], [b, c], [c, b], [b, a], [c, a], [a, b], [a, c]]) await pull(from, to);
+        for (const [from, to] of [
+          [a, b],
+          [b, c],
+          [c, b],
+          [b, a],
+          [c, a],
+          [a, b],
+          [a, c],
+        ])
+          await pull(from, to);
         await expectSame(a, b);
         await expectSame(a, c);
         for (const filer of filers) await expectConsistent(filer);
@@ -277,8 +308,18 @@ describe('Draft.jump', () => {
       await draft.jump([{ ...originStart(origin), seq: 9, hash: '999999999999', version: 77 }]);
       await draft.flush();
     });
-    expect(at.log.state.origins.get(origin)).to.deep.equal({ origin, seq: 9, hash: '999999999999', version: 77, first: 10, firstHash: '999999999999', firstVersion: 77 });
-    expect((await read(at, { start: { kind: 'position', position: new Map([[origin, 9]]) } })).records.map((record) => record.origin)).to.deep.equal([at.log.identity.origin]);
+    expect(at.log.state.origins.get(origin)).to.deep.equal({
+      origin,
+      seq: 9,
+      hash: '999999999999',
+      version: 77,
+      first: 10,
+      firstHash: '999999999999',
+      firstVersion: 77,
+    });
+    expect((await read(at, { start: { kind: 'position', position: new Map([[origin, 9]]) } })).records.map((record) => record.origin)).to.deep.equal([
+      at.log.identity.origin,
+    ]);
     await expectConsistent(at);
   });
 });

@@ -91,7 +91,12 @@ describe('Feed.read by position', () => {
     const { origin } = at.log.identity;
     const page = await read(at, { origins: [origin, '2222222222222222'], start: { kind: 'position', position: new Map([[origin, 1]]) } });
     expect(names(page)).to.deep.equal(['/a2', '/a3']);
-    expect(page.position).to.deep.equal(new Map([[origin, 3], ['2222222222222222', 0]]));
+    expect(page.position).to.deep.equal(
+      new Map([
+        [origin, 3],
+        ['2222222222222222', 0],
+      ]),
+    );
     expect(page).to.include({ upToDate: true, next: 6 });
   });
 });

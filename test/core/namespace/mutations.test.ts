@@ -11,7 +11,17 @@ function viewOf(entries: Record<string, Partial<Entry> | null>): View {
   const rows = new Map(
     Object.entries(entries).map(([path, entry]) => {
       const whole = entry && JSON.stringify({ name: path.slice(path.lastIndexOf('/') + 1), isDirectory: false, ...entry });
-      const row = { path: p(path), entry: whole, isDirectory: entry?.isDirectory ?? false, version: 1, author: 'a'.repeat(16), vector: {}, dot: null, contentHash: '', h: 0 };
+      const row = {
+        path: p(path),
+        entry: whole,
+        isDirectory: entry?.isDirectory ?? false,
+        version: 1,
+        author: 'a'.repeat(16),
+        vector: {},
+        dot: null,
+        contentHash: '',
+        h: 0,
+      };
       return [row.path, row as Row];
     }),
   );
@@ -22,16 +32,31 @@ function viewOf(entries: Record<string, Partial<Entry> | null>): View {
   }
   const children = (path: FullPath) => names.get(path)?.size ?? 0;
   const row = (path: FullPath) => rows.get(path) ?? null;
-  const shown = (path: FullPath): Shown => (path === root || children(path) > 0 || row(path)?.isDirectory ? 'directory' : row(path)?.entry != null ? 'file' : 'absent');
+  const shown = (path: FullPath): Shown =>
+    path === root || children(path) > 0 || row(path)?.isDirectory ? 'directory' : row(path)?.entry != null ? 'file' : 'absent';
   return { row, children, shown };
 }
 
 const directory = { isDirectory: true };
 const stamp = { seconds: 1000, nanos: 5 };
-const brief = (mutations: readonly Mutation[]) => mutations.map((m) => (m.kind === 'put' ? `${m.entry.isDirectory ? 'mkdir' : 'put'} ${m.path}` : m.kind === 'delete' ? `delete ${m.path}` : `${m.from} > ${m.to}`));
+const brief = (mutations: readonly Mutation[]) =>
+  mutations.map((m) =>
+    m.kind === 'put' ? `${m.entry.isDirectory ? 'mkdir' : 'put'} ${m.path}` : m.kind === 'delete' ? `delete ${m.path}` : `${m.from} > ${m.to}`,
+  );
 
 /** Everything that can stand in the way, at /x and below it. */
-const tree = viewOf({ '/file': {}, '/dir': directory, '/full': directory, '/full/f': {}, '/implied/f': {}, '/gone': null, '/goneabove': null, '/goneabove/f': {}, '/hidden': {}, '/hidden/f': {} });
+const tree = viewOf({
+  '/file': {},
+  '/dir': directory,
+  '/full': directory,
+  '/full/f': {},
+  '/implied/f': {},
+  '/gone': null,
+  '/goneabove': null,
+  '/goneabove/f': {},
+  '/hidden': {},
+  '/hidden/f': {},
+});
 
 describe('putFile', () => {
   const cases: [path: string, result: string[] | string][] = [
@@ -68,7 +93,16 @@ describe('putFile', () => {
   it('gives a new file its time, its mode and its size, and parents search permission', () => {
     const [parent, made] = putFile(viewOf({}), p('/d/f'), file('hello', { mime: 'text/plain', ttlSec: 60, md5: 'bQ==' }), stamp, 0o640) as { entry: Entry }[];
     expect(made.entry).to.deep.include({ isDirectory: false, content: 'aGVsbG8=' });
-    expect(made.entry.attributes).to.deep.include({ mtime: '1000', mtimeNs: 5, crtime: '1000', fileMode: 0o640, fileSize: '5', mime: 'text/plain', ttlSec: 60, md5: 'bQ==' });
+    expect(made.entry.attributes).to.deep.include({
+      mtime: '1000',
+      mtimeNs: 5,
+      crtime: '1000',
+      fileMode: 0o640,
+      fileSize: '5',
+      mime: 'text/plain',
+      ttlSec: 60,
+      md5: 'bQ==',
+    });
     expect(parent.entry.attributes).to.deep.include({ fileMode: directoryBit + 0o751, mtime: '1000', crtime: '1000' });
   });
 

@@ -15,7 +15,11 @@ const list = async (at: OpenLog, path: string, options = {}) => (await at.tree.l
 
 /** Writes a row as a peer may bring it, without the rules of the tree. */
 const force = (at: OpenLog, path: string, entry: Partial<Entry> = {}) =>
-  at.log.commit({ paths: [p(path)], bytes: 1, decide: (draft) => draft.issue({ kind: 'put', path: p(path), entry: { name: '', isDirectory: false, ...entry } }) });
+  at.log.commit({
+    paths: [p(path)],
+    bytes: 1,
+    decide: (draft) => draft.issue({ kind: 'put', path: p(path), entry: { name: '', isDirectory: false, ...entry } }),
+  });
 
 /** What was done since `from`, as `OP path`. */
 async function done(at: OpenLog, from = 0): Promise<string[]> {
@@ -27,7 +31,11 @@ async function done(at: OpenLog, from = 0): Promise<string[]> {
 }
 
 /** Every live path. */
-const live = async (at: OpenLog) => (await rowsIn(at.store)).filter(isLive).map((row) => row.path).sort();
+const live = async (at: OpenLog) =>
+  (await rowsIn(at.store))
+    .filter(isLive)
+    .map((row) => row.path)
+    .sort();
 
 async function big(at: OpenLog): Promise<void> {
   for (const path of ['/t/a/1', '/t/a/2', '/t/b/c/3', '/t/4', '/other']) await put(at, path);
@@ -60,7 +68,13 @@ describe('Namespace.put', () => {
     await put(at, '/f');
     const { digest } = at.log;
     expect(await codeOf(() => put(at, '/f/a/b'))).to.equal('PARENT_IS_FILE');
-    expect(await codeOf(() => at.tree.put(p('/new/f'), file(), mode, () => { throw new FilerError('PRECONDITION_FAILED', 'no'); }))).to.equal('PRECONDITION_FAILED');
+    expect(
+      await codeOf(() =>
+        at.tree.put(p('/new/f'), file(), mode, () => {
+          throw new FilerError('PRECONDITION_FAILED', 'no');
+        }),
+      ),
+    ).to.equal('PRECONDITION_FAILED');
     expect([at.log.digest, at.tree.ownSeq]).to.deep.equal([digest, 1]);
   });
 
@@ -183,7 +197,13 @@ describe('Namespace.remove', () => {
     expect(at.store.transactions).to.equal(1);
     const changes = await done(at, from);
     expect([...changes].sort()).to.deep.equal(['/t', '/t/4', '/t/a', '/t/a/1', '/t/a/2', '/t/b', '/t/b/c', '/t/b/c/3'].map((path) => `DELETE ${path}`));
-    for (const [child, parent] of [['/t/a/1', '/t/a'], ['/t/b/c/3', '/t/b/c'], ['/t/b/c', '/t/b'], ['/t/b', '/t'], ['/t/4', '/t']]) {
+    for (const [child, parent] of [
+      ['/t/a/1', '/t/a'],
+      ['/t/b/c/3', '/t/b/c'],
+      ['/t/b/c', '/t/b'],
+      ['/t/b', '/t'],
+      ['/t/4', '/t'],
+    ]) {
       expect(changes.indexOf(`DELETE ${child}`), child).to.be.below(changes.indexOf(`DELETE ${parent}`));
     }
     expect(await live(at)).to.deep.equal(['/other']);
@@ -248,8 +268,17 @@ describe('Namespace.move', () => {
     await at.tree.move(p('/t'), p('/x/u'));
     expect(at.store.transactions).to.equal(1);
     const changes = await done(at, from);
-    expect([...changes].sort()).to.deep.equal(['CREATE /x', ...['', '/4', '/a', '/a/1', '/a/2', '/b', '/b/c', '/b/c/3'].map((path) => `RENAME /t${path} /x/u${path}`)]);
-    for (const [parent, child] of [['', '/a'], ['/a', '/a/1'], ['', '/b'], ['/b', '/b/c'], ['/b/c', '/b/c/3']]) {
+    expect([...changes].sort()).to.deep.equal([
+      'CREATE /x',
+      ...['', '/4', '/a', '/a/1', '/a/2', '/b', '/b/c', '/b/c/3'].map((path) => `RENAME /t${path} /x/u${path}`),
+    ]);
+    for (const [parent, child] of [
+      ['', '/a'],
+      ['/a', '/a/1'],
+      ['', '/b'],
+      ['/b', '/b/c'],
+      ['/b/c', '/b/c/3'],
+    ]) {
       expect(changes.indexOf(`RENAME /t${parent} /x/u${parent}`), child).to.be.below(changes.indexOf(`RENAME /t${child} /x/u${child}`));
     }
     expect(await live(at)).to.deep.equal(['/other', '/x', '/x/u', '/x/u/4', '/x/u/a', '/x/u/a/1', '/x/u/a/2', '/x/u/b', '/x/u/b/c', '/x/u/b/c/3']);
@@ -282,7 +311,15 @@ describe('Namespace.move', () => {
     expect(at.log.digest).to.equal(digest);
   });
 
-  for (const [from, to, code] of [['/none', '/x', 'PARAMETER_INVALID'], ['/t', '/t/a/x', 'PARAMETER_INVALID'], ['/t', '/', 'PATH_INVALID'], ['/', '/x', 'PATH_INVALID'], ['/other', '/t', 'IS_A_DIRECTORY'], ['/t/a', '/t/b', 'DIRECTORY_NOT_EMPTY'], ['/t', '/other/x', 'PARENT_IS_FILE']]) {
+  for (const [from, to, code] of [
+    ['/none', '/x', 'PARAMETER_INVALID'],
+    ['/t', '/t/a/x', 'PARAMETER_INVALID'],
+    ['/t', '/', 'PATH_INVALID'],
+    ['/', '/x', 'PATH_INVALID'],
+    ['/other', '/t', 'IS_A_DIRECTORY'],
+    ['/t/a', '/t/b', 'DIRECTORY_NOT_EMPTY'],
+    ['/t', '/other/x', 'PARENT_IS_FILE'],
+  ]) {
     it(`refuses ${from} to ${to} with ${code}`, async () => {
       const at = await openLog();
       await big(at);
@@ -295,7 +332,10 @@ describe('Namespace.move', () => {
   it('of a file that has become a directory meanwhile moves the directory', async () => {
     const at = await openLog();
     await put(at, '/f');
-    const [, moved] = await Promise.all([at.tree.remove(p('/f'), false).then(() => at.tree.put(p('/f/g'), file(), mode)), at.tree.move(p('/f'), p('/h')).catch((error: unknown) => error)]);
+    const [, moved] = await Promise.all([
+      at.tree.remove(p('/f'), false).then(() => at.tree.put(p('/f/g'), file(), mode)),
+      at.tree.move(p('/f'), p('/h')).catch((error: unknown) => error),
+    ]);
     expect(isFailure(moved) ? moved.code : (await live(at)).includes(p('/h'))).to.be.oneOf(['PARAMETER_INVALID', true]);
     await expectConsistent(at);
   });
@@ -320,7 +360,12 @@ describe('the tree over random histories', () => {
         await walk(root);
         const rows = (await rowsIn(at.store)).filter(isLive);
         const hidden = (path: FullPath) => rows.some((row) => row.path.startsWith(`${path}/`));
-        expect(walked.sort()).to.deep.equal(rows.filter((row) => row.isDirectory || !hidden(row.path)).map((row) => row.path).sort());
+        expect(walked.sort()).to.deep.equal(
+          rows
+            .filter((row) => row.isDirectory || !hidden(row.path))
+            .map((row) => row.path)
+            .sort(),
+        );
       }),
       { numRuns: 40 },
     ));

@@ -10,7 +10,8 @@ import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
 import { codeOf, file, mode, never, openLog, p, pull, read, rowsIn } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
-const take = (reader: MemoryFiler, source: MemoryFiler, area: 'tree' | 'staging', bootstrap: Bootstrap = reader.bootstrap()) => bootstrap.take(source.peer, source.info(), area, never);
+const take = (reader: MemoryFiler, source: MemoryFiler, area: 'tree' | 'staging', bootstrap: Bootstrap = reader.bootstrap()) =>
+  bootstrap.take(source.peer, source.info(), area, never);
 const snapshots = (source: MemoryFiler) => source.calls.filter(({ kind }) => kind === 'snapshot').length;
 
 async function filled(count = 10): Promise<MemoryFiler> {
@@ -123,7 +124,8 @@ describe('Bootstrap into an empty store', () => {
     let reader = await openFiler('reader:1', 'bootstrapping');
     source.before = async (call) => {
       if (call.kind === 'snapshot') for (let i = 0; i < 3; i++) await put(source, `/d1/during${i}`, String(source.calls.length));
-      if (call.kind === 'changes' && call.request.position.size > 0 && source.calls.filter(({ kind }) => kind === 'changes').length === 2) throw new FilerError('PEER_UNREACHABLE', 'the crash');
+      if (call.kind === 'changes' && call.request.position.size > 0 && source.calls.filter(({ kind }) => kind === 'changes').length === 2)
+        throw new FilerError('PEER_UNREACHABLE', 'the crash');
     };
     expect(await codeOf(() => take(reader, source, 'tree'))).to.equal('PEER_UNREACHABLE');
     source.before = () => {};

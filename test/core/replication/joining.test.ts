@@ -11,7 +11,8 @@ import { file, mode, p, pull } from '../../support/open-log.js';
 
 const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
-const info = (origin: Origin, state: FilerState, position: Record<Origin, number>): FilerInfo => ({ origin, state, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as FilerInfo;
+const info = (origin: Origin, state: FilerState, position: Record<Origin, number>): FilerInfo =>
+  ({ origin, state, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as FilerInfo;
 const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, source: null, force: false, ...more });
 
 describe('nextStep', () => {
@@ -110,7 +111,16 @@ async function join(at: MemoryFiler, others: readonly MemoryFiler[], options: { 
 describe('Joining', () => {
   it('makes a fresh store ready at once where nobody holds anything, however many begin together', async () => {
     const filers = await Promise.all(['a:1', 'b:1', 'c:1'].map((address) => openFiler(address, 'fresh')));
-    expect(await Promise.all(filers.map((filer) => join(filer, filers.filter((other) => other !== filer))))).to.deep.equal([true, true, true]);
+    expect(
+      await Promise.all(
+        filers.map((filer) =>
+          join(
+            filer,
+            filers.filter((other) => other !== filer),
+          ),
+        ),
+      ),
+    ).to.deep.equal([true, true, true]);
     expect(filers.map((filer) => filer.core.log.identity.phase)).to.deep.equal(['ready', 'ready', 'ready']);
   });
 

@@ -7,7 +7,13 @@ import { codeOf, file, mode, p, pull } from '../../support/open-log.js';
 
 const [mine, yours, third, old] = ['1', '2', '3', '4'].map((digit) => digit.repeat(16));
 
-const side = (origin: Origin, knows: Record<Origin, number>, more: Partial<Side> = {}): Side => ({ origin, former: [], knows: new Map(Object.entries(knows)), floor: 0, ...more });
+const side = (origin: Origin, knows: Record<Origin, number>, more: Partial<Side> = {}): Side => ({
+  origin,
+  former: [],
+  knows: new Map(Object.entries(knows)),
+  floor: 0,
+  ...more,
+});
 
 describe('verdict', () => {
   const cases: [what: string, me: Side, other: Side, asking: string, asked: string][] = [
@@ -15,13 +21,43 @@ describe('verdict', () => {
     ['a fresh store and one with entries', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5 }), 'bootstrap', 'bootstrap'],
     ['a store with entries and a fresh one', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0 }), 'follow', 'follow'],
     ['two that have each worked alone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5 }), 'follow', 'follow'],
-    ['two that have worked alone, the asking one having dropped a tombstone', side(mine, { [mine]: 5 }, { floor: 9 }), side(yours, { [yours]: 5 }), 'rejoin', 'follow'],
-    ['two that have worked alone, the other one having dropped a tombstone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5 }, { floor: 9 }), 'rejoin', 'follow'],
+    [
+      'two that have worked alone, the asking one having dropped a tombstone',
+      side(mine, { [mine]: 5 }, { floor: 9 }),
+      side(yours, { [yours]: 5 }),
+      'rejoin',
+      'follow',
+    ],
+    [
+      'two that have worked alone, the other one having dropped a tombstone',
+      side(mine, { [mine]: 5 }),
+      side(yours, { [yours]: 5 }, { floor: 9 }),
+      'rejoin',
+      'follow',
+    ],
     ['one that has worked alone and a cluster', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1 }), 'rejoin', 'rejoin'],
     ['one that has worked alone and one that has heard of others only', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0, [third]: 0 }), 'rejoin', 'rejoin'],
-    ['one that has worked alone and a cluster that knows it', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1, [mine]: 0 }), 'follow', 'follow'],
-    ['one that has worked alone under two origins and a cluster that knows the former', side(mine, { [mine]: 0, [old]: 5 }, { former: [old] }), side(yours, { [yours]: 5, [old]: 2 }), 'rejoin', 'rejoin'],
-    ['one that has worked alone and one that knows its own former origins alone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0, [old]: 5 }, { former: [old] }), 'follow', 'follow'],
+    [
+      'one that has worked alone and a cluster that knows it',
+      side(mine, { [mine]: 5 }),
+      side(yours, { [yours]: 5, [third]: 1, [mine]: 0 }),
+      'follow',
+      'follow',
+    ],
+    [
+      'one that has worked alone under two origins and a cluster that knows the former',
+      side(mine, { [mine]: 0, [old]: 5 }, { former: [old] }),
+      side(yours, { [yours]: 5, [old]: 2 }),
+      'rejoin',
+      'rejoin',
+    ],
+    [
+      'one that has worked alone and one that knows its own former origins alone',
+      side(mine, { [mine]: 5 }),
+      side(yours, { [yours]: 0, [old]: 5 }, { former: [old] }),
+      'follow',
+      'follow',
+    ],
     ['one that knows another at 0 and a cluster', side(mine, { [mine]: 5, [old]: 0 }), side(yours, { [yours]: 5, [third]: 1 }), 'follow', 'follow'],
     ['a fresh store that the other knows', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5, [mine]: 0 }), 'follow', 'follow'],
     ['a member of a cluster and one that has worked alone', side(mine, { [mine]: 5, [third]: 1 }), side(yours, { [yours]: 5 }), 'follow', 'follow'],
@@ -45,7 +81,8 @@ describe('the side of a filer', () => {
 });
 
 describe('checkPeer', () => {
-  const info = (more: Partial<FilerInfo> = {}): FilerInfo => ({ origin: yours, clusterId: 'c', kind: 'embedded', instance: 'i', address: 'b:1', ...more }) as FilerInfo;
+  const info = (more: Partial<FilerInfo> = {}): FilerInfo =>
+    ({ origin: yours, clusterId: 'c', kind: 'embedded', instance: 'i', address: 'b:1', ...more }) as FilerInfo;
   const me = { origin: mine, clusterId: 'c', kind: 'embedded', instance: 'mine' };
 
   it('passes a filer of this cluster, and one that has not joined any', () => {
@@ -60,11 +97,13 @@ describe('checkPeer', () => {
     ['another cluster', info({ clusterId: 'd' }), yours, 'CLUSTER_MISMATCH'],
     ['another kind of store', info({ kind: 'shared' }), yours, 'TOPOLOGY_MIXED'],
   ];
-  for (const [what, answer, expected, code] of bad) it(`refuses ${what} with ${code}`, async () => expect(await codeOf(() => checkPeer(answer, expected, me))).to.equal(code));
+  for (const [what, answer, expected, code] of bad)
+    it(`refuses ${what} with ${code}`, async () => expect(await codeOf(() => checkPeer(answer, expected, me))).to.equal(code));
 });
 
 describe('findDivergence', () => {
-  const hashesOf = (filer: Awaited<ReturnType<typeof openFiler>>) => async (origin: Origin, seq: number) => (await filer.core.store.findRecord({ origin, seq }))?.hash ?? null;
+  const hashesOf = (filer: Awaited<ReturnType<typeof openFiler>>) => async (origin: Origin, seq: number) =>
+    (await filer.core.store.findRecord({ origin, seq }))?.hash ?? null;
 
   it('is nothing between filers that follow each other, wherever they are', async () => {
     const [a, b] = [await openFiler('a:1'), await openFiler('b:1')];
@@ -99,6 +138,13 @@ describe('findDivergence', () => {
       await draft.flush();
     });
     const at = (seq: number, hash: string) => findDivergence(new Map([[yours, { seq, hash }]]), filer.core.log.state, hashesOf(filer));
-    expect([await at(7, '777777777777'), await at(7, '000000000001'), await at(6, '000000000001'), await at(9, '999999999999'), await at(9, '000000000001'), await at(0, 'x')]).to.deep.equal([null, yours, null, null, yours, null]);
+    expect([
+      await at(7, '777777777777'),
+      await at(7, '000000000001'),
+      await at(6, '000000000001'),
+      await at(9, '999999999999'),
+      await at(9, '000000000001'),
+      await at(0, 'x'),
+    ]).to.deep.equal([null, yours, null, null, yours, null]);
   });
 });

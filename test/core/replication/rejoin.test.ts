@@ -123,7 +123,10 @@ describe('a rejoin', () => {
     await expectSame(peer.core, at.core);
   });
 
-  for (const [what, peerWrites, deleted] of [['that it had seen', false, true], ['that it had not seen', true, false]] as const) {
+  for (const [what, peerWrites, deleted] of [
+    ['that it had seen', false, true],
+    ['that it had not seen', true, false],
+  ] as const) {
     it(`${deleted ? 'deletes again' : 'does not delete'} a state ${what}`, async () => {
       const [peer, at] = await parted();
       if (peerWrites) await put(peer, '/shared/a', 'theirs');
@@ -181,7 +184,10 @@ describe('a rejoin', () => {
         peer.before = () => {
           if (peer.calls.length === 2) throw new Error('the crash');
         };
-        await at.bootstrap().take(peer.peer, peer.info(), 'tree', never).catch(() => {});
+        await at
+          .bootstrap()
+          .take(peer.peer, peer.info(), 'tree', never)
+          .catch(() => {});
         peer.before = () => {};
         expect(await resumed()).to.deep.equal(begun);
       }

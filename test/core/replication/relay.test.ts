@@ -15,25 +15,37 @@ describe('assignRelays', () => {
   });
 
   it('asks one that is ahead for the changes of one that is cut off', () => {
-    const following = [{ origin: b, head: at({ [d]: 3 }) }, { origin: c, head: at({ [d]: 5 }) }];
+    const following = [
+      { origin: b, head: at({ [d]: 3 }) },
+      { origin: c, head: at({ [d]: 5 }) },
+    ];
     expect(relays({ following, position: at({ [d]: 3 }) })).to.deep.equal({ [d]: c });
   });
 
   it('asks one alone, the same as before while it is ahead', () => {
-    const following = [{ origin: b, head: at({ [d]: 5 }) }, { origin: c, head: at({ [d]: 5 }) }];
+    const following = [
+      { origin: b, head: at({ [d]: 5 }) },
+      { origin: c, head: at({ [d]: 5 }) },
+    ];
     expect(relays({ following })).to.deep.equal({ [d]: b });
     expect(relays({ following, current: new Map([[d, c]]) })).to.deep.equal({ [d]: c });
     expect(relays({ following: [following[0], { origin: c, head: at({}) }], current: new Map([[d, c]]) })).to.deep.equal({ [d]: b });
   });
 
   it('watches a silent member through one peer though nobody is ahead', () => {
-    const following = [{ origin: b, head: at({}) }, { origin: c, head: at({}) }];
+    const following = [
+      { origin: b, head: at({}) },
+      { origin: c, head: at({}) },
+    ];
     expect(relays({ following })).to.deep.equal({ [d]: b });
     expect(relays({ following, current: new Map([[d, c]]) })).to.deep.equal({ [d]: c });
   });
 
   it('asks for the changes of filers that are no members any more, as long as somebody is ahead', () => {
-    const following = [{ origin: b, head: at({ [gone]: 7 }) }, { origin: c, head: at({ [gone]: 2 }) }];
+    const following = [
+      { origin: b, head: at({ [gone]: 7 }) },
+      { origin: c, head: at({ [gone]: 2 }) },
+    ];
     expect(relays({ following, members: new Set([b, c]), position: at({ [gone]: 2 }) })).to.deep.equal({ [gone]: b });
     expect(relays({ following, members: new Set([b, c]), position: at({ [gone]: 7 }), current: new Map([[gone, b]]) })).to.deep.equal({});
   });

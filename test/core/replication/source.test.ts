@@ -7,12 +7,22 @@ import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
 import { codeOf, failureOf, file, mode, never, p, pull } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
-const ask = (from: MemoryFiler, more: Partial<ChangesRequest> = {}): ChangesRequest => ({ origins: [from.origin], position: new Map(), limit: 1000, bytesMax: 1e6, waitMs: 0, ...more });
+const ask = (from: MemoryFiler, more: Partial<ChangesRequest> = {}): ChangesRequest => ({
+  origins: [from.origin],
+  position: new Map(),
+  limit: 1000,
+  bytesMax: 1e6,
+  waitMs: 0,
+  ...more,
+});
 
 /** Two filers that know each other. */
 async function two(): Promise<[MemoryFiler, MemoryFiler]> {
   const [a, b] = [await openFiler('a:1'), await openFiler('b:1')];
-  for (const [at, other] of [[a, b], [b, a]]) {
+  for (const [at, other] of [
+    [a, b],
+    [b, a],
+  ]) {
     await at.core.log.alone(async (draft) => {
       draft.know(other.origin);
       await draft.flush();
@@ -119,7 +129,10 @@ describe('Source.greet', () => {
     });
     expect(await codeOf(() => a.source.greet({ ...b.caller(), clusterId: 'd'.repeat(16) }))).to.equal('CLUSTER_MISMATCH');
     expect(await codeOf(() => a.source.greet({ ...b.caller(), origin: a.origin }))).to.equal('ORIGIN_IN_USE');
-    const have = new Map([[a.origin, { seq: 1, hash: '000000000001' }], [b.origin, { seq: 0, hash: '' }]]);
+    const have = new Map([
+      [a.origin, { seq: 1, hash: '000000000001' }],
+      [b.origin, { seq: 0, hash: '' }],
+    ]);
     const failure = await failureOf(() => a.source.greet({ ...b.caller(), have }));
     expect([failure.code, failure.fields]).to.deep.equal(['ORIGIN_DIVERGED', { origin: a.origin }]);
     expect(a.source.followers.size).to.equal(0);

@@ -8,7 +8,14 @@ import { ManualTime, passUntil } from '../../support/manual-time.js';
 import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
 import { file, mode, p } from '../../support/open-log.js';
 
-const limits = { pageChanges: 2, pageBytes: 1e6, peerPollMs: defaults.peerPollMs, peerSilentMs: defaults.peerSilentMs, msMin: defaults.backoffMsMin, msMax: defaults.backoffMsMax };
+const limits = {
+  pageChanges: 2,
+  pageBytes: 1e6,
+  peerPollMs: defaults.peerPollMs,
+  peerSilentMs: defaults.peerSilentMs,
+  msMin: defaults.backoffMsMin,
+  msMax: defaults.backoffMsMax,
+};
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
 
 interface Pair {
@@ -63,7 +70,12 @@ describe('Subscription', () => {
     await put(peer, '/later');
     await passUntil(time, 'the news', () => caughtUp(pair), { stepMs: 1, msMax: 5 });
     await expectSame(peer.core, at.core);
-    expect([subscription.state, subscription.error, subscription.receivedChanges, subscription.digest]).to.deep.equal(['following', null, 9, peer.core.log.digest]);
+    expect([subscription.state, subscription.error, subscription.receivedChanges, subscription.digest]).to.deep.equal([
+      'following',
+      null,
+      9,
+      peer.core.log.digest,
+    ]);
     expect(subscription.behind()).to.deep.equal({ events: 0, seconds: 0, bytes: 0 });
   });
 
@@ -182,13 +194,12 @@ describe('Subscription', () => {
     const real = peer.source.changes.bind(peer.source);
     peer.source.changes = async (...args) => {
       const page = await real(...args);
-      return { ...page, texts: page.texts.map((text) => text.replace('"/d"', '"/.."')) };
+      return { ...page, texts: page.texts.map((text) => text.replaceAll('"/d"', '"/.."')) };
     };
     // The poll that is held was answered by the real one.
     peer.endPolls();
     await time.advance(1);
     await put(peer, '/d/f');
-    for (let i = 0; i < 20; i++) { await time.advance(500); console.log(subscription.state, subscription.error?.message, at.core.log.state.head, peer.calls.length); }
     await passUntil(time, 'the refusal', () => subscription.error?.code === 'BODY_INVALID');
     expect(at.core.log.state.head).to.equal(0);
     peer.source.changes = async (...args) => {

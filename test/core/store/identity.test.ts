@@ -30,7 +30,15 @@ describe('the identity of a store as meta values', () => {
     expect(identityFromMeta(new Map([['restored', '1']]))).to.equal(null);
   });
 
-  for (const [name, text] of [['origin', 'x'], ['phase', 'asleep'], ['former', '{'], ['former', '["x"]'], ['former', '5'], ['floor', 'x'], ['floor', '-1']]) {
+  for (const [name, text] of [
+    ['origin', 'x'],
+    ['phase', 'asleep'],
+    ['former', '{'],
+    ['former', '["x"]'],
+    ['former', '5'],
+    ['floor', 'x'],
+    ['floor', '-1'],
+  ]) {
     it(`is refused if ${name} is ${text}`, async () => {
       const meta = metaOf({ storeId: 'a'.repeat(16), origin: 'b'.repeat(16), former: [], clusterId: null, epoch: '00000001', phase: 'ready', floor: 0 });
       expect(await codeOf(() => identityFromMeta(meta.set(name, text)))).to.equal('STORE_FAILED');

@@ -96,7 +96,8 @@ export class MetaClient {
         ...(waitMs > 0 && { live: 'long-poll', timeout: `${waitMs}ms` }),
       },
       headers: caller ? callerToHeaders(caller) : undefined,
-      timeoutMs: waitMs + limits.peerGraceMs,
+      // A peer must be missed soon; a reader's filter may make the filer look through much of its log.
+      timeoutMs: waitMs + (caller ? limits.peerGraceMs : limits.answerMs),
       signal,
     });
     const texts = answer.status === 204 ? [] : decodeChangePage(answer.text(), this.address);

@@ -108,7 +108,7 @@ class Tail {
     let answer = await this.#fetch(firstRequest(start), left);
     const goal = answer.head;
     for (;;) {
-      const page = cut(this.#choose(answer.texts, from), left, answer.position);
+      const page = this.#choose(answer, from, left);
       left -= page.texts.length;
       from = page.position;
       if (left === 0 || answer.ended || (!follow && (answer.upToDate || positionCovers(from, goal)))) {
@@ -123,11 +123,21 @@ class Tail {
     }
   }
 
-  /** What is asked for and not there yet. */
-  #choose(texts: readonly string[], has: Position | null): readonly string[] {
+  /** What is asked for and not there yet, up to `left` changes, and where that leads to. */
+  #choose({ texts, position }: FeedAnswer, has: Position | null, left: number): TailPage {
     const { matches } = this.options;
     const fresh = has ? texts.filter((text) => isBeyond(has, text)) : texts;
-    return matches ? fresh.filter((text) => pathsOf(text).some(matches)) : fresh;
+    if (!matches && fresh.length <= left) return { texts: fresh, position };
+    const kept: string[] = [];
+    let read = 0;
+    for (; read < fresh.length && kept.length < left; read += 1) {
+      const text = fresh[read] as string;
+      if (!matches || pathsOf(text).some(matches)) kept.push(text);
+    }
+    const reached = new Map<Origin, Seq>(position);
+    // Of one origin, a feed gives changes in the order of seq: what comes before the first one that is left over has been read.
+    for (const { origin, seq } of fresh.slice(read).map(stampOf).reverse()) reached.set(origin, seq - 1);
+    return { texts: kept, position: reached };
   }
 
   /** One page, however often the filer goes away meanwhile. */
@@ -141,6 +151,7 @@ class Tail {
       pathPrefix: pathPrefix === '/' ? undefined : pathPrefix,
       limit: Math.min(limits.pageChangesMax, matches ? Infinity : left),
     };
+    let awaySince = 0;
     for (let failures = 0; ;) {
       try {
         if (failures > 0) await this.#meet();
@@ -150,7 +161,11 @@ class Tail {
       } catch (error) {
         if (isAbort(error, this.signal) || !isFailure(error) || !this.#mayPass(error, request)) throw this.#explain(error);
         failures += 1;
-        if (failures === 1) away(error);
+        if (failures === 1) {
+          awaySince = time.monotonic();
+          away(error);
+        }
+        if (!this.#isPatient() && time.monotonic() - awaySince >= limits.readerAwayMs) throw error;
         await time.sleep(
           backoffMs(failures, { msMin: limits.backoffMsMin, msMax: limits.backoffMsMax }, () => time.random()),
           this.signal,
@@ -161,10 +176,13 @@ class Tail {
 
   /** True if waiting may help: the filer comes back, or has begun its feed anew while it held the question. */
   #mayPass(error: FilerError, { offset }: FeedRequest): boolean {
+    return error.retriable || (error.code === 'OFFSET_UNKNOWN' && offset === undefined);
+  }
+
+  /** What has an end in the past waits for nobody for ever. */
+  #isPatient(): boolean {
     const { follow, until, time } = this.options;
-    if (error.code === 'OFFSET_UNKNOWN') return offset === undefined;
-    // What is bounded by the past waits for nobody.
-    return error.retriable && follow && (until === undefined || until > time.micros());
+    return follow && (until === undefined || until > time.micros());
   }
 
   /** Makes sure that it is still a filer of the same cluster: positions mean nothing in another one. */
@@ -196,15 +214,6 @@ class Tail {
 function isBeyond(position: Position, text: string): boolean {
   const { origin, seq } = stampOf(text);
   return seq > (position.get(origin) ?? 0);
-}
-
-/** The first `count` changes of a page that leads to `position`, and where they lead to. */
-function cut(texts: readonly string[], count: number, position: Position): TailPage {
-  if (texts.length <= count) return { texts, position };
-  const reached = new Map<Origin, Seq>(position);
-  // Of one origin, a feed gives changes in the order of seq: what comes before the first one that is left over is read.
-  for (const { origin, seq } of texts.slice(count).map(stampOf).reverse()) reached.set(origin, seq - 1);
-  return { texts: texts.slice(0, count), position: reached };
 }
 
 /** @throws FilerError PARAMETER_INVALID */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ledgerLimits } from '../../../../src/core/store/ledger.js';
 import { openStore, openStoreReadOnly } from '../../../../src/core/store/open-store.js';
+import { createBatchView } from '../../../../src/core/store/sqlite/batch.js';
 import { Connection } from '../../../../src/core/store/sqlite/connection.js';
 import { configureWriter, schemaVersion } from '../../../../src/core/store/sqlite/schema.js';
 import { runTransaction } from '../../../../src/core/store/sqlite/sqlite-transaction.js';
@@ -136,6 +137,7 @@ describe('SqliteStore', () => {
   it('says when the disk is full, and works on when there is room again', async () => {
     await (await open(directory)).close();
     const connection = await Connection.open(join(directory, 'filer.db'), 'create', 0);
+    await connection.script(createBatchView);
     const write = (at: string, bytes: number) =>
       runTransaction(connection, ledgerLimits, (tx) => tx.write({ rows: { tree: [rowOf(at, { entry: 'x'.repeat(bytes) })] } }));
     await write('/a', 10);
