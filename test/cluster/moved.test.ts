@@ -1,4 +1,7 @@
+import { cp, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import sqlite3 from 'sqlite3';
 import { startCluster, type Cluster, type ClusterFiler } from '../support/cluster.js';
 import { expectSame } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -47,3 +50,51 @@ describe('A filer that is killed and started on another port', function () {
     expect(peers.map(({ address }) => address)).to.deep.equal([b.address]);
   });
 });
+
+describe('A copy of a filer that nothing on its disk shows', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+
+  before(async () => {
+    cluster = await startCluster({ filers: 2 });
+    await cluster.filers[0].put('/one', '1');
+    await cluster.converged();
+  });
+
+  after(() => cluster?.close());
+
+  it('is refused while the original lives, and told how to get ids of its own', async () => {
+    const [a, original] = cluster.filers;
+    const { origin } = await original.store();
+    await original.stop();
+    const directory = join(cluster.directory, 'copy');
+    await cp(original.directory, directory, { recursive: true });
+    await hideCopy(join(directory, 'filer.db'));
+    await original.start();
+
+    const copy = await cluster.addFiler({ directory, ready: false });
+    const line = await copy.started.waitForLine(/refuses this filer: (.*)/, 20_000);
+    expect(line[1]).to.include(`origin ${origin} is alive at ${original.address}`).and.to.include('filer.store.id --regenerate');
+    expect((await copy.store()).state).to.equal('refused');
+    const write = await copy.request('PUT', '/from-the-copy', { body: 'x' });
+    expect(write.status).to.equal(409);
+    expect(JSON.parse(write.text)).to.include({ code: 'ORIGIN_IN_USE' });
+    expect((await copy.request('GET', '/.filer/v1/changes')).status).to.equal(409);
+
+    await original.put('/from-the-original', 'it goes on');
+    await expectSame(cluster, [a, original]);
+    await copy.stop();
+    expect(await a.get('/from-the-copy')).to.equal(null);
+  });
+});
+
+/** As a snapshot of the whole disk leaves it: the store's notes of its own file are those of the file it is in. */
+async function hideCopy(file: string): Promise<void> {
+  const { ino, birthtimeNs } = await stat(file, { bigint: true });
+  await new Promise<void>((resolve, reject) => {
+    const database = new sqlite3.Database(file);
+    database.run("UPDATE notes SET value = iif(name = 'inode', ?, ?) WHERE name IN ('inode', 'birth')", [String(ino), String(birthtimeNs)], (error) => {
+      database.close(() => (error ? reject(error) : resolve()));
+    });
+  });
+}

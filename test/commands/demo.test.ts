@@ -61,26 +61,17 @@ describe('kelp demo', function () {
     for (const demo of started) await demo.kill();
   });
 
-  it('ends with 0 under --once when all filers are equal, tells every step, and leaves nothing', async () => {
-    const [folder, env] = [await smallFolder(), await place()];
-    const { code, stdout, stderr } = await runKelp(['demo', folder, '--once'], { env, timeoutMs });
-    expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
-    for (const step of ['start', 'copy', 'crash', 'change', 'conflict', 'join', 'proof']) expect(stdout).to.match(new RegExp(`^${step} +\\S`, 'm'));
-    expect(stdout).to.match(/killed filer 2 with -9 after [\d,]+ of [\d,]+ changes/);
-    expect(stdout).to.match(/filer 2 is back with its store on port \d+; caught up [\d.]+ s after the kill/);
-    expect(stdout).to.contain('skipped 1, symlink: link\n').and.to.contain('skipped 1, over the content limit of 1 MiB: big\n');
-    expect(stdout).to.match(/^equal +4 filers, one tree of \d+ entries, one digest$/m);
-    expect(stdout, 'an escape in a file name').to.not.contain('\u001b');
-    expect(stdout).to.not.match(/…ing|⠋/);
-    await expectNothingLeft(env);
-  });
-
-  it('prints its result as JSON under --once --json, the story on stderr', async () => {
+  it('ends with 0 under --once when all filers are equal, prints the result as JSON and the story on stderr, and leaves nothing', async () => {
     const [folder, env] = [await smallFolder(), await place()];
     const { code, stdout, stderr } = await runKelp(['demo', folder, '--once', '--json'], { env, timeoutMs });
     const { equal, copied, skipped, changed, conflict, joined, proof } = JSON.parse(stdout) as DemoResult;
     expect({ code, equal }).to.deep.equal({ code: 0, equal: true });
-    expect(stderr).to.match(/^proof +listed/m);
+    for (const step of ['start', 'copy', 'crash', 'change', 'conflict', 'join', 'proof']) expect(stderr).to.match(new RegExp(`^${step} +\\S`, 'm'));
+    expect(stderr).to.match(/killed filer 2 with -9 after [\d,]+ of [\d,]+ changes/);
+    expect(stderr).to.match(/filer 2 is back with its store on port \d+; caught up [\d.]+ s after the kill/);
+    expect(stderr).to.contain('skipped 1, symlink: link\n').and.to.contain('skipped 1, over the content limit of 1 MiB: big\n');
+    expect(stderr).to.match(/^equal +4 filers, one tree of \d+ entries, one digest$/m);
+    expect(stderr, 'an escape in a file name').to.not.contain('\u001b');
     expect(copied).to.include({ to: '/small', directories: 6, files: 11 });
     expect(skipped.map(({ count, names }) => [count, names.length])).to.deep.equal([
       [1, 1],
@@ -97,7 +88,7 @@ describe('kelp demo', function () {
     await expectNothingLeft(env);
   });
 
-  it('stays up after the proof, beside another demo, until it is told to stop: 0', async () => {
+  it('stays up after the proof, beside another demo: 0 at a signal, 1 and the last lines of its log when a filer dies', async () => {
     const [folder, env, other] = [await smallFolder(), await place(), await place()];
     const demos = await Promise.all([start([folder], env), start([folder], other)]);
     for (const demo of demos) {
@@ -105,8 +96,15 @@ describe('kelp demo', function () {
       const [, url = ''] = await demo.waitForLine(/^try +curl '(http:\S+)\?pretty=y'/);
       expect(await (await fetch(url)).json()).to.have.property('Entries');
     }
-    for (const demo of demos) expect(await demo.kill('SIGINT')).to.include({ code: 0, stderr: '' });
+    const [interrupted, bereft] = demos;
+    expect(await interrupted.kill('SIGINT')).to.include({ code: 0, stderr: '' });
     await expectNothingLeft(env);
+
+    process.kill(processOf('filer-3', other), 'SIGKILL');
+    const { code, stderr } = await bereft.exited;
+    expect(code).to.equal(1);
+    expect(stderr).to.match(/^ {2}\S+ info +kelp: filer http:\/\/127\.0\.0\.1:\d+ origin=/m);
+    expect(stderr).to.match(/^kelp demo: filer 3 has ended by itself \(SIGKILL\)/m);
     await expectNothingLeft(other);
   });
 
@@ -132,18 +130,6 @@ describe('kelp demo', function () {
     demo.process.kill('SIGINT');
     expect(await demo.kill('SIGINT')).to.include({ code: 130 });
     await waitFor(() => processesIn(env.TMPDIR).length === 0, { what: 'all processes to be gone' });
-    await expectNothingLeft(env);
-  });
-
-  it('shows the last lines of a process that dies, and ends with 1', async () => {
-    const [folder, env] = [await smallFolder(), await place()];
-    const demo = await start([folder], env);
-    await demo.waitForLine(/^equal /, timeoutMs);
-    process.kill(processOf('filer-3', env), 'SIGKILL');
-    const { code, stderr } = await demo.exited;
-    expect(code).to.equal(1);
-    expect(stderr).to.match(/^ {2}\S+ info +kelp: filer http:\/\/127\.0\.0\.1:\d+ origin=/m);
-    expect(stderr).to.match(/^kelp demo: filer 3 has ended by itself \(SIGKILL\)/m);
     await expectNothingLeft(env);
   });
 

@@ -10,12 +10,16 @@ interface Timer {
 /** Lets every promise that can go on go on. Nothing in the core waits for anything but promises and virtual timers. */
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+// Ten times what a long history takes.
+const firedMax = 100_000;
+
 /** The simulation's only clock: time passes when the simulation says so, and timers fire in order. */
 export class VirtualTime {
   /** Milliseconds since the start. */
   now = 0;
   #timers: Timer[] = [];
   #order = 0;
+  #fired = 0;
 
   constructor(private readonly random: Random) {}
 
@@ -53,6 +57,7 @@ export class VirtualTime {
     const until = this.now + ms;
     for (let next = this.#timers[0]; next !== undefined && next.at <= until; next = this.#timers[0]) {
       this.#pop();
+      if (++this.#fired > firedMax) throw new Error(`still busy after ${firedMax} timers: somebody goes round in a circle`);
       this.now = next.at;
       next.fire();
       await settle();

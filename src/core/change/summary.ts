@@ -70,8 +70,8 @@ interface Parsed {
 function readChange(text: string) {
   const { directory, tsNs, eventNotification, replication } = parseChange(text);
   const { oldEntry: before, newEntry: after, newParentPath } = eventNotification ?? {};
-  const oldEntry = before == null ? null : checkEntry(before, 'oldEntry');
-  const newEntry = after == null ? null : checkEntry(after, 'newEntry');
+  const oldEntry = (before ?? null) === null ? null : checkEntry(before, 'oldEntry');
+  const newEntry = (after ?? null) === null ? null : checkEntry(after, 'newEntry');
   const newDirectory = newParentPath || directory;
   // Cut as text: nanoseconds are more than a number holds.
   const version = replication?.version ?? Number(String(tsNs).slice(0, -3));

@@ -26,10 +26,6 @@ export class Skipped {
     this.#reasons.set(reason, skipped);
   }
 
-  get count(): number {
-    return [...this.#reasons.values()].reduce((sum, { count }) => sum + count, 0);
-  }
-
   /** The greatest first. */
   get reasons(): { reason: string; count: number; names: readonly string[] }[] {
     return [...this.#reasons].map(([reason, skipped]) => ({ reason, ...skipped })).sort((a, b) => b.count - a.count);

@@ -74,11 +74,16 @@ function isEmpty(value: unknown): boolean {
 
 /** The entry without empty fields, as a writer puts it into a change: equal entries then have equal content hashes. */
 export function withoutEmpty(entry: Entry): Entry {
-  const kept: Entry = { name: entry.name, isDirectory: entry.isDirectory };
-  for (const [field, value] of Object.entries(entry)) {
-    if (field === 'name' || field === 'isDirectory') continue;
-    const inner = field === 'attributes' ? Object.fromEntries(Object.entries(value ?? {}).filter(([, v]) => !isEmpty(v))) : value;
-    if (!isEmpty(inner)) kept[field] = inner;
+  const kept: Record<string, unknown> = {};
+  // In the order of the canonical form, which then needs no copy of its own.
+  for (const field of Object.keys(entry).sort()) {
+    const value = field === 'attributes' ? attributesWithoutEmpty(entry.attributes ?? {}) : entry[field];
+    if (field === 'name' || field === 'isDirectory' || !isEmpty(value)) kept[field] = value;
   }
-  return kept;
+  return kept as Entry;
+}
+
+function attributesWithoutEmpty(attributes: Attributes): Attributes {
+  const names = Object.keys(attributes).sort();
+  return Object.fromEntries(names.filter((name) => !isEmpty(attributes[name])).map((name) => [name, attributes[name]]));
 }

@@ -122,6 +122,10 @@ export class ChangeLog {
       });
     } else if (contents.meta.has('restored')) {
       await log.alone((draft) => renew(draft, time, true));
+      const { origin, former } = log.identity;
+      options.logger.warn(
+        `this store was restored or copied: it goes on under the new origin ${origin} instead of ${former.at(-1)}, as after kelp filer.store.id --regenerate`,
+      );
     }
     return log;
   }

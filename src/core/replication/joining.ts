@@ -67,7 +67,7 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
   // Those that can serve hold nothing, so there is nothing to take.
   const isNothingToTake = serving.length > 0 && holders.length === 0;
   if (isNothingToTake && (phase === 'bootstrapping' || (goal !== null && isEmptyPosition(goal)))) return { kind: 'ready' };
-  if (force && serving.length === 0) return { kind: 'ready' };
+  if (force) return { kind: 'ready' };
   return {
     kind: 'wait',
     why: `${goal ? 'no member that can serve has everything this store must reach' : 'no member that holds entries can serve yet'} (--force goes on without)`,

@@ -66,6 +66,8 @@ export async function beginRejoin(
 export async function markTaken(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
   await log.alone(async (draft) => {
     draft.setMeta('rejoinTaken', '1');
+    // If there was nothing to take, nothing else says that this store has met the others: it would count as lone, and rejoin for ever.
+    for (const origin of rejoin.goal.keys()) draft.know(origin);
     await draft.flush();
   });
   return { ...rejoin, taken: true };

@@ -28,7 +28,7 @@ describe('the files the demo copies', () => {
       ['/tree-of-mine/a/b'],
     ]);
     expect(files.map(({ path, mode }) => [path, mode.toString(8)])).to.deep.equal([['/tree-of-mine/a/b/file', '640']]);
-    expect(skipped.count).to.equal(0);
+    expect(skipped.reasons).to.deep.equal([]);
   });
 
   it('leave out symlinks, what is over the content limit, names that are not UTF-8 and the own folder, counted and named', async () => {
@@ -42,10 +42,10 @@ describe('the files the demo copies', () => {
     for (const name of ['1', '2', '3', '4']) await symlink('/', join(directory, name));
     const { files, skipped } = await readLocalFiles(directory, own, signal);
     expect(files.map(({ path }) => path)).to.deep.equal(['/tree/exactly']);
-    expect(skipped.count).to.equal(7);
     const [links, ...others] = skipped.reasons;
     expect(links).to.deep.include({ reason: 'symlink', count: 4 });
     expect(links?.names).to.have.lengthOf(3);
+    expect(others.map(({ count }) => count)).to.deep.equal([1, 1, 1]);
     expect(others.map(({ reason }) => reason)).to.have.members(['over the content limit of 1 MiB', 'name is not UTF-8', "the demo's own folder"]);
   });
 

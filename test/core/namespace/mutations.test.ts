@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Row } from '../../../src/core/change/row.js';
+import { isLive, type Row } from '../../../src/core/change/row.js';
 import { directoryBit, type Entry } from '../../../src/core/entry/entry.js';
 import { parentOf, root, type FullPath } from '../../../src/core/entry/path.js';
 import type { Mutation, Shown, View } from '../../../src/core/log/draft.js';
@@ -33,7 +33,7 @@ function viewOf(entries: Record<string, Partial<Entry> | null>): View {
   const children = (path: FullPath) => names.get(path)?.size ?? 0;
   const row = (path: FullPath) => rows.get(path) ?? null;
   const shown = (path: FullPath): Shown =>
-    path === root || children(path) > 0 || row(path)?.isDirectory ? 'directory' : row(path)?.entry != null ? 'file' : 'absent';
+    path === root || children(path) > 0 || row(path)?.isDirectory ? 'directory' : isLive(row(path)) ? 'file' : 'absent';
   return { row, children, shown };
 }
 

@@ -7,7 +7,7 @@ import { Aggregator, type Interruption } from '../../../src/core/replication/agg
 import { originStart } from '../../../src/core/log/draft.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { ManualTime, passUntil } from '../../support/manual-time.js';
-import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
+import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { file, mode, p, pull } from '../../support/open-log.js';
 
 const limits = { ...defaults, msMin: defaults.backoffMsMin, msMax: defaults.backoffMsMax };

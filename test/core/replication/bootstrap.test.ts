@@ -6,7 +6,7 @@ import { positionsEqual } from '../../../src/core/clock/vector.js';
 import { formatProgress, parseProgress, scanArea, type Progress } from '../../../src/core/replication/bootstrap.js';
 import type { Bootstrap } from '../../../src/core/replication/bootstrap.js';
 import { anyHistory, expectConsistent, expectSame, run, take as takeStep } from '../../support/history.js';
-import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
+import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { codeOf, file, mode, never, openLog, p, pull, read, rowsIn } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
@@ -376,19 +376,9 @@ function meanwhile(at: MemoryFiler, steps: Parameters<typeof takeStep>[0][], fil
 describe('the progress of a snapshot', () => {
   it('comes back from its text', () => {
     const origin = '1'.repeat(16);
-    const progress: Progress = {
-      source: origin,
-      address: 'a:1',
-      epoch: '00000001',
-      area: 'staging',
-      after: p('/ü'),
-      allPages: false,
-      reached: new Map([[origin, { seq: 1, hash: '0'.repeat(12), version: 5 }]]),
-      goal: new Map([[origin, 3]]),
-      floor: 4,
-      rows: 1,
-      expected: 2,
-    };
+    const reached = new Map([[origin, { seq: 1, hash: '0'.repeat(12), version: 5 }]]);
+    const place = { source: origin, address: 'a:1', epoch: '00000001', area: 'staging', after: p('/ü'), allPages: false } as const;
+    const progress: Progress = { ...place, reached, goal: new Map([[origin, 3]]), floor: 4, rows: 1, expected: 2 };
     expect(parseProgress(formatProgress(progress))).to.deep.equal(progress);
   });
 });

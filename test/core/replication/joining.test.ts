@@ -6,13 +6,13 @@ import type { Origin } from '../../../src/core/clock/vector.js';
 import { Joining, nextStep, type JoiningLimits, type Situation, type Step } from '../../../src/core/replication/joining.js';
 import type { FilerInfo, FilerState } from '../../../src/core/replication/peer.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
-import { MemoryFiler, openFiler, smallPages } from '../../support/memory-peer.js';
+import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
 import { file, mode, p, pull } from '../../support/open-log.js';
 
 const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
 const info = (origin: Origin, state: FilerState, position: Record<Origin, number>): FilerInfo =>
-  ({ origin, state, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as FilerInfo;
+  ({ origin, state, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
 const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, source: null, force: false, ...more });
 
 describe('nextStep', () => {

@@ -5,7 +5,7 @@ import { silentLogger } from '../../../src/core/logger.js';
 import { reportPeer } from '../../../src/core/replication/peer-report.js';
 import { Subscription } from '../../../src/core/replication/subscription.js';
 import { ManualTime, passUntil } from '../../support/manual-time.js';
-import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
+import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { file, mode, p } from '../../support/open-log.js';
 
 const limits = { ...defaults, msMin: defaults.backoffMsMin, msMax: defaults.backoffMsMax };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { isLive } from '../../../src/core/change/row.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta } from '../../../src/core/replication/rejoin.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
-import { MemoryFiler, openFiler, smallPages } from '../../support/memory-peer.js';
+import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
 import { file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);

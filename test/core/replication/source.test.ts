@@ -3,7 +3,7 @@ import { decodeChange } from '../../../src/core/change/codec.js';
 import { originStart } from '../../../src/core/log/draft.js';
 import type { ChangesRequest } from '../../../src/core/replication/peer.js';
 import { Source } from '../../../src/core/replication/source.js';
-import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
+import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { codeOf, failureOf, file, mode, never, p, pull } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);

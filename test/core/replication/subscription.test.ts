@@ -5,7 +5,7 @@ import { silentLogger } from '../../../src/core/logger.js';
 import { Subscription, type SubscriptionHooks, type SubscriptionState } from '../../../src/core/replication/subscription.js';
 import { expectSame } from '../../support/history.js';
 import { ManualTime, passUntil } from '../../support/manual-time.js';
-import { MemoryFiler, openFiler } from '../../support/memory-peer.js';
+import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { file, mode, p } from '../../support/open-log.js';
 
 const limits = {

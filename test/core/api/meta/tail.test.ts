@@ -101,11 +101,13 @@ describe('tail of a feed', () => {
     };
     await write(20);
     await waitFor(() => seen.length === 20, { what: 'the first changes' });
-    for (let round = 0; round < 2; round += 1) {
+    for (let round = 1; round <= 2; round += 1) {
       await processes.stop(followed);
+      await waitFor(() => said.length === 2 * round - 1, { what: 'the filer to be missed' });
       await write(20);
       followed = await processes.filer({ ...options, masters });
       await write(20);
+      await waitFor(() => said.length === 2 * round, { what: 'the filer to be found again' });
     }
     await waitFor(() => seen.length >= written.length, { what: 'all changes' });
     ended.abort();
