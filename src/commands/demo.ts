@@ -80,7 +80,7 @@ Copies a directory into the first filer, changes it on the others, kills one wit
         proven: async (place, result, signal) => {
           tellProof(result);
           if (isOnce) return;
-          for (const line of invitation(place)) view.line('try', line);
+          for (const line of invitation(place, result)) view.line('try', line);
           view.line('end', `Ctrl-C stops everything and removes ${place.directory}`);
           if (!signal.aborted) await once(signal, 'abort');
         },
@@ -112,15 +112,17 @@ function ownName(): string {
   return basename(script) === 'kelp' ? 'kelp' : `node ${relative(process.cwd(), script)}`;
 }
 
-function invitation({ master, filers }: DemoPlace): string[] {
+function invitation({ master, filers }: DemoPlace, { conflict, proof }: DemoResult): string[] {
   const [first, , third, fourth] = filers;
+  // Each ledger holds what its own filer has seen; the fourth came later.
+  const ledger = proof.witnesses.find(({ filer }) => filer === conflict.ledger.filer);
   return [
     `curl 'http://${first}/?pretty=y'`,
     `curl -X PUT -d 'hello' http://${first}/hello.txt`,
     `curl http://${third}/hello.txt`,
     `curl -X POST 'http://${fourth}/moved.txt?mv.from=/hello.txt'`,
     `curl -N 'http://${third}/.filer/v1/changes?offset=now&live=sse'`,
-    `curl http://${fourth}/.filer/v1/conflicts`,
+    `curl http://${ledger?.address}/.filer/v1/conflicts`,
     `${ownName()} filer.peers --master=${master} --watch`,
   ];
 }

@@ -3,7 +3,7 @@ import { formatPosition, type Origin, type Position } from './clock/vector.js';
 import { clockMax } from './clock/version.js';
 import type { MasterPort, Member } from './cluster/member.js';
 import { Membership } from './cluster/membership.js';
-import { limits as defaults } from './config/limits.js';
+import { type limits as defaults } from './config/limits.js';
 import { ChangeLog } from './log/change-log.js';
 import { positionOf } from './log/draft.js';
 import { Feed } from './log/feed.js';

@@ -19,24 +19,24 @@ describe('A filer that is killed in the middle of 64 parallel writes', function 
       // At another moment each time, some of them before anything is durable.
       const killAfter = round * 17;
       let answered = 0;
-      let killed: Promise<unknown> | null = null;
+      const killing: Promise<unknown>[] = [];
       const write = async (writer: number): Promise<void> => {
-        for (let number = 0; !killed; number += 1) {
+        for (let number = 0; killing.length === 0; number += 1) {
           const path = `/round-${round}/${writer % 8}/${writer}-${number}`;
           const content = `${path} `.repeat(5);
           try {
             await filer.put(path, content);
           } catch (error) {
-            if (killed) return;
+            if (killing.length > 0) return;
             throw error;
           }
           acknowledged.set(path, content);
           answered += 1;
-          if (answered >= killAfter) killed ??= filer.kill();
+          if (answered >= killAfter && killing.length === 0) killing.push(filer.kill());
         }
       };
       await Promise.all(Array.from({ length: 64 }, (_, writer) => write(writer)));
-      await killed;
+      await Promise.all(killing);
       await filer.start();
       const { recomputed, digest } = await filer.json<{ digest: string; recomputed: { digest: string } }>('/.filer/v1/digest?recompute=true');
       expect(recomputed.digest, 'what the rows add up to').to.equal(digest);

@@ -32,7 +32,10 @@ describe('The history of a git repository, replayed over three filers in turn', 
     const { filers } = cluster;
     const history = await repository.history();
     const head = await repository.head();
-    const blobs = await repository.blobs([...history.flatMap(({ changes }) => changes.flatMap((change) => ('blob' in change ? change.blob : []))), ...head.values()]);
+    const blobs = await repository.blobs([
+      ...history.flatMap(({ changes }) => changes.flatMap((change) => ('blob' in change ? change.blob : []))),
+      ...head.values(),
+    ]);
     const contentOf = (blob: string): Buffer => blobs.get(blob) as Buffer;
     let position = '';
     for (const [turn, { changes }] of history.entries()) {

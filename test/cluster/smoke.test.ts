@@ -17,14 +17,7 @@ describe('A cluster of three filers', function () {
   it('shows a write on any filer on all of them', async () => {
     await Promise.all([a.put('/docs/from-a.txt', 'a'), b.put('/docs/from-b.txt', 'b'), c.put('/notes/ü and ß/from-c.txt', 'c')]);
     const tree = await expectSame(cluster, [a, b, c]);
-    expect([...tree.keys()].sort()).to.deep.equal([
-      '/docs',
-      '/docs/from-a.txt',
-      '/docs/from-b.txt',
-      '/notes',
-      '/notes/ü and ß',
-      '/notes/ü and ß/from-c.txt',
-    ]);
+    expect([...tree.keys()].sort()).to.deep.equal(['/docs', '/docs/from-a.txt', '/docs/from-b.txt', '/notes', '/notes/ü and ß', '/notes/ü and ß/from-c.txt']);
     expect(await a.get('/notes/ü and ß/from-c.txt')).to.equal('c');
   });
 

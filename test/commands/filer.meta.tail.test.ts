@@ -26,6 +26,7 @@ describe('kelp filer.meta.tail', function () {
     await cluster.converged();
     await b.move('/docs/b.bin', '/docs/c\tc');
     await a.put('/docs/a.txt', 'hello again');
+    await cluster.converged();
     await b.remove('/docs', { recursive: true });
     await cluster.converged();
   });

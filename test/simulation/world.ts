@@ -5,6 +5,7 @@ import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
 import { parseProgress } from '../../src/core/replication/bootstrap.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
+import type { Area } from '../../src/core/store/store.js';
 import { Coverage } from './coverage.js';
 import { History, positionOn, Violation } from './history.js';
 import { Network } from './network.js';
@@ -65,8 +66,8 @@ export class World {
   readonly #readers: Reader[] = [];
   #made = 0;
   #values = 0;
-  /** What happens at the next commit of a snapshot's page. */
-  #ambush: 'reader' | 'source' | 'source wiped' | null = null;
+  /** What happens at the next commit of a snapshot's page, by where its pages go. */
+  readonly #ambushes = new Map<Area, 'reader' | 'source' | 'source wiped'>();
   #failure: unknown = null;
 
   constructor(private readonly options: WorldOptions) {
@@ -191,6 +192,7 @@ export class World {
         const saved = filers.filter(({ backup }) => backup !== null);
         if (saved.length === 0) return;
         const chosen = random.pick(saved);
+        this.#say(`  of ${chosen.name}`);
         this.#restore(chosen);
         return chosen.start();
       }
@@ -217,7 +219,7 @@ export class World {
         network.heal();
         return;
       case 'ambush':
-        this.#ambush = random.pick(['reader', 'reader', 'source', 'source wiped']);
+        this.#ambushes.set(random.pick(['tree', 'staging']), random.pick(['reader', 'reader', 'source', 'source wiped']));
         return;
       case 'copy': {
         if (filers.length >= filersMax) return;
@@ -258,14 +260,16 @@ export class World {
   /** Strikes if `filer` has just written a page of a snapshot. */
   #spring(filer: SimFiler): void {
     const text = filer.disk.content.meta.get('bootstrap');
-    if (this.#ambush === null || text === undefined) return;
-    const from = parseProgress(text).source;
-    const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === from);
-    if (this.#ambush === 'reader') filer.crashAtNextCommit(this.random.pick(['before', 'after']));
-    else if (source && this.#ambush === 'source') source.crash();
+    if (this.#ambushes.size === 0 || text === undefined) return;
+    const { area, source: origin } = parseProgress(text);
+    const ambush = this.#ambushes.get(area);
+    if (ambush === undefined) return;
+    this.#ambushes.delete(area);
+    this.#say(`ambush of ${ambush} while ${filer.name} takes a snapshot into its ${area}`);
+    const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === origin);
+    if (ambush === 'reader') filer.crashAtNextCommit(this.random.pick(['before', 'after']));
+    else if (ambush === 'source') source?.crash();
     else if (source) this.#wipe(source);
-    this.#say(`ambush of ${this.#ambush} while ${filer.name} takes a snapshot`);
-    this.#ambush = null;
   }
 
   async #startAll(): Promise<void> {
@@ -335,13 +339,13 @@ export class World {
     if (!this.master.isUp) this.master.start();
     for (const filer of this.filers) filer.skewMs = Math.max(-30_000, Math.min(30_000, filer.skewMs));
     let why = '';
-    for (let second = 0; second < 200; second++) {
+    for (let second = 0; second < 260; second++) {
       await this.#startAll();
       await this.time.advance(1000);
       await this.#check();
       why = this.#unsettled();
       if (why === '') break;
-      if (second === 60) await this.#force();
+      if (second % 60 === 59) await this.#force();
     }
     if (why !== '') throw new Violation('I3', why);
   }

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import sqlite3 from 'sqlite3';
 
 /** Ways in which the file of a store can come to contradict itself, each with what a check must say of it. */
@@ -32,10 +33,15 @@ export const damage: Readonly<Record<string, Damage>> = {
     'UPDATE positions SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM positions)',
     /^log\tthe log of [0-9a-f]{16} ends at seq \d+, its position is \d+$/m,
   ),
-  'an index that lacks a record': sql(
-    `PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, '(version)', '(version) WHERE idx > 5') WHERE name = 'log_version'`,
-    /^file\t.*log_version/m,
-  ),
+  'a damaged file': {
+    // The count of free pages in the header.
+    inflict: async (file) => {
+      const opened = await open(file, 'r+');
+      await opened.write(Buffer.from([0, 0, 0, 5]), 0, 4, 36);
+      await opened.close();
+    },
+    shows: /^file\t.*freelist/im,
+  },
 };
 
 function execute(file: string, statements: string): Promise<void> {

@@ -92,7 +92,7 @@ export class GitRepository {
     for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
     const all = Buffer.concat(chunks);
     const found = new Map<string, Buffer>();
-    for (let at = 0; at < all.length; ) {
+    for (let at = 0; at < all.length;) {
       const end = all.indexOf('\n', at);
       const [id = '', , size = ''] = all.toString('utf8', at, end).split(' ');
       found.set(id, all.subarray(end + 1, end + 1 + Number(size)));

@@ -20,7 +20,7 @@ export async function treeOf(filer: ClusterFiler, top = ''): Promise<Map<string,
   const directories = [top];
   for (const directory of directories) {
     const path = directory.split('/').map(encodeURIComponent).join('/');
-    for (let last = '', more = true; more; ) {
+    for (let last = '', more = true; more;) {
       const page = await filer.json<Page>(`${path}/?limit=10000&lastFileName=${encodeURIComponent(last)}`);
       for (const { FullPath, Mode, Md5, FileSize } of page.Entries) {
         tree.set(FullPath, `${Mode.toString(8)} ${FileSize} ${Md5 ?? ''}`);

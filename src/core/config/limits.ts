@@ -31,6 +31,8 @@ export const limits = {
   /** Unfiltered pages kept as bytes, shared by all readers at the same place. */
   pageCacheEntries: 8,
   pageCacheBytes: 32 * 1024 * 1024,
+  /** Text of the last changes kept in memory, bytes, twice as much at times: followers that keep up ask for no others. */
+  recentBytes: 4 * 1024 * 1024,
 
   // ---- snapshot
   snapshotRows: 1000,

@@ -66,6 +66,9 @@ export class Draft implements View {
   readonly #origins: Map<Origin, OriginState>;
   readonly #dirtyOrigins = new Set<Origin>();
   #log: LogRecord[] = [];
+  /** What was appended and flushed so far; null = too much to keep, or the log was not only appended to. */
+  #appended: LogRecord[] | null = [];
+  #appendedBytes = 0;
   #conflicts: ConflictRecord[] = [];
   #meta = new Map<string, string | null>();
   #counts: { -readonly [K in keyof Counts]: number };
@@ -78,6 +81,7 @@ export class Draft implements View {
     base: LogState,
     private readonly clock: Clock,
     private readonly now: Version,
+    private readonly recentBytes: number,
   ) {
     this.#buckets = [...base.buckets];
     this.#origins = new Map(base.origins);
@@ -289,6 +293,7 @@ export class Draft implements View {
     await this.flush({ evict: true });
     await this.tx.clear('tree');
     await this.tx.clearLog(null);
+    this.#appended = null;
     await this.tx.clearOrigins();
     this.#origins.clear();
     this.#buckets.fill(0);
@@ -303,6 +308,7 @@ export class Draft implements View {
   /** Drops the log of origins that a snapshot has moved ahead: `first` becomes seq + 1. */
   async jump(origins: readonly OriginState[]): Promise<void> {
     await this.flush({ evict: true });
+    this.#appended = null;
     const left = await this.tx.clearLog(origins.map(({ origin }) => origin));
     for (const state of origins) this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });
     this.#counts = { ...this.#counts, changes: left.changes, bytes: left.bytes };
@@ -384,6 +390,7 @@ export class Draft implements View {
     this.#dirtyChildren.clear();
     this.#dirtyOrigins.clear();
     this.#dirtyBuckets.clear();
+    this.#keepAppended();
     this.#log = [];
     this.#conflicts = [];
     this.#meta = new Map();
@@ -391,6 +398,17 @@ export class Draft implements View {
       this.#rows.clear();
       this.#children.clear();
     }
+  }
+
+  #keepAppended(): void {
+    this.#appendedBytes = this.#log.reduce((bytes, { text }) => bytes + text.length, this.#appendedBytes);
+    if (this.#appendedBytes > this.recentBytes) this.#appended = null;
+    this.#appended?.push(...this.#log);
+  }
+
+  /** Records this transaction has appended; null if they are too much to keep, or if it did more to the log than that. */
+  get appended(): readonly LogRecord[] | null {
+    return this.#appended;
   }
 
   /** The state after the transaction; call when everything is flushed. */

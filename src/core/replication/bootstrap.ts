@@ -198,6 +198,8 @@ export class Bootstrap {
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
     const { phase, floor } = draft.identity;
     draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor), phase: phase === 'bootstrapping' ? 'ready' : phase });
+    // With the position: a store that crashed in between would take another snapshot over this one, and be emptied if that fails.
+    if (phase === 'rejoining') draft.setMeta('rejoinTaken', '1');
     draft.setMeta('bootstrap', null);
     await draft.flush();
   }
