@@ -145,9 +145,7 @@ describe('kelp filer.meta.tail', function () {
     expect((await runKelp(['filer.meta.tail', `--filer=127.0.0.1:${await freePort()}`])).code).to.equal(3);
     for (const flags of [
       ['--since=yesterday'],
-      ['--position=x'],
       ['--offset=x'],
-      ['--pathPrefix=docs'],
       ['--pattern=docs/*'],
       ['--limit=0'],
       ['--timeAgo=1h', '--position='],

@@ -83,7 +83,7 @@ describe('kelp filer.peers', function () {
       for (const peer of [a, b]) {
         for (const row of [pair(seen, c, peer), pair(seen, peer, c)]) expect(row).to.include({ state: 'unreachable', lagSeconds: null, healthy: false });
       }
-      expect(pair(seen, c, a).error?.error).to.equal(`${c.address} does not answer: no answer within 1 s`);
+      expect(pair(seen, c, a).error?.error).to.equal(`${c.address} gives no answer within 1 s`);
       expect(pair(seen, a, b).healthy).to.equal(true);
     });
 

@@ -134,11 +134,10 @@ export class History {
         // Given up with its origin and written again, under a greater version.
         this.count('acknowledged change given up with its origin');
         for (const row of change.rows) {
+          if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
           const standing = filer.disk.content.areas.tree.get(row.path);
           if (isLive(row)) {
-            const isBeaten = order(greatest.rows.get(row.path) as Row, row) > 0;
-            if (!isBeaten && (standing === undefined || order(standing, row) < 0))
-              throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
+            if (standing === undefined || order(standing, row) < 0) throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
           } else if (isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version)) {
             throw new Violation('I6', `${row.path}@${standing.version} was deleted by ${origin}:${seq}, which had seen it, and is back`);
           }

@@ -36,8 +36,8 @@ export const weights = {
   restore: 1,
   copy: 0.3,
   replaceDisk: 0.5,
-  strand: 0.7,
-  ambush: 3,
+  strand: 1.2,
+  ambush: 6,
   clock: 0.8,
   master: 0.8,
 };
@@ -219,7 +219,7 @@ export class World {
         network.heal();
         return;
       case 'ambush':
-        this.#ambushes.set(random.pick(['tree', 'staging']), random.pick(['reader', 'reader', 'source', 'source wiped']));
+        this.#ambushes.set(random.pick(['tree', 'staging', 'staging']), random.pick(['reader', 'reader', 'source', 'source wiped']));
         return;
       case 'copy': {
         if (filers.length >= filersMax) return;
@@ -265,6 +265,7 @@ export class World {
     const ambush = this.#ambushes.get(area);
     if (ambush === undefined) return;
     this.#ambushes.delete(area);
+    this.coverage.count(`ambush of the ${ambush}, ${area}`);
     this.#say(`ambush of ${ambush} while ${filer.name} takes a snapshot into its ${area}`);
     const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === origin);
     if (ambush === 'reader') filer.crashAtNextCommit(this.random.pick(['before', 'after']));

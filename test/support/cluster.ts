@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool, type Dispatcher } from 'undici';
+import { freePort } from './free-port.js';
 import { startKelp, type Finished, type Started } from './run-kelp.js';
 import { waitFor } from './wait-for.js';
+
+export { freePort } from './free-port.js';
 
 /*
  * A real cluster: `kelp master` and `kelp filer` processes (of the last `npm run build`) on free loopback ports, each with a folder of
@@ -361,7 +363,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const cluster = new Cluster(await mkdtemp(join(tmpdir(), 'kelp-cluster-')), options);
   try {
     for (let count = 0; count < masters; count += 1) await cluster.addMaster();
-    // Registered one after another, so that `filers` stand in the order of their start; they get ready together.
+    // They join each other while they start, so nobody is waited for before all are under way.
     for (let count = 0; count < filers; count += 1) await cluster.addFiler({ ready: false });
     await Promise.all(cluster.filers.map((filer) => filer.ready()));
     return cluster;
@@ -369,29 +371,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await cluster.close();
     throw error;
   }
-}
-
-const taken = new Set<number>();
-
-/**
- * A port nobody listens on, never given out twice. Below the range from which the system takes ports for outgoing connections: one of
- * those could hold the port while a process restarts.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if (taken.has(port) || !(await canListen(port))) continue;
-    taken.add(port);
-    return port;
-  }
-}
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 function encode(path: string): string {

@@ -1,37 +1,49 @@
 import { open } from 'node:fs/promises';
 import sqlite3 from 'sqlite3';
+import type { Finding } from '../../src/core/offline-store-check.js';
 
 /** Ways in which the file of a store can come to contradict itself, each with what a check must say of it. */
 export interface Damage {
   inflict(file: string): Promise<void>;
+  /** Part and problem of one of the findings. */
+  readonly part: Finding['part'];
   readonly shows: RegExp;
 }
 
-const sql = (statements: string, shows: RegExp): Damage => ({ inflict: (file) => execute(file, statements), shows });
+const sql = (statements: string, part: Finding['part'], shows: RegExp): Damage => ({ inflict: (file) => execute(file, statements), part, shows });
 
 /** Needs a store with some files in directories, and a log with several changes of one origin. */
 export const damage: Readonly<Record<string, Damage>> = {
   'a row changed behind the back': sql(
     `UPDATE entries SET entry = replace(entry, '"isDirectory":false', '"isDirectory":false,"x":1') WHERE is_directory = 0 AND hash IS NOT NULL`,
-    /^rows\t\/.*: its entry does not match its hash$/m,
+    'rows',
+    /^\/.*: its entry does not match its hash$/,
   ),
   'a row lost': sql(
     `DELETE FROM entries WHERE (bucket, directory, name) IN (SELECT bucket, directory, name FROM entries WHERE is_directory = 0 AND hash IS NOT NULL LIMIT 1)`,
-    /^sums\tbucket \d+ of the digest is kept as \d+, its rows add up to \d+$/m,
+    'sums',
+    /^bucket \d+ of the digest is kept as \d+, its rows add up to \d+$/,
   ),
-  'a wrong count of children': sql('UPDATE directories SET children = children + 1', /^rows\t\/.*: is kept as showing \d+ names, counted it is \d+$/m),
+  'a wrong count of children': sql('UPDATE directories SET children = children + 1', 'rows', /^\/.*: is kept as showing \d+ names, counted it is \d+$/),
   'a wrong total': sql(
     `UPDATE meta SET value = json_set(value, '$.entries', 99) WHERE name = 'counts'`,
-    /^counts\tthe number of entries is kept as 99, counted it is \d+$/m,
+    'counts',
+    /^the number of entries is kept as 99, counted it is \d+$/,
   ),
-  'a record lost': sql('DELETE FROM log WHERE idx = (SELECT max(idx) - 1 FROM log)', /^log\t[0-9a-f]{16}(:\d+: stands after seq \d+ of its origin| ends at)?/m),
+  'a record lost': sql(
+    'DELETE FROM log WHERE idx = (SELECT max(idx) - 1 FROM log)',
+    'log',
+    /: stands after seq \d+ of its origin$|^the log of [0-9a-f]{16} ends at seq/,
+  ),
   'a record changed': sql(
     `UPDATE log SET text = replace(text, '"isDirectory":false', '"isDirectory":true') WHERE idx = (SELECT max(idx) FROM log WHERE text LIKE '%"newEntry":%"isDirectory":false%')`,
-    /^log\t[0-9a-f]{16}:\d+: its hash does not follow from its content and the change before it$/m,
+    'log',
+    /^[0-9a-f]{16}:\d+: its hash does not follow from its content and the change before it$/,
   ),
   'a position beyond the log': sql(
     'UPDATE positions SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM positions)',
-    /^log\tthe log of [0-9a-f]{16} ends at seq \d+, its position is \d+$/m,
+    'log',
+    /^the log of [0-9a-f]{16} ends at seq \d+, its position is \d+$/,
   ),
   'a damaged file': {
     // The count of free pages in the header.
@@ -40,7 +52,8 @@ export const damage: Readonly<Record<string, Damage>> = {
       await opened.write(Buffer.from([0, 0, 0, 5]), 0, 4, 36);
       await opened.close();
     },
-    shows: /^file\t.*freelist/im,
+    part: 'file',
+    shows: /freelist/i,
   },
 };
 

@@ -132,7 +132,7 @@ export function decodeChange(line: string, field = 'change'): Change {
   const event = objectAt(change.eventNotification, `${field}.eventNotification`);
   const replication = objectAt(change.replication, `${field}.replication`);
   // It goes on to others as it came, one line, with `applied` put in front of its last two braces.
-  if (!text.endsWith(end) || /[\n\r]/.test(text) || Object.keys(change).at(-1) !== 'replication')
+  if (!text.endsWith(end) || text.includes('\n') || text.includes('\r') || Object.keys(change).at(-1) !== 'replication')
     throw invalid(field, 'must be one line of JSON with replication as its last field');
   const { origin, seq, hash, version, author, clusters } = replication;
   if (!isOrigin(origin)) throw invalid(`${field}.replication.origin`, 'must be 16 hex digits');

@@ -94,6 +94,8 @@ export const limits = {
   peerSilentMs: 15_000,
   /** How long a peer's poll waits for news: short enough that an idle peer is heard well within `peerSilentMs`. */
   peerPollMs: 10_000,
+  /** The longest pause before a peer that is starting or filling its store is asked again. */
+  peerStartingMs: 1000,
   /** What a poll may take beyond its wait before the peer counts as cut off. */
   peerGraceMs: 3000,
   /** How long a peer may take to say who it is: it only reads its own memory. */

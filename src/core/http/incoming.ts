@@ -76,7 +76,9 @@ export class IncomingRequest implements Request {
       });
       incoming.once('end', () => resolve(Buffer.concat(chunks, bytes)));
       incoming.once('error', brokeOff);
-      incoming.once('close', () => brokeOff());
+      incoming.once('close', () => {
+        if (!incoming.readableEnded) brokeOff();
+      });
       // Too late for events.
       if (incoming.readableEnded) resolve(Buffer.alloc(0));
       else if (incoming.destroyed) brokeOff();

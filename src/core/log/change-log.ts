@@ -7,8 +7,9 @@ import type { FullPath } from '../entry/path.js';
 import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
-import type { Counts, Store, StoreContents } from '../store/store.js';
+import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
 import { Draft, originStart, positionOf, type LogState, type Outcome } from './draft.js';
+import { RecentRecords } from './recent-records.js';
 import { Waiters } from './waiters.js';
 
 /*
@@ -56,6 +57,8 @@ export interface ChangeLogLimits {
   readonly clockSkewMs: number;
   readonly waitersMax: number;
   readonly waitersForPeers: number;
+  /** Text of the last changes kept in memory, bytes. */
+  readonly recentBytes: number;
 }
 
 export interface ChangeLogOptions {
@@ -77,6 +80,8 @@ export interface ChangeLogTotals {
 export class ChangeLog {
   readonly waiters: Waiters;
   readonly clock: Clock;
+  /** The end of the log. */
+  readonly recent: RecentRecords;
   readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0 };
   readonly #local: Job[] = [];
   readonly #alone: Job[] = [];
@@ -97,6 +102,7 @@ export class ChangeLog {
   ) {
     this.waiters = new Waiters(options.time, options.limits);
     this.clock = new Clock(options.time, options.limits.clockSkewMs * 1000);
+    this.recent = new RecentRecords(state_, options.limits.recentBytes);
     this.clock.advance(state_.identity.floor);
     for (const origin of state_.origins.values()) {
       if (origin.origin === state_.identity.origin || state_.identity.former.includes(origin.origin)) this.clock.advance(origin.version);
@@ -210,7 +216,8 @@ export class ChangeLog {
   #enqueue<T>(queue: Job[], job: Pick<Job, 'shared' | 'bytes' | 'run'>): Promise<T> {
     if (this.#closed) return Promise.reject(new FilerError('STOPPING', 'this filer is stopping; use another one'));
     return new Promise<T>((resolve, reject) => {
-      queue.push({ ...job, resolve: resolve as (value: unknown) => void, reject });
+      const { shared, bytes, run } = job;
+      queue.push({ shared, bytes, run, resolve: resolve as (value: unknown) => void, reject });
       // A microtask later, so that what arrives together is grouped.
       this.#running ??= Promise.resolve().then(() => this.#drain());
     });
@@ -244,9 +251,9 @@ export class ChangeLog {
     const settle: (() => void)[] = [];
     let isWorkDone = false;
     try {
-      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load()));
-      const next = await this.options.store.transaction(async (tx) => {
-        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros());
+      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load()), null);
+      const { next, appended } = await this.options.store.transaction(async (tx) => {
+        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits.recentBytes);
         if (group[0]?.shared === null) {
           const [job] = group as [Job];
           const value = await job.run(draft);
@@ -258,12 +265,12 @@ export class ChangeLog {
           await draft.flush();
         }
         isWorkDone = true;
-        return draft.result();
+        return { next: draft.result(), appended: draft.appended };
       });
       this.totals.commits += 1;
       this.totals.decisions += group.length;
       this.totals.localChanges += (next.origins.get(next.identity.origin)?.seq ?? 0) - (this.state_.origins.get(next.identity.origin)?.seq ?? 0);
-      this.#become(next);
+      this.#become(next, appended);
       for (const done of settle) done();
       // After the commit, not inside it: a reader that looks too early finds nothing and sleeps again.
       this.waiters.wake();
@@ -296,8 +303,9 @@ export class ChangeLog {
     }
   }
 
-  #become(state: LogState): void {
+  #become(state: LogState, appended: readonly LogRecord[] | null): void {
     this.state_ = state;
+    this.recent.follow(state, appended);
     this.#digest = null;
     this.#position = null;
     this.#isUnsure = false;

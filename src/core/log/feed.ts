@@ -117,6 +117,8 @@ export class Feed {
   async positionAt(index: FeedIndex): Promise<Position> {
     const { origins, head } = this.log.state;
     if (index >= head) return positionOf(origins);
+    const recent = this.log.recent.positionAt(index);
+    if (recent !== null) return new Map([...origins.values()].map(({ origin, first }) => [origin, recent.get(origin) ?? first - 1]));
     const position = new Map<Origin, Seq>();
     for (const state of origins.values()) {
       let low = state.first - 1;
@@ -235,8 +237,10 @@ export class Feed {
     const key = `${after} ${upto} ${limit} ${bytesMax} ${origins?.join() ?? ''} ${place}`;
     let page = this.#shared.get(key);
     if (page === undefined) {
-      this.reads += 1;
-      page = this.store.readLog({ after, upto, limit, bytesMax, origins: origins ? new Set(origins) : undefined, beyond });
+      const query = { after, upto, limit, bytesMax, origins: origins ? new Set(origins) : undefined, beyond };
+      const recent = this.log.recent.read(query);
+      if (recent === null) this.reads += 1;
+      page = recent ? Promise.resolve(recent) : this.store.readLog(query);
       this.#shared.set(key, page);
       page.catch(() => this.#shared.delete(key));
       const oldest = this.#shared.keys().next().value;

@@ -35,6 +35,7 @@ export interface SubscriptionLimits extends BackoffLimits {
   readonly pageChanges: number;
   readonly pageBytes: number;
   readonly peerPollMs: number;
+  readonly peerStartingMs: number;
   readonly peerSilentMs: number;
 }
 
@@ -161,12 +162,9 @@ export class Subscription {
             this.#become('retrying', failure);
           }
         }
-        await time
-          .sleep(
-            backoffMs(this.#failures, limits, () => time.random()),
-            signal,
-          )
-          .catch(() => {});
+        const waitMs = backoffMs(this.#failures, limits, () => time.random());
+        // One that is about to be ready is no dead host: filers that start together should meet within a second.
+        await time.sleep(isFailure(error, 'BOOTSTRAPPING') ? Math.min(waitMs, limits.peerStartingMs) : waitMs, signal).catch(() => {});
       }
     }
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { formatDot } from '../../clock/vector.js';
 import { limits } from '../../config/limits.js';
 import { fileModeDefault, parentMode } from '../../entry/entry.js';
@@ -126,9 +126,8 @@ function hasBody({ headers }: Request): boolean {
 
 /** The MD5 of the content, base64. `claimed` is base64 or hex. @throws FilerError DIGEST_MISMATCH */
 function checkedMd5(content: Buffer, claimed: string | string[] | undefined): string {
-  const md5 = createHash('md5').update(content).digest();
-  const base64 = md5.toString('base64');
-  if (claimed !== undefined && claimed !== base64 && String(claimed).toLowerCase() !== md5.toString('hex')) {
+  const base64 = hash('md5', content, 'base64');
+  if (claimed !== undefined && claimed !== base64 && String(claimed).toLowerCase() !== Buffer.from(base64, 'base64').toString('hex')) {
     throw new FilerError('DIGEST_MISMATCH', `Content-MD5 does not fit: ${base64} is what came; send the file again`, { md5: base64 });
   }
   return base64;

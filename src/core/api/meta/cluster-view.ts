@@ -80,7 +80,7 @@ export class ClusterView {
       throw new FilerError('USAGE', `--forget: '${(origin as string).slice(0, 60)}' is not an origin (16 lower-case hex digits); --json shows them`);
     const { masters } = this.options;
     const ended = await Promise.allSettled(
-      masters.map((address) => this.#soon(signal, (within) => new MasterClient(this.#http, address).forget(origin, within))),
+      masters.map((address) => this.#soon(address, signal, (within) => new MasterClient(this.#http, address).forget(origin, within))),
     );
     const forgotten = masters.filter((_, index) => ended[index]?.status === 'fulfilled');
     const failed = ended.filter((one) => one.status === 'rejected').map(({ reason }) => reason as unknown);
@@ -96,7 +96,9 @@ export class ClusterView {
 
   async #askMasters(signal: AbortSignal): Promise<ClusterSample['silentMasters']> {
     const { masters, group } = this.options;
-    const asked = await Promise.allSettled(masters.map((address) => this.#soon(signal, (within) => new MasterClient(this.#http, address).list(group, within))));
+    const asked = await Promise.allSettled(
+      masters.map((address) => this.#soon(address, signal, (within) => new MasterClient(this.#http, address).list(group, within))),
+    );
     signal.throwIfAborted();
     const lists = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const silent = asked.flatMap((one, index) => (one.status === 'rejected' ? [{ address: masters[index] as string, error: messageOf(one.reason) }] : []));
@@ -115,7 +117,7 @@ export class ClusterView {
   async #askFiler(address: string, signal: AbortSignal): Promise<[]> {
     const client = new MetaClient(this.#http, address);
     try {
-      const [info, { peers }] = await this.#soon(signal, (within) => Promise.all([client.info(within), client.peers(within)]));
+      const [info, { peers }] = await this.#soon(client.address, signal, (within) => Promise.all([client.info(within), client.peers(within)]));
       this.#clusterId = info.clusterId ?? this.#clusterId;
       const known = peers.map(({ origin, storeId, address, position, lastContact }) => ({
         origin,
@@ -136,14 +138,14 @@ export class ClusterView {
   async #probe(member: Listed, signal: AbortSignal): Promise<Probe> {
     const client = new MetaClient(this.#http, member.address);
     try {
-      const [info, { peers }] = await this.#soon(signal, (within) => Promise.all([client.info(within), client.peers(within)]));
+      const [info, { peers }] = await this.#soon(client.address, signal, (within) => Promise.all([client.info(within), client.peers(within)]));
       if (info.origin !== member.origin) throw new FilerError('PEER_UNREACHABLE', `at ${member.address} is now filer ${info.origin}, not ${member.origin}`);
       // Who answers is up, however long the list takes to say so.
       return { ...member, state: 'up', answer: { info, peers }, error: null };
     } catch (error) {
       signal.throwIfAborted();
       if (!isFailure(error)) throw error;
-      return { ...member, answer: null, error: { code: error.code, error: `${member.address} does not answer: ${error.message}` } };
+      return { ...member, answer: null, error: { code: error.code, error: error.message } };
     }
   }
 
@@ -155,7 +157,7 @@ export class ClusterView {
         const { origin, seq, holder } = each;
         const request = { origins: [origin], position: new Map([[origin, seq - 1]]), limit: 1, waitMs: 0 };
         try {
-          const { texts, time } = await this.#soon(signal, (within) => new MetaClient(this.#http, holder).feed(request, within));
+          const { texts, time } = await this.#soon(holder, signal, (within) => new MetaClient(this.#http, holder).feed(request, within));
           // Its writer's clock gave the version; the holder's must do if the writer does not answer.
           return [keyOf(each), texts[0] === undefined ? null : Math.max(0, ((clocks.get(origin) ?? time) - stampOf(texts[0]).version) / 1e6)];
         } catch (error) {
@@ -169,11 +171,11 @@ export class ClusterView {
   }
 
   /** Gives `work` the time of one probe. */
-  async #soon<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #soon<T>(address: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const late = new AbortController();
     const done = new AbortController();
     const both = anySignal(signal, late.signal);
-    const over = () => late.abort(new FilerError('PEER_UNREACHABLE', `no answer within ${limits.probeMs / 1000} s`));
+    const over = () => late.abort(new FilerError('PEER_UNREACHABLE', `${address} gives no answer within ${limits.probeMs / 1000} s`, { peer: address }));
     // Rejects only when the work is done first.
     this.options.time.sleep(limits.probeMs, done.signal).then(over, () => {});
     try {
