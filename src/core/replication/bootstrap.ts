@@ -128,9 +128,6 @@ export class Bootstrap {
     let page = await ask(this.progress?.after ?? null);
     for (;;) {
       this.#checkSource(page);
-      // The next page travels while this one is written.
-      const following = page.next === null ? null : ask(page.next);
-      following?.catch(() => {});
       const before = this.progress;
       const current = page;
       const progress: Progress = {
@@ -155,8 +152,9 @@ export class Bootstrap {
         await draft.flush();
       });
       this.progress = progress;
-      if (following === null) return;
-      page = await following;
+      if (page.next === null) return;
+      // Asked for only now: of two pages under way a crash would lose both.
+      page = await ask(page.next);
     }
   }
 
