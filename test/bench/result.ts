@@ -89,7 +89,8 @@ export function formatRow(row: Row): string {
   return lines.join('\n');
 }
 
-const cpuLines = (side: Side): string[] => Object.entries(side.cpu).map(([name, { user, system }]) => `${name} ${user.toFixed(1)} s user + ${system.toFixed(1)} s system`);
+const cpuLines = (side: Side): string[] =>
+  Object.entries(side.cpu).map(([name, { user, system }]) => `${name} ${user.toFixed(1)} s user + ${system.toFixed(1)} s system`);
 
 /** Adds up the CPU of rounds, process by process. */
 export function addCpu(total: Record<string, Cpu>, name: string, cpu: Cpu): void {

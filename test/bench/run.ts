@@ -34,7 +34,8 @@ async function run(): Promise<void> {
   const unknown = values.row?.filter((name) => !benches.some((bench) => bench.name === name)) ?? [];
   if (unknown.length > 0) throw new Error(`no row ${unknown.join(', ')}; there are ${benches.map((bench) => bench.name).join(', ')}`);
   await mkdir(values.dir, { recursive: true });
-  if ((await statfs(values.dir)).type === tmpfsMagic) throw new Error(`${values.dir} is in memory: nothing is durable there; name a folder on a disk with --dir`);
+  if ((await statfs(values.dir)).type === tmpfsMagic)
+    throw new Error(`${values.dir} is in memory: nothing is durable there; name a folder on a disk with --dir`);
   const cores = cpus();
   const machine = `${cores.length} cores (${cores[0]?.model ?? 'unknown'}), node ${process.version}, ${process.platform}, ${values.dir}`;
   if (!values.json) console.log(`${machine}\n`);

@@ -244,5 +244,16 @@ export function rowsContract(under: StoreUnderTest): void {
       await write(store, { children: new Map([[path('/a/b'), 7]]) });
       expect(await store.children([path('/a/b')])).to.deep.equal(new Map([[path('/a/b'), 7]]));
     });
+
+    it('gives rows and counts at once, of paths that have one, both or neither', async () => {
+      const paths = ['/', '/file', '/both', '/implied', '/gone', '/none', '/file'].map(path);
+      const children = new Map([path('/'), path('/both'), path('/implied')].map((directory, i) => [directory, i + 1]));
+      await write(store, { rows: { tree: [rowOf('/file'), rowOf('/both'), tombstoneOf('/gone')], staging: [rowOf('/none')] }, children });
+      const found = await store.findWithChildren(paths);
+      expect(pathsOf(sorted(found.rows))).to.deep.equal(['/both', '/file', '/gone']);
+      expect(sorted(found.rows)).to.deep.equal(sorted(await store.find('tree', paths)));
+      expect(found.children).to.deep.equal(children);
+      expect(await store.findWithChildren([])).to.deep.equal({ rows: [], children: new Map() });
+    });
   });
 }

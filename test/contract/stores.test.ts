@@ -143,12 +143,13 @@ async function apply(tx: StoreTransaction, step: Step, records: readonly LogReco
 
 const byPath = (rows: readonly Row[]): Row[] => [...rows].sort((a, b) => compareBytes(a.path, b.path));
 
-async function rowAnswers(reader: Pick<StoreTransaction, 'find' | 'children' | 'scan' | 'list'>, q: Question): Promise<unknown> {
+async function rowAnswers(reader: Pick<StoreTransaction, 'find' | 'children' | 'findWithChildren' | 'scan' | 'list'>, q: Question): Promise<unknown> {
   const paths = [q.directory, ...(q.after ? [q.after] : [])];
   return {
     scans: await Promise.all(areas.map((area) => reader.scan(area, q.after, q.limit, q.bytesMax))),
     found: byPath(await reader.find('tree', paths)),
     children: await reader.children(paths),
+    shown: await reader.findWithChildren(paths).then(({ rows, children }) => ({ rows: byPath(rows), children })),
     page: await reader.list(q.directory, { after: q.name, inclusive: q.inclusive, prefix: q.prefix, limit: q.limit, bytesMax: q.bytesMax }),
   };
 }

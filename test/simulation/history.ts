@@ -136,10 +136,11 @@ export class History {
         for (const row of change.rows) {
           if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
           const standing = filer.disk.content.areas.tree.get(row.path);
-          if (isLive(row)) {
-            if (standing === undefined || order(standing, row) < 0) throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
-            // By the rejoin rule a deletion is not written again where nothing stands; what it deleted may then come from elsewhere.
-          } else if (isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version)) this.count('deletion dropped by a rejoin, undone');
+          if (isLive(row) && (standing === undefined || order(standing, row) < 0))
+            throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
+          // By the rejoin rule a deletion is not written again where nothing stands; what it deleted may then come from elsewhere.
+          if (!isLive(row) && isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version))
+            this.count('deletion dropped by a rejoin, undone');
         }
       }
     }

@@ -43,7 +43,8 @@ export const bootstrap: Bench = {
       peak.source = Math.max(peak.source, source.program.peakBytes);
       peak.fresh = Math.max(peak.fresh, fresh.program.peakBytes);
       const reached = await fresh.info();
-      if (reached.digest !== goal.digest || reached.counts.entries !== goal.counts.entries) throw new Error('the fresh filer is level with A, but its tree is another one');
+      if (reached.digest !== goal.digest || reached.counts.entries !== goal.counts.entries)
+        throw new Error('the fresh filer is level with A, but its tree is another one');
       await fresh.stop();
       await rm(join(dir, `B${round}`), { recursive: true });
 

@@ -54,7 +54,8 @@ export const catchUp: Bench = {
       peak.source = Math.max(peak.source, source.program.peakBytes);
       peak.follower = Math.max(peak.follower, follower.program.peakBytes);
       const reached = await follower.info();
-      if (reached.digest !== goal.digest || reached.counts.entries !== goal.counts.entries) throw new Error(`${name} is level with A, but its tree is another one`);
+      if (reached.digest !== goal.digest || reached.counts.entries !== goal.counts.entries)
+        throw new Error(`${name} is level with A, but its tree is another one`);
       await follower.stop();
 
       const imported = await importCsv(join(dir, `import-${i}.db`), tables);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { waitFor } from '../../support/wait-for.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { Program } from './program.js';
 
 /** As much of npm's etcd3 as is used here; it is installed by `--setup` only, so its types are not there for everybody. */

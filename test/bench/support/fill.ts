@@ -29,7 +29,9 @@ async function fill(dir: string, count: number): Promise<void> {
     const indexes = Array.from({ length: Math.min(limits.groupDecisions, count - at) }, (_, i) => at + i);
     await Promise.all(
       indexes.map((index) => {
-        const path = parsePath(`/bench/d${String(Math.floor(index / filesPerDirectory)).padStart(5, '0')}/f${String(index % filesPerDirectory).padStart(5, '0')}`);
+        const path = parsePath(
+          `/bench/d${String(Math.floor(index / filesPerDirectory)).padStart(5, '0')}/f${String(index % filesPerDirectory).padStart(5, '0')}`,
+        );
         return tree.put(path, { content, size: contentBytes, md5: '', mime: 'text/plain' }, 0o660);
       }),
     );

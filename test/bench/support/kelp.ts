@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { kelpBin } from '../../support/run-kelp.js';
 import { waitFor } from '../../support/wait-for.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { Program } from './program.js';
 
 /** What `GET /.filer/v1/store` says, as far as it is needed here. */
@@ -34,7 +34,10 @@ export class KelpProgram {
   static async #start(name: string, dir: string, args: readonly string[], options: { wait?: boolean; profile?: string } = {}): Promise<KelpProgram> {
     mkdirSync(dir, { recursive: true });
     const port = await freePort();
-    const node = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${name.replaceAll(' ', '-')}-${port}.cpuprofile`];
+    const node =
+      options.profile === undefined
+        ? []
+        : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`, `--cpu-prof-name=${name.replaceAll(' ', '-')}-${port}.cpuprofile`];
     const command = [...node, kelpBin, ...args, '--ip=127.0.0.1', `--port=${port}`, '--logLevel=warn'];
     const kelp = new KelpProgram(Program.start(name, process.execPath, command, { cwd: join(dir) }), `127.0.0.1:${port}`);
     if (options.wait ?? true) await kelp.ready();

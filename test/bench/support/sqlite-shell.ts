@@ -27,7 +27,10 @@ export function exportCsv(database: string, file: string, query: string): void {
  * What the sqlite3 shell takes to `.import` the files into new tables, all in one transaction that is on the disk at the end. Its
  * own start does not count.
  */
-export async function importCsv(database: string, tables: readonly { readonly name: string; readonly schema: string; readonly csv: string }[]): Promise<Imported> {
+export async function importCsv(
+  database: string,
+  tables: readonly { readonly name: string; readonly schema: string; readonly csv: string }[],
+): Promise<Imported> {
   const program = Program.start('sqlite3', 'sqlite3', ['-batch', database], { input: 'pipe' });
   const tell = async (commands: readonly string[], done: string) => {
     program.child.stdin?.write(`${commands.join('\n')}\n.print ${done}\n`);

@@ -21,7 +21,13 @@ describe('RecentRecords', () => {
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(8), { maxLength: 20 }),
-        fc.record({ after: fc.nat(20), limit: fc.integer({ min: 1, max: 20 }), bytesMax: fc.constantFrom(1, 1000, 1e9), own: fc.boolean(), seqs: fc.option(fc.tuple(fc.nat(8), fc.nat(8))) }),
+        fc.record({
+          after: fc.nat(20),
+          limit: fc.integer({ min: 1, max: 20 }),
+          bytesMax: fc.constantFrom(1, 1000, 1e9),
+          own: fc.boolean(),
+          seqs: fc.option(fc.tuple(fc.nat(8), fc.nat(8))),
+        }),
         async (writes, { after, limit, bytesMax, own, seqs }) => {
           const at = await pair(writes, 2000);
           const { recent, state } = at.log;

@@ -13,9 +13,15 @@ import { areaTables } from './schema.js';
 const areas = Object.keys(areaTables) as Area[];
 
 /** Columns of the view in the order in which they are written. Each is a JSON array of what is written, or NULL; `…_text` is a blob. */
-const columns = [...areas.flatMap((area) => [`${area}_dropped`, area, `${area}_text`]), 'counts_dropped', 'counts', 'log', 'log_text', 'origins', 'buckets'].concat(
-  ['meta', 'kv'].flatMap((table) => [`${table}_dropped`, table]),
-);
+const columns = [
+  ...areas.flatMap((area) => [`${area}_dropped`, area, `${area}_text`]),
+  'counts_dropped',
+  'counts',
+  'log',
+  'log_text',
+  'origins',
+  'buckets',
+].concat(['meta', 'kv'].flatMap((table) => [`${table}_dropped`, table]));
 
 const put = (table: string, count: number, column = table) => `INSERT OR REPLACE INTO ${table} SELECT ${fields(count)} FROM json_each(NEW.${column})`;
 
