@@ -12,6 +12,7 @@ const limits = {
   pageChanges: 2,
   pageBytes: 1e6,
   peerPollMs: defaults.peerPollMs,
+  peerStartingMs: defaults.peerStartingMs,
   peerSilentMs: defaults.peerSilentMs,
   msMin: defaults.backoffMsMin,
   msMax: defaults.backoffMsMax,
