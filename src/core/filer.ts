@@ -1,8 +1,9 @@
 import { FilerError, isFailure, messageOf } from './errors.js';
-import { formatPosition, type Origin, type Position } from './clock/vector.js';
+import { formatPosition, type Position } from './clock/vector.js';
 import { clockMax } from './clock/version.js';
 import type { MasterPort, Member } from './cluster/member.js';
 import { Membership } from './cluster/membership.js';
+import { membersFromText, membersToText } from './cluster/saved-members.js';
 import { type limits as defaults } from './config/limits.js';
 import { ChangeLog } from './log/change-log.js';
 import { positionOf } from './log/draft.js';
@@ -393,15 +394,4 @@ export class Filer {
     if (this.#refusal && !before) this.#serving.abort(this.#refusal);
     else if (before && !this.#refusal) this.#serving = new AbortController();
   }
-}
-
-/** Addresses and ids of the others, without what changes from second to second. */
-function membersToText(members: readonly Member[]): string {
-  const kept = members.map(({ position: _position, lastHeard: _lastHeard, state: _state, ...member }) => member);
-  return JSON.stringify(kept.sort((a, b) => (a.origin < b.origin ? -1 : 1)));
-}
-
-function membersFromText(text: string): Member[] {
-  const kept = JSON.parse(text) as Omit<Member, 'position' | 'lastHeard' | 'state'>[];
-  return kept.map((member) => ({ ...member, position: new Map<Origin, number>(), lastHeard: 0, state: 'up' }));
 }

@@ -28,13 +28,13 @@ describe('A filer that cannot reach the author of a change', function () {
     toA.cut();
     toB.cut();
 
-    await fill(a, '/work', 2000, 500);
+    await fill(a, '/relayed', 2000, 500);
     await cluster.converged([a, b], 60_000);
     await a.kill();
     toB.bytes.received = 0;
     toB.heal();
     const tree = await expectSame(cluster, [b, c]);
-    expect([...tree.keys()].filter((path) => path.startsWith('/work/')).length).to.equal(2020);
+    expect([...tree.keys()].filter((path) => path.startsWith('/relayed/')).length).to.equal(2020);
 
     const received = toB.bytes.received;
     const changes = await b.expect(200, 'GET', `/.filer/v1/changes?origins=${origin}&position=${origin}:1&limit=10000&maxBytes=${16 * 1024 * 1024}`);

@@ -42,7 +42,10 @@ export async function runSeeds(seeds: readonly number[], steps: number, workers:
         next();
       });
       child.on('error', reject);
-      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker of the simulation ended with ${code}`))));
+      child.on('exit', (code, ended) => {
+        if (code === 0) resolve();
+        else reject(new Error(`a worker of the simulation ended with ${code ?? ended}`));
+      });
       next();
     });
   await Promise.all(Array.from({ length: Math.min(workers, seeds.length) }, work));

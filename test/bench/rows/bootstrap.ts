@@ -32,11 +32,12 @@ export const bootstrap: Bench = {
       await waitFor(
         async () => {
           fresh.program.mustRun();
-          return (await fresh.info()).position[goal.origin] === goal.position[goal.origin];
+          const { state, position } = await fresh.info();
+          // Not /readyz: that waits for the filer of the round before too, until the master has noticed that it is gone.
+          return state === 'ready' && position[goal.origin] === goal.position[goal.origin];
         },
         { what: 'the fresh filer to be filled', timeoutMs: 900_000, everyMs: 50 },
       );
-      await fresh.ready(60_000);
       seconds.kelp.push((performance.now() - started) / 1000);
       addCpu(cpu.kelp, 'source', cpuSince(sourceBefore, source.program.cpu));
       addCpu(cpu.kelp, 'fresh filer', fresh.program.cpu);
@@ -59,7 +60,7 @@ export const bootstrap: Bench = {
     await master.stop();
     return [
       {
-        title: `bootstrap of ${goal.counts.entries} entries, from the start of the process until ready (${rounds} rounds)`,
+        title: `bootstrap of ${goal.counts.entries} entries, from the start of the process until it takes writes (${rounds} rounds)`,
         unit: 's',
         digits: 2,
         kelp: { what: 'kelp, snapshot of a peer', values: seconds.kelp, peakBytes: { source: peak.source, 'fresh filer': peak.fresh }, cpu: cpu.kelp },

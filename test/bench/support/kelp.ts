@@ -9,6 +9,7 @@ import { Program } from './program.js';
 /** What `GET /.filer/v1/store` says, as far as it is needed here. */
 export interface StoreInfo {
   readonly origin: string;
+  readonly state: string;
   readonly position: Readonly<Record<string, number>>;
   readonly digest: string;
   readonly counts: { readonly entries: number };
