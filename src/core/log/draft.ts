@@ -301,7 +301,6 @@ export class Draft implements View {
     this.#counts = { entries: 0, directories: 0, tombstones: 0, changes: 0, bytes: 0 };
     this.setMeta('counts', JSON.stringify(this.#counts));
     this.#first = this.#head + 1;
-    this.setMeta('counts', JSON.stringify(this.#counts));
     this.setIdentity({ epoch });
   }
 

@@ -33,11 +33,11 @@ const scanRows = (table: string) => `
 export const originObjects = `
   json_group_array(json_object('origin', origin, 'seq', seq, 'hash', hash, 'version', version, 'first', first, 'firstHash', first_hash, 'firstVersion', first_version))`;
 
-// One statement reads at one moment: the origins come as a first row that has no name.
-const scanWithOrigins = `
-  SELECT NULL AS directory, NULL AS name, NULL AS version, NULL AS author, NULL AS origin, NULL AS seq, NULL AS vector, NULL AS hash, NULL AS h, NULL AS isDirectory,
-    ${originObjects} AS entry FROM positions
-  UNION ALL SELECT * FROM (${scanRows(areaTables.tree)})`;
+// A page in one text: handed over row by row, it would take twice as long.
+const scanPage = (table: string) => `
+  SELECT (SELECT ${originObjects} FROM positions) AS origins,
+    json_group_array(json_array(directory, name, version, author, origin, seq, vector, hash, h, isDirectory, entry)) AS rows
+  FROM (${scanRows(table)})`;
 
 // Two ranges in step: live rows, and directories that show something. One more than asked for tells whether there is more.
 const listNames = `
@@ -106,8 +106,7 @@ export class RowQueries implements RowReader {
   }
 
   async scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<Row[]> {
-    const rows = await this.ask<RawRow>(scanRows(areaTables[area]), ...startOf(after), limit, bytesMax);
-    return rows.map(decodeRow);
+    return (await this.#scan(area, after, limit, bytesMax)).rows;
   }
 
   async list(directory: FullPath, options: ListOptions): Promise<ListPage> {
@@ -129,10 +128,33 @@ export class RowQueries implements RowReader {
   }
 
   async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
-    const raw = await this.ask<RawRow>(scanWithOrigins, ...startOf(after), limit, bytesMax);
-    const origins = raw.find((row) => row.directory === null)?.entry ?? '[]';
-    return { rows: raw.filter((row) => row.directory !== null).map(decodeRow), origins: JSON.parse(origins) as OriginState[] };
+    const { rows, origins } = await this.#scan('tree', after, limit, bytesMax);
+    return { rows, origins: JSON.parse(origins) as OriginState[] };
   }
+
+  async #scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: string }> {
+    const [page] = await this.ask<{ origins: string; rows: string }>(scanPage(areaTables[area]), ...startOf(after), limit, bytesMax);
+    const { origins, rows } = page as { origins: string; rows: string };
+    return { origins, rows: (JSON.parse(rows) as RawTuple[]).map(decodeTuple) };
+  }
+}
+
+type RawTuple = readonly [
+  directory: FullPath,
+  name: string,
+  version: number,
+  author: string | null,
+  origin: string | null,
+  seq: number | null,
+  vector: string | null,
+  hash: string | null,
+  h: number,
+  isDirectory: number,
+  entry: string | null,
+];
+
+function decodeTuple([directory, name, version, author, origin, seq, vector, hash, h, isDirectory, entry]: RawTuple): Row {
+  return decodeRow({ directory, name, version, author, origin, seq, vector, hash, h, isDirectory, entry });
 }
 
 const startOf = (after: FullPath | null) => (after === null ? ([-1, '', ''] as const) : keyOf(after));
