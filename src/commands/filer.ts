@@ -55,6 +55,8 @@ export default class Filer extends BaseCommand<typeof Filer> {
     saveToFilerLimit: Flags.integer({ description: 'bytes of the largest file it takes', default: limits.contentBytesMax, min: 0, max: limits.pageBytesMax }),
     subtreeLimit: Flags.integer({ description: 'entries that one recursive delete or directory move may touch', default: limits.subtreeEntries, min: 1 }),
     maxClockSkew: duration({ description: 'how far the clock of a peer may be ahead', default: limits.clockSkewMs }),
+    'conflict.retention': duration({ description: 'how long an overruled state stays in the conflict ledger', default: limits.conflictRetentionMs }),
+    'conflict.maxBytes': Flags.integer({ description: 'bytes the conflict ledger may take; the oldest make room', default: limits.conflictBytes, min: 1 }),
     force: Flags.boolean({ description: 'go on with a restored store, or be the first of a cluster whose members all were restored' }),
     insecure: Flags.boolean({ description: 'listen on an address that others can reach, without any protection' }),
   };
@@ -75,7 +77,13 @@ export default class Filer extends BaseCommand<typeof Filer> {
       group: filerGroup,
       force,
       program: `kelp ${this.config.version}`,
-      limits: { contentBytesMax: saveToFilerLimit, subtreeEntries: subtreeLimit, clockSkewMs: maxClockSkew },
+      limits: {
+        contentBytesMax: saveToFilerLimit,
+        subtreeEntries: subtreeLimit,
+        clockSkewMs: maxClockSkew,
+        conflictRetentionMs: this.flags['conflict.retention'],
+        conflictBytes: this.flags['conflict.maxBytes'],
+      },
       time: realTime,
       logger,
     });

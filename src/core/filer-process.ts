@@ -62,7 +62,7 @@ export class FilerProcess {
   static async start(options: FilerProcessOptions): Promise<FilerProcess> {
     const { ip, bind, port, masters, dir, group, force, program, time, logger } = options;
     const limits: FilerLimits = { ...defaults, ...options.limits };
-    const store = await openStore({ directory: dir, time });
+    const store = await openStore({ directory: dir, time, ledger: { bytesMax: limits.conflictBytes, retentionMs: limits.conflictRetentionMs } });
     const peers = new HttpClient({ connections: limits.peerConnections });
     // One connection is held by the question for the list.
     const toMasters = new HttpClient({ connections: 2 });

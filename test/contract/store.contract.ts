@@ -228,7 +228,7 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         await store.close();
         const one = conflictOf('/a', { seenAt: 1 });
         const bytes = Buffer.byteLength(JSON.stringify(one));
-        store = await under.open({ perPath: 3, bytesMax: bytes * 5 });
+        store = await under.open({ perPath: 3, bytesMax: bytes * 5, retentionMs: 1e9 });
         await write(store, { conflicts: [1, 2, 3, 4].map((seenAt) => conflictOf('/a', { seenAt })) });
         expect(await seen()).to.deep.equal([4, 3, 2]);
         await write(store, { conflicts: [5, 6].map((seenAt) => conflictOf('/b', { seenAt })) });
@@ -236,6 +236,16 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         await write(store, { conflicts: [conflictOf('/c', { seenAt: 7 }), conflictOf('/c', { seenAt: 8 })] });
         expect(await seen()).to.deep.equal([8, 7, 6, 5, 4]);
         expect((await store.load()).meta.get('conflictsDropped')).to.equal('3');
+      });
+
+      it('drops what is older than its time when something new comes', async () => {
+        await store.close();
+        store = await under.open({ perPath: 100, bytesMax: 1e6, retentionMs: 10 });
+        await write(store, { conflicts: [1, 5000, 9000].map((seenAt) => conflictOf('/a', { seenAt })) });
+        expect(await seen()).to.deep.equal([9000, 5000, 1]);
+        await write(store, { conflicts: [conflictOf('/b', { seenAt: 15_000 })] });
+        expect(await seen()).to.deep.equal([15_000, 9000, 5000]);
+        expect((await store.load()).meta.get('conflictsDropped')).to.equal('1');
       });
     });
 

@@ -8,9 +8,16 @@ export interface LedgerLimits {
   readonly perPath: number;
   /** Bytes of text. */
   readonly bytesMax: number;
+  /** Records seen longer than this before the newest go with the next one that comes, milliseconds. */
+  readonly retentionMs: number;
 }
 
-export const ledgerLimits: LedgerLimits = { perPath: limits.conflictsPerPath, bytesMax: limits.conflictBytes };
+export const ledgerLimits: LedgerLimits = { perPath: limits.conflictsPerPath, bytesMax: limits.conflictBytes, retentionMs: limits.conflictRetentionMs };
+
+/** Records seen before this are too old, microseconds since 1970; `records` are those that come now. */
+export function oldestKept(records: readonly ConflictRecord[], { retentionMs }: LedgerLimits): number {
+  return Math.max(...records.map(({ seenAt }) => seenAt)) - retentionMs * 1000;
+}
 
 /** A record as it is kept. Equal records have equal keys, so that writing one twice keeps one. */
 export interface LedgerLine {

@@ -1,13 +1,14 @@
 import type { TimeSource } from '../time.js';
 import { SqliteStore } from './sqlite/sqlite-store.js';
+import { ledgerLimits, type LedgerLimits } from './ledger.js';
 import type { Store } from './store.js';
 
 /**
  * Opens the store in a folder, or makes both. The caller closes it.
  * @throws FilerError STORE_LOCKED if another process has it; STORE_TOO_NEW, STORE_FULL, STORE_FAILED
  */
-export function openStore(options: { directory: string; time: Pick<TimeSource, 'randomHex'> }): Promise<Store> {
-  return SqliteStore.open(options.directory, options.time);
+export function openStore(options: { directory: string; time: Pick<TimeSource, 'randomHex'>; ledger?: Partial<LedgerLimits> }): Promise<Store> {
+  return SqliteStore.open(options.directory, options.time, { ...ledgerLimits, ...options.ledger });
 }
 
 /**

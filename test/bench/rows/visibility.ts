@@ -6,6 +6,12 @@ import { EtcdProgram } from '../support/etcd.js';
 import { KelpProgram, settled } from '../support/kelp.js';
 import { cpuSince, type Cpu } from '../support/program.js';
 
+const warmUps = 3000;
+
+async function warmUp(write: (name: string) => Promise<unknown>): Promise<void> {
+  for (let i = 0; i < warmUps; i++) await write(`file-${i}`);
+}
+
 /** A PUT at one filer until a reader of another one has it, with nothing else going on. */
 export const visibility: Bench = {
   name: 'visibility',
@@ -53,11 +59,14 @@ export const visibility: Bench = {
       return ms;
     };
 
-    // Both are warm, and the feed of B has an offset.
+    // Both sides are warm, as a process is that has run for a minute, and the feed of B has an offset.
+    await warmUp((name) => writes.request({ method: 'PUT', path: `/warm/${name}`, body: value }).then(({ body }) => body.dump()));
+    await warmUp((name) => etcd.client.put(`/warm/${name}`).value(value).exec());
+    await settled(a, b);
     const first = await reads.request({ method: 'GET', path: '/.filer/v1/changes?offset=now' });
     offset = String(first.headers['stream-next-offset']);
     await first.body.dump();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 50; i++) {
       await kelpSample(`warm-${i}`);
       await etcdSample(`warm-${i}`);
     }

@@ -28,6 +28,6 @@ describe('ledgerLine', () => {
   });
 
   it('has limits', () => {
-    expect(ledgerLimits).to.deep.equal({ perPath: 100, bytesMax: 256 * 1024 * 1024 });
+    expect(ledgerLimits).to.deep.equal({ perPath: 100, bytesMax: 256 * 1024 * 1024, retentionMs: 30 * 24 * 3600 * 1000 });
   });
 });

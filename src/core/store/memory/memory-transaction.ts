@@ -2,7 +2,7 @@ import type { Row } from '../../change/row.js';
 import type { Origin } from '../../clock/vector.js';
 import { parentOf, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
-import { ledgerLine, type LedgerLimits } from '../ledger.js';
+import { ledgerLine, oldestKept, type LedgerLimits } from '../ledger.js';
 import {
   storeMeta,
   type Area,
@@ -156,7 +156,7 @@ function applyBatch(content: MemoryContent, batch: WriteBatch, ledger: LedgerLim
   for (const record of batch.log ?? []) appendRecord(content, record);
   for (const state of batch.origins ?? []) content.origins.set(state.origin, state);
   for (const [bucket, sum] of batch.buckets ?? []) content.buckets[bucket] = sum;
-  if (batch.conflicts) addConflicts(content, batch.conflicts, ledger);
+  if (batch.conflicts && batch.conflicts.length > 0) addConflicts(content, batch.conflicts, ledger);
   for (const [map, values] of [
     [content.meta, batch.meta],
     [content.kv, batch.kv],
@@ -179,7 +179,8 @@ function appendRecord(content: MemoryContent, record: LogRecord): void {
   content.head = Math.max(content.head, record.index);
 }
 
-function addConflicts(content: MemoryContent, records: readonly ConflictRecord[], { perPath, bytesMax }: LedgerLimits): void {
+function addConflicts(content: MemoryContent, records: readonly ConflictRecord[], ledger: LedgerLimits): void {
+  const { perPath, bytesMax } = ledger;
   const { conflicts, meta } = content;
   let dropped = 0;
   const drop = (key: string): void => {
@@ -192,6 +193,11 @@ function addConflicts(content: MemoryContent, records: readonly ConflictRecord[]
     if (conflicts.has(line.key)) continue;
     conflicts.set(line.key, { record, line });
     content.conflictBytes += line.bytes;
+  }
+  const since = oldestKept(records, ledger);
+  for (const [key, { record }] of conflicts) {
+    if (record.seenAt >= since) break;
+    drop(key);
   }
   for (const path of new Set(records.map((record) => record.path))) {
     const keys = [...conflicts].filter(([, { record }]) => record.path === path).map(([key]) => key);

@@ -1,5 +1,5 @@
 import type { FullPath } from '../../entry/path.js';
-import { ledgerLine, type LedgerLimits } from '../ledger.js';
+import { ledgerLine, oldestKept, type LedgerLimits } from '../ledger.js';
 import { storeMeta, type ConflictRecord } from '../store.js';
 import type { Connection } from './connection.js';
 import { readNotes, writeNotes } from './schema.js';
@@ -14,6 +14,10 @@ const dropBeyond = `
       SELECT id, row_number() OVER (PARTITION BY path ORDER BY id DESC) AS place FROM conflicts WHERE path IN (SELECT value FROM json_each(?1)))
     WHERE place > ?2) RETURNING bytes`;
 
+// Ids rise with time, so only what has to go is looked at.
+const dropOld = `
+  DELETE FROM conflicts WHERE id < (SELECT id FROM conflicts WHERE CAST(text ->> '$.seenAt' AS INTEGER) >= ?1 ORDER BY id LIMIT 1) RETURNING bytes`;
+
 // A thousand at a time: the sizes of the whole ledger need not be summed to find the few that have to go.
 const dropOldest = `
   DELETE FROM conflicts WHERE id IN (
@@ -25,7 +29,8 @@ const countDropped = `
   INSERT INTO meta VALUES ('${storeMeta.conflictsDropped}', ?1) ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + CAST(excluded.value AS INTEGER) AS TEXT)`;
 
 /** Adds to the ledger, in the transaction under way, and makes room for what is too much. */
-export async function addConflicts(connection: Connection, records: readonly ConflictRecord[], { perPath, bytesMax }: LedgerLimits): Promise<void> {
+export async function addConflicts(connection: Connection, records: readonly ConflictRecord[], ledger: LedgerLimits): Promise<void> {
+  const { perPath, bytesMax } = ledger;
   const lines = records.map((record) => ({ path: record.path, ...ledgerLine(record) }));
   let total = Number((await readNotes(connection)).get('conflictBytes') ?? 0);
   let dropped = 0;
@@ -39,6 +44,7 @@ export async function addConflicts(connection: Connection, records: readonly Con
     return gone.rows > 0;
   };
   total += (await bytesOf(insert, JSON.stringify(lines.map(({ path, key, bytes, text }) => [path, key, bytes, text])))).bytes;
+  take(await bytesOf(dropOld, oldestKept(records, ledger)));
   take(await bytesOf(dropBeyond, JSON.stringify([...new Set(lines.map((line) => line.path))]), perPath));
   while (total > bytesMax && take(await bytesOf(dropOldest, total - bytesMax)));
   await writeNotes(connection, { conflictBytes: String(total) });
