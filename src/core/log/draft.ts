@@ -169,7 +169,7 @@ export class Draft implements View {
     const content = newEntry === null ? '' : contentHash(newEntry);
     const mark: Vector = { [author]: version };
     const stands = isLive(oldRow) || isRename || mutation.kind === 'delete';
-    const facts = {
+    const change: { -readonly [K in keyof Change]: Change[K] } = {
       origin: author,
       seq,
       version,
@@ -182,11 +182,12 @@ export class Draft implements View {
       vector: mergeVectors(targetRow?.vector ?? {}, mark),
       oldVector: isRename ? mergeVectors(oldRow?.vector ?? {}, mark) : null,
       clusters: [],
+      hash: '',
+      text: '',
     };
-    const hash = chainHash(own.hash, facts);
+    change.hash = chainHash(own.hash, change);
     const oldEntry = isLive(oldRow) ? (JSON.parse(oldRow.entry) as Entry) : null;
-    const text = encodeChange({ ...facts, hash }, { oldEntry, deleteChunks: stands && !isRename, signatures: [this.#identity.storeId] });
-    const change: Change = { ...facts, hash, text };
+    change.text = encodeChange(change, { oldEntry, deleteChunks: stands && !isRename, signatures: [this.#identity.storeId] });
     for (const row of rowsOf(change)) this.#setRow(row.path, row);
     this.#append(change, own, 'won');
     return { origin: author, seq };
@@ -318,7 +319,8 @@ export class Draft implements View {
   #append(change: Change, before: OriginState, applied: Applied): void {
     this.#head += 1;
     this.#log.push({ index: this.#head, origin: change.origin, seq: change.seq, version: change.version, hash: change.hash, applied, text: change.text });
-    this.#origins.set(change.origin, { ...before, seq: change.seq, hash: change.hash, version: change.version });
+    const { origin, first, firstHash, firstVersion } = before;
+    this.#origins.set(origin, { origin, seq: change.seq, hash: change.hash, version: change.version, first, firstHash, firstVersion });
     this.#dirtyOrigins.add(change.origin);
     this.#counts.changes += 1;
     this.#counts.bytes += Buffer.byteLength(change.text);

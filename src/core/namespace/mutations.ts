@@ -65,8 +65,12 @@ export function putFile(view: View, path: FullPath, spec: FileSpec, stamp: Stamp
   const entry: Entry = {
     name: '',
     isDirectory: false,
+    // Written out: what follows a spread is added field by field, and this is made for every write.
     attributes: {
-      ...stampMtime(stamp),
+      mtime: String(stamp.seconds),
+      mtimeNs: stamp.nanos,
+      ctime: String(stamp.seconds),
+      ctimeNs: stamp.nanos,
       crtime: before?.attributes?.crtime ?? String(stamp.seconds),
       crtimeNs: before?.attributes?.crtimeNs,
       fileMode: mode,

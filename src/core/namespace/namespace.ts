@@ -15,6 +15,7 @@ export interface Found {
   readonly isDirectory: boolean;
   /** The entry; null for a directory that is only implied by what lies below it. */
   readonly entry: Entry | null;
+  /** The live row, a hidden file's too; null for the root and for what is only implied, tombstone or not. */
   readonly row: Row | null;
   /** Names a directory shows. */
   readonly children: number;
@@ -263,5 +264,5 @@ function shownAs(path: FullPath, row: Row | null, children: number): Found | nul
   // Something live below: a directory, even if the row is a file of its own, which is then hidden.
   const isDirectory = children > 0 || (live && row.isDirectory);
   const entry = live && row.isDirectory === isDirectory ? entryOf(row) : null;
-  return { path, isDirectory, entry: entry ? { ...entry, name: nameOf(path) } : null, row, children };
+  return { path, isDirectory, entry: entry ? { ...entry, name: nameOf(path) } : null, row: live ? row : null, children };
 }

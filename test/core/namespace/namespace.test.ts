@@ -370,6 +370,17 @@ describe('the tree over random histories', () => {
       { numRuns: 40 },
     ));
 
+  it('finds a directory that is implied below its own tombstone as a listing shows it', async () => {
+    const filers = [await openLog(), await openLog()];
+    const put = (at: number, path: string) => ({ at, from: 0, kind: 'put' as const, path: p(path), to: p('/a'), text: 'x' });
+    await run([put(1, '/b'), put(0, '/b/b'), { ...put(1, '/b'), kind: 'removeAll' as const }], filers);
+    await pull(filers[0], filers[1]);
+    const at = filers[1];
+    const [listed] = (await at.tree.list(root, all)).entries;
+    expect(listed).to.include({ path: '/b', isDirectory: true, row: null });
+    expect(await at.tree.find(p('/b'))).to.deep.equal(listed);
+  });
+
   it('is empty of a directory that was removed with everything in it, and of nothing else', () =>
     fc.assert(
       fc.asyncProperty(anyHistory(2), fc.constantFrom(p('/a'), p('/a/b')), fc.integer({ min: 1, max: 4 }), async (history, top, draftRows) => {
