@@ -12,7 +12,7 @@ import type { Connection } from './connection.js';
  */
 
 /** Raised with every change of the tables; a store with a greater one was written by a newer kelp. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /** Says whose file it is: "kelp". */
 const applicationId = 0x6b656c70;
@@ -48,6 +48,12 @@ const tables = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`;
 
+/** What makes a store of version n one of version n + 1, from n = 1 on; a new store takes all of them on top of `tables`. */
+const migrations: readonly string[] = [
+  // Tombstones by age, for collecting them.
+  'CREATE INDEX entries_tombstones ON entries (version) WHERE hash IS NULL;',
+];
+
 /** What the adapter keeps for itself in the table `notes`. */
 export type NoteName = 'inode' | 'birth' | 'word' | 'wordNext' | 'head' | 'conflictBytes';
 
@@ -60,24 +66,26 @@ export async function writeNotes(connection: Connection, notes: Partial<Record<N
   await connection.run('INSERT OR REPLACE INTO notes SELECT key, value FROM json_each(?1)', JSON.stringify(notes));
 }
 
-/** Refuses a file of another program or of a newer kelp. True if there are no tables yet. */
-export async function checkSchema(connection: Connection): Promise<boolean> {
+/** Refuses a file of another program or of a newer kelp. Tells which version the tables have; 0 = there are none yet. */
+export async function checkSchema(connection: Connection): Promise<number> {
   const { application, version } = await connection.one<{ application: number; version: number }>(
     'SELECT application_id AS application, user_version AS version FROM pragma_application_id, pragma_user_version',
   );
   if (application === applicationId) {
     if (version > schemaVersion)
       throw new FilerError('STORE_TOO_NEW', `the store has format ${version}, this kelp knows ${schemaVersion}; start it with a newer kelp`, { version });
-    return false;
+    return version;
   }
   const { tables: found } = await connection.one<{ tables: number }>('SELECT count(*) AS tables FROM sqlite_schema');
   if (found > 0 || application !== 0) throw new FilerError('STORE_FAILED', 'filer.db is the file of another program; name another folder');
-  return true;
+  return 0;
 }
 
-/** Makes the tables: all of them, or none if the process dies here. */
-export async function createTables(connection: Connection): Promise<void> {
-  await connection.script(`BEGIN IMMEDIATE; ${tables} PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT;`);
+/** Makes the tables, or brings those of an older version up to date: all of it, or nothing if the process dies here. */
+export async function upgrade(connection: Connection, from: number): Promise<void> {
+  if (from === schemaVersion) return;
+  const steps = from === 0 ? [tables, ...migrations] : migrations.slice(from - 1);
+  await connection.script(`BEGIN IMMEDIATE; ${steps.join('\n')} PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT;`);
 }
 
 /** Settings of the one connection that writes. Commits are durable when they return: WAL with synchronous=FULL, read back. */

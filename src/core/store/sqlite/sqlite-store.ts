@@ -31,7 +31,7 @@ import { FileIdentity } from './file-identity.js';
 import { findRecord, indexBefore, readHead, readLog } from './log-queries.js';
 import { recount } from './recount.js';
 import { originObjects, RowQueries } from './row-queries.js';
-import { checkSchema, configureReader, configureWriter, createTables } from './schema.js';
+import { checkSchema, configureReader, configureWriter, schemaVersion, upgrade } from './schema.js';
 import { runTransaction } from './sqlite-transaction.js';
 
 const filesOf = (directory: string) => ({ database: join(directory, 'filer.db'), lock: join(directory, 'lock.db'), word: join(directory, 'filer.word') });
@@ -76,7 +76,7 @@ export class SqliteStore implements Store {
       const lock = opened(await takeLock(files.lock, directory));
       const connection = opened(await openOwn(files.database, limits.storeBusyMs));
       await configureWriter(connection);
-      if (await checkSchema(connection)) await createTables(connection);
+      await upgrade(connection, await checkSchema(connection));
       await connection.script(createBatchView);
       const identity = new FileIdentity(files, time);
       const verdict = await identity.check(connection);
@@ -95,7 +95,10 @@ export class SqliteStore implements Store {
     return closingOnFailure(async (opened) => {
       const points = opened(await openReader(database));
       const scans = opened(await openReader(database));
-      if (await checkSchema(points)) throw new FilerError('STORE_FAILED', `there is no store in ${directory}; name the folder of a filer`);
+      const version = await checkSchema(points);
+      if (version === 0) throw new FilerError('STORE_FAILED', `there is no store in ${directory}; name the folder of a filer`);
+      if (version < schemaVersion)
+        throw new FilerError('STORE_FAILED', `the store in ${directory} has format ${version}, this kelp reads ${schemaVersion}; start kelp filer on it once`);
       return new SqliteStore(database, 'same', { writer: null, points, scans }, ledgerLimits);
     });
   }

@@ -48,6 +48,21 @@ describe('SqliteStore', () => {
     expect(await readdir(directory)).to.have.members(['filer.db', 'filer.word', 'lock.db']);
   });
 
+  it('brings a store of the first format up to date, with everything in it', async () => {
+    const store = await open(directory);
+    await store.transaction((tx) => tx.write({ rows: { tree: [rowOf('/a')] } }));
+    await store.close();
+    await script(directory, 'DROP INDEX entries_tombstones; PRAGMA user_version = 1');
+    expect(await failureOf(openStoreReadOnly(directory))).to.include({ code: 'STORE_FAILED' });
+    const upgraded = await open(directory);
+    expect(await treeOf(upgraded)).to.deep.equal(['/a']);
+    await upgraded.close();
+    const connection = await Connection.open(join(directory, 'filer.db'), 'read', 0);
+    expect(await connection.all('SELECT user_version FROM pragma_user_version')).to.deep.equal([{ user_version: schemaVersion }]);
+    expect(await connection.all("SELECT name FROM sqlite_schema WHERE name = 'entries_tombstones'")).to.have.length(1);
+    await connection.close();
+  });
+
   it('writes with synchronous=FULL into a write-ahead log', async () => {
     await (await open(directory)).close();
     const connection = await Connection.open(join(directory, 'filer.db'), 'create', 0);
