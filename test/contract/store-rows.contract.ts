@@ -47,6 +47,41 @@ export function rowsContract(under: StoreUnderTest): void {
       expect(sorted(await store.scan('remembered', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(3)));
     });
 
+    it('are given by age if they are deleted', async () => {
+      const dead = ['/e', '/a', '/d/x', '/c', '/b'].map((at, i) => tombstoneOf(at, { version: 10 + Math.floor(i / 2) }));
+      await write(store, { rows: { tree: [...dead, rowOf('/live', { version: 1 })], staging: [tombstoneOf('/staged', { version: 1 })] } });
+      const all = await store.tombstones(100, null, 100);
+      expect(all.map(({ version }) => version)).to.deep.equal([10, 10, 11, 11, 12]);
+      expect(sorted(all)).to.deep.equal(sorted(dead));
+      expect(await store.tombstones(12, null, 100)).to.deep.equal(all.slice(0, 4));
+      expect(await store.tombstones(100, null, 3)).to.deep.equal(all.slice(0, 3));
+      const third = all[2];
+      await write(store, { removed: { tree: [third.path] } });
+      expect(await store.tombstones(100, third, 100)).to.deep.equal(all.slice(3));
+    });
+
+    it('lose their dots beyond a place in one log, and nothing else', async () => {
+      const rows = [
+        rowOf('/first', { dot: { origin: alpha, seq: 3 } }),
+        rowOf('/beyond', { dot: { origin: alpha, seq: 4 } }),
+        tombstoneOf('/deleted beyond', { dot: { origin: alpha, seq: 9 } }),
+        rowOf('/of another author', { dot: { origin: alpha, seq: 5 }, author: beta }),
+        rowOf('/of another log', { dot: { origin: beta, seq: 9 } }),
+        rowOf('/a/undotted', { dot: null }),
+      ];
+      await write(store, { rows: { tree: rows, staging: [rowOf('/staged', { dot: { origin: alpha, seq: 9 } })] } });
+      const cut = rows.map((row, i) => ([1, 2, 3].includes(i) ? { ...row, dot: null } : row));
+      await store.transaction(async (tx) => {
+        expect(await tx.undot(alpha, 3)).to.equal(3);
+        const found = await tx.undotted(null, 100);
+        expect(sorted(found)).to.deep.equal(sorted(cut.filter(({ dot }) => dot === null)));
+        expect(await tx.undotted(null, 2)).to.deep.equal(found.slice(0, 2));
+        expect(await tx.undotted(found[1].path, 100)).to.deep.equal(found.slice(2));
+      });
+      expect(sorted(await store.scan('tree', null, 100, 1e9))).to.deep.equal(sorted(cut));
+      expect((await store.scan('staging', null, 100, 1e9))[0]).to.have.deep.property('dot', { origin: alpha, seq: 9 });
+    });
+
     it('are found where they exist, once each', async () => {
       await write(store, { rows: { tree: [rowOf('/a'), tombstoneOf('/b')] } });
       expect(pathsOf(sorted(await store.find('tree', [path('/a'), path('/b'), path('/a'), path('/c')])))).to.deep.equal(['/a', '/b']);

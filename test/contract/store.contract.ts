@@ -97,6 +97,54 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         }
       });
 
+      it('tells where its front part of some bytes ends', async () => {
+        const bytes = records.map((record) => Buffer.byteLength(record.text));
+        expect(await store.indexAfterBytes(1, 100)).to.equal(1);
+        expect(await store.indexAfterBytes(bytes[0] + bytes[1], 100)).to.equal(2);
+        expect(await store.indexAfterBytes(bytes[0] + bytes[1] + 1, 100)).to.equal(3);
+        expect(await store.indexAfterBytes(1e9, 100)).to.equal(10);
+        expect(await store.indexAfterBytes(1e9, 4)).to.equal(4);
+        await store.transaction((tx) => tx.clearLog(null));
+        expect(await store.indexAfterBytes(1, 100)).to.equal(0);
+      });
+
+      it('is trimmed at the front, and tells what went', async () => {
+        const bytesOf = (some: readonly { text: string }[]) => some.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+        const lastOf = ({ origin, seq, hash, version }: (typeof records)[number]) => ({ origin, seq, hash, version });
+        await store.transaction(async (tx) => {
+          const trimmed = await tx.trimLog(5);
+          expect({ ...trimmed, last: [...trimmed.last].sort((a, b) => (a.origin < b.origin ? -1 : 1)) }).to.deep.equal({
+            last: [lastOf(records[4]), lastOf(records[3])],
+            changes: 5,
+            bytes: bytesOf(records.slice(0, 5)),
+            first: 6,
+          });
+        });
+        expect(await indexes()).to.deep.equal([6, 7, 8, 9, 10]);
+        expect(await store.findRecord({ origin: alpha, seq: 3 })).to.equal(null);
+        await store.transaction(async (tx) => {
+          expect(await tx.trimLog(5)).to.deep.equal({ last: [], changes: 0, bytes: 0, first: 6 });
+          await tx.write({ log: [recordOf(11, { origin: alpha, seq: 6 })] });
+          expect(await tx.trimLog(11)).to.include({ changes: 6, first: 12 });
+        });
+        store = await under.reopen(store);
+        expect(await store.load()).to.include({ head: 11, first: 12 });
+      });
+
+      it('is cut at the end of one origin', async () => {
+        await store.transaction(async (tx) => {
+          expect(await tx.cutLog(alpha, 3)).to.include({ first: 1, changes: 8 });
+        });
+        expect(await indexes()).to.deep.equal([1, 2, 3, 4, 5, 6, 8, 10]);
+        await store.transaction(async (tx) => {
+          await tx.cutLog(beta, 4);
+          await tx.write({ log: [recordOf(11, { origin: beta, seq: 5, hash: 'f'.repeat(12) })] });
+        });
+        expect(await store.findRecord({ origin: beta, seq: 5 })).to.include({ index: 11, hash: 'f'.repeat(12) });
+        store = await under.reopen(store);
+        expect(await indexes()).to.deep.equal([1, 2, 3, 4, 5, 6, 8, 11]);
+      });
+
       it('is cleared by origin or whole, and remembers how far it went', async () => {
         await store.transaction(async (tx) => {
           expect(await tx.clearLog([alpha])).to.deep.equal({

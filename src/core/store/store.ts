@@ -58,6 +58,17 @@ export interface LogSpan {
   readonly bytes: number;
 }
 
+/** What a trim has taken from the front of a log. */
+export interface TrimmedLog {
+  /** Of each origin that had records there, the last one. */
+  readonly last: readonly Pick<LogRecord, 'origin' | 'seq' | 'hash' | 'version'>[];
+  readonly changes: number;
+  /** Bytes of text. */
+  readonly bytes: number;
+  /** Index of the first record left; head + 1 if there is none. */
+  readonly first: FeedIndex;
+}
+
 export const conflictTypes = ['update/update', 'update/delete', 'file/directory', 'rename/rename', 'child-of-deleted'] as const;
 export type ConflictType = (typeof conflictTypes)[number];
 
@@ -176,6 +187,10 @@ export interface StoreReader extends RowReader {
   findRecord(dot: Dot): Promise<Omit<LogRecord, 'text'> | null>;
   /** Index just before the first record with a version at or above `since`; the head if there is none. */
   indexBefore(since: Version): Promise<FeedIndex>;
+  /** Index of the last record of the shortest front part of the log that holds `bytes` of text, or of its first `limit` records if those hold less; 0 if the log is empty. */
+  indexAfterBytes(bytes: number, limit: number): Promise<FeedIndex>;
+  /** Tombstones of the tree with versions below `before`, the oldest first, after `after` (null = from the start). */
+  tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]>;
   /** Newest first. */
   readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]>;
   getKv(key: string): Promise<string | null>;
@@ -189,6 +204,14 @@ export interface StoreTransaction extends RowReader {
   clear(area: Area): Promise<void>;
   /** Drops the records of these origins from the log, null = the whole log; tells what is left. */
   clearLog(origins: readonly Origin[] | null): Promise<LogSpan>;
+  /** Drops the records up to and including `through` from the log. */
+  trimLog(through: FeedIndex): Promise<TrimmedLog>;
+  /** Drops the records of `origin` beyond `seq` from the log; tells what is left. */
+  cutLog(origin: Origin, seq: Seq): Promise<LogSpan>;
+  /** Takes the dot off every row of the tree whose dot is one of `origin` beyond `seq`; tells how many. */
+  undot(origin: Origin, seq: Seq): Promise<number>;
+  /** Rows of the tree without a dot, after `after` (null = from the start) in key order. */
+  undotted(after: FullPath | null, limit: number): Promise<Row[]>;
   /** Drops every origin. */
   clearOrigins(): Promise<void>;
 }

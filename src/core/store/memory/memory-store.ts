@@ -112,6 +112,23 @@ export class MemoryStore implements Store {
     return first ? first.index - 1 : head;
   }
 
+  async indexAfterBytes(bytes: number, limit: number): Promise<FeedIndex> {
+    const { log } = this.#content();
+    let total = 0;
+    for (const { index, text } of log.slice(0, limit)) if ((total += Buffer.byteLength(text)) >= bytes) return index;
+    return log[Math.min(limit, log.length) - 1]?.index ?? 0;
+  }
+
+  async tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]> {
+    const { tree } = this.#content().areas;
+    const later = after === null ? null : new Set(tree.after(after.path));
+    const isAfter = (row: Row) => after === null || row.version > after.version || (row.version === after.version && later?.has(row));
+    return [...tree.after(null)]
+      .filter((row) => !isLive(row) && row.version < before && isAfter(row))
+      .sort((a, b) => a.version - b.version)
+      .slice(0, limit);
+  }
+
   async readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {
     const newestFirst = [...this.#content().conflicts.values()].reverse().map(({ record }) => record);
     return newestFirst.filter((record) => options.path === undefined || record.path === options.path).slice(0, options.limit);

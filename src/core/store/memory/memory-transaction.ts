@@ -1,5 +1,5 @@
 import type { Row } from '../../change/row.js';
-import type { Origin } from '../../clock/vector.js';
+import type { Origin, Seq } from '../../clock/vector.js';
 import { parentOf, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLine, oldestKept, type LedgerLimits } from '../ledger.js';
@@ -13,6 +13,7 @@ import {
   type LogRecord,
   type LogSpan,
   type StoreTransaction,
+  type TrimmedLog,
   type WriteBatch,
 } from '../store.js';
 import { dotKey, RowTable, type MemoryContent } from './memory-disk.js';
@@ -86,8 +87,37 @@ export class MemoryTransaction implements StoreTransaction {
 
   async clearLog(origins: readonly Origin[] | null): Promise<LogSpan> {
     const dropped = origins && new Set(origins);
-    const all = [...(this.#kept ?? this.content.log), ...this.#appended];
-    const kept = dropped === null ? [] : all.filter((record) => !dropped.has(record.origin));
+    return this.#keep(dropped === null ? [] : this.#log().filter((record) => !dropped.has(record.origin)));
+  }
+
+  async cutLog(origin: Origin, seq: Seq): Promise<LogSpan> {
+    return this.#keep(this.#log().filter((record) => record.origin !== origin || record.seq <= seq));
+  }
+
+  async trimLog(through: FeedIndex): Promise<TrimmedLog> {
+    const gone = this.#log().filter((record) => record.index <= through);
+    const { first } = this.#keep(this.#log().filter((record) => record.index > through));
+    const last = new Map(gone.map(({ origin, seq, hash, version }) => [origin, { origin, seq, hash, version }]));
+    return { last: [...last.values()], changes: gone.length, bytes: textBytes(gone), first };
+  }
+
+  async undot(origin: Origin, seq: Seq): Promise<number> {
+    const rows = [...this.#view.table('tree').values()].filter(({ dot }) => dot?.origin === origin && dot.seq > seq);
+    await this.write({ rows: { tree: rows.map((row) => ({ ...row, dot: null })) } });
+    return rows.length;
+  }
+
+  async undotted(after: FullPath | null, limit: number): Promise<Row[]> {
+    return [...this.#view.table('tree').after(after)].filter(({ dot }) => dot === null).slice(0, limit);
+  }
+
+  /** The log as this transaction sees it, in index order. */
+  #log(): LogRecord[] {
+    return [...(this.#kept ?? this.content.log), ...this.#appended];
+  }
+
+  /** Drops every record but these. */
+  #keep(kept: readonly LogRecord[]): LogSpan {
     const dots = new Map(kept.map((record) => [dotKey(record.origin, record.seq), record.index]));
     this.#kept = kept;
     this.#appended = [];

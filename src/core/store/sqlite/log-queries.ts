@@ -1,6 +1,6 @@
 import type { Dot } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
-import type { FeedIndex, LogQuery, LogRecord, LogSpan } from '../store.js';
+import type { FeedIndex, LogQuery, LogRecord, LogSpan, TrimmedLog } from '../store.js';
 import type { Connection } from './connection.js';
 import { fields, TextBlob } from './row-codec.js';
 
@@ -84,10 +84,48 @@ export function encodeRecords(records: readonly LogRecord[]): [json: string, blo
   return [JSON.stringify(values), blob.toBuffer()];
 }
 
+export async function indexAfterBytes(connection: Connection, bytes: number, limit: number): Promise<FeedIndex> {
+  const { index } = await connection.one<{ index: number }>(
+    `WITH front(idx, total) AS MATERIALIZED (
+       SELECT idx, sum(bytes) OVER (ORDER BY idx ROWS UNBOUNDED PRECEDING) FROM (SELECT idx, bytes FROM log ORDER BY idx LIMIT ?2))
+     SELECT coalesce((SELECT min(idx) FROM front WHERE total >= ?1), (SELECT max(idx) FROM front), 0) AS "index"`,
+    bytes,
+    limit,
+  );
+  return index;
+}
+
+const keepHead = `INSERT OR REPLACE INTO notes VALUES ('head', ${head})`;
+const whatIsLeft = `SELECT coalesce(min(idx), ${head} + 1) AS first, count(*) AS changes, coalesce(sum(bytes), 0) AS bytes FROM log`;
+
 /** Drops the records of these origins, null = all, and tells what is left. The head stays. */
 export async function clearLog(connection: Connection, origins: readonly string[] | null): Promise<LogSpan> {
-  await connection.run(`INSERT OR REPLACE INTO notes VALUES ('head', ${head})`);
+  await connection.run(keepHead);
   if (origins === null) await connection.run('DELETE FROM log');
   else await connection.run('DELETE FROM log WHERE origin IN (SELECT value FROM json_each(?1))', JSON.stringify(origins));
-  return connection.one<LogSpan>(`SELECT coalesce(min(idx), ${head} + 1) AS first, count(*) AS changes, coalesce(sum(bytes), 0) AS bytes FROM log`);
+  return connection.one<LogSpan>(whatIsLeft);
+}
+
+/** Drops the records of one origin beyond a seq, and tells what is left. The head stays. */
+export async function cutLog(connection: Connection, origin: string, seq: number): Promise<LogSpan> {
+  await connection.run(keepHead);
+  await connection.run('DELETE FROM log WHERE origin = ?1 AND seq > ?2', origin, seq);
+  return connection.one<LogSpan>(whatIsLeft);
+}
+
+/** Drops the records up to an index. Only what goes is looked at: what stays may be millions. The head stays. */
+export async function trimLog(connection: Connection, through: FeedIndex): Promise<TrimmedLog> {
+  // Beside max(), SQLite takes the other columns from the same row.
+  const last = await connection.all<TrimmedLog['last'][number]>(
+    'SELECT origin, max(seq) AS seq, hash, version FROM log WHERE idx <= ?1 GROUP BY origin',
+    through,
+  );
+  const gone = await connection.one<{ changes: number; bytes: number }>(
+    'SELECT count(*) AS changes, coalesce(sum(bytes), 0) AS bytes FROM log WHERE idx <= ?1',
+    through,
+  );
+  await connection.run(keepHead);
+  await connection.run('DELETE FROM log WHERE idx <= ?1', through);
+  const { first } = await connection.one<{ first: number }>(`SELECT coalesce(min(idx), ${head} + 1) AS first FROM log`);
+  return { last, ...gone, first };
 }

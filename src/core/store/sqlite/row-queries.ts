@@ -1,5 +1,6 @@
 import { bucketOf } from '../../change/digest.js';
 import type { Row } from '../../change/row.js';
+import type { Version } from '../../clock/version.js';
 import { childPath, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
 import type { Area, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
 import type { Connection, Parameter } from './connection.js';
@@ -56,6 +57,13 @@ const listNames = `
   LEFT JOIN directories AS d ON d.parent = ?2 AND d.name = s.name
   WHERE s.place <= ?5 AND (s.place = 1 OR s.total <= ?6)
   ORDER BY s.name`;
+
+const findTombstones = `
+  SELECT ${rowColumns} FROM entries AS e INDEXED BY entries_tombstones
+  WHERE hash IS NULL AND version < ?1 AND (version, bucket, directory, name) > (?2, ?3, ?4, ?5) ORDER BY version, bucket, directory, name LIMIT ?6`;
+
+const findUndotted = `
+  SELECT ${rowColumns} FROM entries AS e WHERE (bucket, directory, name) > (?1, ?2, ?3) AND origin IS NULL ORDER BY bucket, directory, name LIMIT ?4`;
 
 /** Above every text, because SQLite puts blobs after texts. */
 const aboveAllText = Buffer.from([0]);
@@ -125,6 +133,15 @@ export class RowQueries implements RowReader {
     );
     const names = rows.map((raw) => ({ name: raw.shown, row: raw.directory === null ? null : decodeRow(raw), children: raw.children }));
     return { names, more: names.length < (rows[0]?.found ?? 0) };
+  }
+
+  async tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]> {
+    const start = after === null ? ([-1, -1, '', ''] as const) : ([after.version, ...keyOf(after.path)] as const);
+    return (await this.ask<RawRow>(findTombstones, before, ...start, limit)).map(decodeRow);
+  }
+
+  async undotted(after: FullPath | null, limit: number): Promise<Row[]> {
+    return (await this.ask<RawRow>(findUndotted, ...startOf(after), limit)).map(decodeRow);
   }
 
   async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {

@@ -28,7 +28,7 @@ import { createBatchView } from './batch.js';
 import { readConflicts } from './conflict-queries.js';
 import { Connection } from './connection.js';
 import { FileIdentity } from './file-identity.js';
-import { findRecord, indexBefore, readHead, readLog } from './log-queries.js';
+import { findRecord, indexAfterBytes, indexBefore, readHead, readLog } from './log-queries.js';
 import { recount } from './recount.js';
 import { originObjects, RowQueries } from './row-queries.js';
 import { checkSchema, configureReader, configureWriter, schemaVersion, upgrade } from './schema.js';
@@ -161,6 +161,14 @@ export class SqliteStore implements Store {
 
   indexBefore(since: Version): Promise<FeedIndex> {
     return indexBefore(this.connections.scans, since);
+  }
+
+  indexAfterBytes(bytes: number, limit: number): Promise<FeedIndex> {
+    return indexAfterBytes(this.connections.scans, bytes, limit);
+  }
+
+  tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]> {
+    return this.#scans.tombstones(before, after, limit);
   }
 
   readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {

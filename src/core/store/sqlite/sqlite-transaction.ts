@@ -1,10 +1,10 @@
 import { FilerError, messageOf } from '../../errors.js';
 import type { LedgerLimits } from '../ledger.js';
-import type { Area, LogSpan, StoreTransaction, WriteBatch } from '../store.js';
+import type { Area, FeedIndex, LogSpan, StoreTransaction, TrimmedLog, WriteBatch } from '../store.js';
 import { encodeBatch, putBatch } from './batch.js';
 import { addConflicts } from './conflict-queries.js';
 import type { Connection, Parameter } from './connection.js';
-import { clearLog } from './log-queries.js';
+import { clearLog, cutLog, trimLog } from './log-queries.js';
 import { RowQueries } from './row-queries.js';
 import { areaTables } from './schema.js';
 
@@ -46,6 +46,24 @@ export class SqliteTransaction extends RowQueries implements StoreTransaction {
   async clearLog(origins: readonly string[] | null): Promise<LogSpan> {
     await this.#settle();
     return clearLog(this.connection, origins);
+  }
+
+  async trimLog(through: FeedIndex): Promise<TrimmedLog> {
+    await this.#settle();
+    return trimLog(this.connection, through);
+  }
+
+  async cutLog(origin: string, seq: number): Promise<LogSpan> {
+    await this.#settle();
+    return cutLog(this.connection, origin, seq);
+  }
+
+  async undot(origin: string, seq: number): Promise<number> {
+    await this.#settle();
+    const { rows } = await this.connection.one<{ rows: number }>('SELECT count(*) AS rows FROM entries WHERE origin = ?1 AND seq > ?2', origin, seq);
+    if (rows > 0)
+      await this.connection.run('UPDATE entries SET author = coalesce(author, origin), origin = NULL, seq = NULL WHERE origin = ?1 AND seq > ?2', origin, seq);
+    return rows;
   }
 
   async clearOrigins(): Promise<void> {
