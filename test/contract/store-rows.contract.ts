@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Row } from '../../src/core/change/row.js';
 import { compareBytes, type FullPath } from '../../src/core/entry/path.js';
 import type { ListOptions, Store, StoreTransaction } from '../../src/core/store/store.js';
 import { alpha, beta, originOf, path, rowOf, tombstoneOf } from '../support/store-values.js';
@@ -45,6 +46,38 @@ export function rowsContract(under: StoreUnderTest): void {
       ).to.deep.equal(sorted(odd));
       expect(sorted(await store.scan('staging', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(0, 3)));
       expect(sorted(await store.scan('remembered', null, 100, 1e9))).to.deep.equal(sorted(odd.slice(3)));
+    });
+
+    it('are given by when they expire, if they do, and only while they are live files of the tree', async () => {
+      const micros = (seconds: number) => seconds * 1_000_000;
+      const lasting = (at: string, ttlSec: unknown, fields: Partial<Row> = {}) =>
+        rowOf(at, { entry: JSON.stringify({ attributes: { crtime: '1000', crtimeNs: 7000, ttlSec }, isDirectory: false, name: 'n' }), ...fields });
+      const rows = [lasting('/b', 60), lasting('/d/x', 60), lasting('/a', 60, { author: beta, dot: null }), lasting('/d/e/y', '5'), lasting('/dx', 61)];
+      const lastingForEver = [lasting('/never', 0), lasting('/odd', 'soon'), rowOf('/plain'), lasting('/dir', 60, { isDirectory: true })];
+      await write(store, { rows: { tree: [...rows, ...lastingForEver], staging: [lasting('/staged', 1)] } });
+      const all = await store.expired({ now: micros(1061) + 7, limit: 100 });
+      expect(all.map(({ path: at, expires, author }) => [at, expires, author])).to.deep.equal([
+        ['/d/e/y', micros(1005) + 7, alpha],
+        ...inKeyOrder([path('/b'), path('/d/x')]).map((at) => [at, micros(1060) + 7, alpha]),
+        ['/a', micros(1060) + 7, beta],
+        ['/dx', micros(1061) + 7, alpha],
+      ]);
+      expect(all[0].version).to.equal(rows[0].version);
+      expect(await store.expired({ now: micros(1061) + 6, limit: 100 })).to.deep.equal(all.slice(0, 4));
+      expect(await store.expired({ now: micros(2000), limit: 2 })).to.deep.equal(all.slice(0, 2));
+      for (const i of all.keys()) expect(await store.expired({ now: micros(2000), after: all[i], limit: 100 })).to.deep.equal(all.slice(i + 1));
+      const below = async (at: string) => (await store.expired({ now: micros(2000), below: path(at), limit: 100 })).map((found) => found.path);
+      expect([await below('/d'), await below('/d/e'), await below('/'), await below('/x')]).to.deep.equal([
+        all.filter((found) => found.path.startsWith('/d/')).map((found) => found.path),
+        ['/d/e/y'],
+        all.map((found) => found.path),
+        [],
+      ]);
+      expect(await store.expired({ now: micros(2000), notBy: new Set([alpha]), limit: 100 })).to.deep.equal([all[3]]);
+      store = await under.reopen(store);
+      expect(await store.expired({ now: micros(2000), limit: 100 })).to.deep.equal(all);
+      await write(store, { removed: { tree: [path('/a')] }, rows: { tree: [tombstoneOf('/b'), lasting('/d/x', 0), lasting('/never', 1)] } });
+      expect((await store.expired({ now: micros(2000), limit: 100 })).map((found) => found.path)).to.deep.equal(['/never', '/d/e/y', '/dx']);
     });
 
     it('are given by age if they are deleted', async () => {

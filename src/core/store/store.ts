@@ -49,6 +49,27 @@ export interface LogRecord {
   readonly text: string;
 }
 
+/** A file with a time to live (entry/expiry.ts). */
+export interface ExpiringFile {
+  readonly path: FullPath;
+  /** Microseconds since 1970. */
+  readonly expires: Version;
+  readonly version: Version;
+  readonly author: Origin;
+}
+
+export interface ExpiredQuery {
+  /** Files that expire now or before. */
+  readonly now: Version;
+  /** Files after this one; null = from the start. */
+  readonly after?: ExpiringFile | null;
+  /** Only files below this directory, at any depth. */
+  readonly below?: FullPath;
+  /** No files of these authors. */
+  readonly notBy?: ReadonlySet<Origin>;
+  readonly limit: number;
+}
+
 /** What a log holds. */
 export interface LogSpan {
   /** Index of the first record left; head + 1 if there is none. */
@@ -191,6 +212,8 @@ export interface StoreReader extends RowReader {
   indexAfterBytes(bytes: number, limit: number): Promise<FeedIndex>;
   /** Tombstones of the tree with versions below `before`, the oldest first, after `after` (null = from the start). */
   tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]>;
+  /** Live files of the tree that have expired, by when they did, hidden ones too. What is kept to find them is derived: it is in no digest and no row. */
+  expired(query: ExpiredQuery): Promise<ExpiringFile[]>;
   /** Newest first. */
   readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]>;
   getKv(key: string): Promise<string | null>;

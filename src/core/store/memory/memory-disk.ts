@@ -1,9 +1,11 @@
 import type { Row } from '../../change/row.js';
 import { bucketCount, bucketOf } from '../../change/digest.js';
 import type { Origin } from '../../clock/vector.js';
+import type { Version } from '../../clock/version.js';
+import { expiryOfRow } from '../../entry/expiry.js';
 import { compareBytes, nameOf, parentOf, type FullPath } from '../../entry/path.js';
 import type { LedgerLine } from '../ledger.js';
-import { storeMeta, type Area, type ConflictRecord, type FeedIndex, type LogRecord, type OriginState } from '../store.js';
+import { storeMeta, type Area, type ConflictRecord, type ExpiringFile, type FeedIndex, type LogRecord, type OriginState } from '../store.js';
 
 /** Where a path stands in key order; kept, so that sorting hashes and cuts nothing. */
 interface Key {
@@ -18,11 +20,19 @@ const keyOf = (path: FullPath): Key => {
   return { bucket: bucketOf(directory), directory, name: nameOf(path), path };
 };
 
+const versionOf = ({ version, author }: Row) => ({ version, author });
+
+/** By when they expire, then by author and key. */
+export const compareExpiry = (a: ExpiringFile, b: ExpiringFile): number =>
+  a.expires - b.expires || compareBytes(a.author, b.author) || compareKeys(keyOf(a.path), keyOf(b.path));
+
 const compareKeys = (a: Key, b: Key): number => a.bucket - b.bucket || compareBytes(a.directory, b.directory) || compareBytes(a.name, b.name);
 
 /** Rows by path, and in key order: (bucket of the directory, directory, name). The order is made when it is first asked for. */
 export class RowTable {
   #rows = new Map<FullPath, Row>();
+  /** When those that do expire. */
+  #expiries = new Map<FullPath, Version>();
   #ordered: Key[] | null = null;
 
   get(path: FullPath): Row | undefined {
@@ -35,14 +45,19 @@ export class RowTable {
       this.#ordered.splice(this.#placeAfter(key), 0, key);
     }
     this.#rows.set(row.path, row);
+    const expires = expiryOfRow(row);
+    if (expires === null) this.#expiries.delete(row.path);
+    else this.#expiries.set(row.path, expires);
   }
 
   delete(path: FullPath): void {
+    this.#expiries.delete(path);
     if (this.#rows.delete(path) && this.#ordered) this.#ordered.splice(this.#placeAfter(keyOf(path)) - 1, 1);
   }
 
   clear(): void {
     this.#rows.clear();
+    this.#expiries.clear();
     this.#ordered = null;
   }
 
@@ -54,6 +69,12 @@ export class RowTable {
   *after(after: FullPath | null): Iterable<Row> {
     const keys = this.#order();
     for (let i = after === null ? 0 : this.#placeAfter(keyOf(after)); i < keys.length; i++) yield this.#rowAt(i);
+  }
+
+  /** Files that expire now or before, in the order of compareExpiry. */
+  expiring(now: Version): ExpiringFile[] {
+    const due = [...this.#expiries].filter(([, expires]) => expires <= now);
+    return due.map(([path, expires]) => ({ path, expires, ...versionOf(this.#rows.get(path) as Row) })).sort(compareExpiry);
   }
 
   /** Live rows directly in `directory`, in byte order. */
@@ -68,6 +89,7 @@ export class RowTable {
   clone(): RowTable {
     const copy = new RowTable();
     copy.#rows = new Map(this.#rows);
+    copy.#expiries = new Map(this.#expiries);
     copy.#ordered = this.#ordered && [...this.#ordered];
     return copy;
   }

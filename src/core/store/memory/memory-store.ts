@@ -2,13 +2,15 @@ import { addToSum, bucketCount, bucketOf } from '../../change/digest.js';
 import { isLive, type Row } from '../../change/row.js';
 import type { Dot } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
-import { ancestorsOf, parentOf, root, type FullPath } from '../../entry/path.js';
+import { ancestorsOf, isWithin, parentOf, root, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
 import type {
   Area,
   ConflictRecord,
   Counts,
+  ExpiredQuery,
+  ExpiringFile,
   FeedIndex,
   FileVerdict,
   ListOptions,
@@ -20,7 +22,7 @@ import type {
   StoreContents,
   StoreTransaction,
 } from '../store.js';
-import { dotKey, MemoryDisk, type MemoryContent } from './memory-disk.js';
+import { compareExpiry, dotKey, MemoryDisk, type MemoryContent } from './memory-disk.js';
 import { MemoryTransaction } from './memory-transaction.js';
 import { countsOf, findRows, firstAfter, listNames, rowBytes, takePage, textBytes, viewOf, type RowView } from './row-view.js';
 
@@ -127,6 +129,13 @@ export class MemoryStore implements Store {
       .filter((row) => !isLive(row) && row.version < before && isAfter(row))
       .sort((a, b) => a.version - b.version)
       .slice(0, limit);
+  }
+
+  async expired({ now, after = null, below, notBy, limit }: ExpiredQuery): Promise<ExpiringFile[]> {
+    const due = this.#content()
+      .areas.tree.expiring(now)
+      .filter((file) => !notBy?.has(file.author) && (below === undefined || isWithin(parentOf(file.path), below)));
+    return due.filter((file) => after === null || compareExpiry(file, after) > 0).slice(0, limit);
   }
 
   async readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {

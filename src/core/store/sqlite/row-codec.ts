@@ -1,6 +1,7 @@
 import { bucketOf } from '../../change/digest.js';
 import type { Row } from '../../change/row.js';
 import type { Vector } from '../../clock/vector.js';
+import { expiryOfRow } from '../../entry/expiry.js';
 import { childPath, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
 
 /** Columns of a row as decodeRow wants them; `e` is the table. */
@@ -88,6 +89,7 @@ export function encodeRows(rows: readonly Row[]): [json: string, blob: Buffer] {
       row.h,
       row.isDirectory ? 1 : 0,
       ...blob.add(row.entry),
+      expiryOfRow(row),
     ];
   });
   return [JSON.stringify(values), blob.toBuffer()];
@@ -98,7 +100,7 @@ export const fields = (count: number): string => Array.from({ length: count }, (
 
 /** Writes a set of rows as encodeRows gives them. jsonb_each, because a JSON text would be parsed again for each field. */
 export const putRows = (table: string, json: string, blob: string): string =>
-  `INSERT OR REPLACE INTO ${table} SELECT ${fields(11)}, coalesce(value ->> 12, 0), CAST(substr(${blob}, value ->> 11, value ->> 12) AS TEXT) FROM jsonb_each(${json})`;
+  `INSERT OR REPLACE INTO ${table} SELECT ${fields(11)}, coalesce(value ->> 12, 0), CAST(substr(${blob}, value ->> 11, value ->> 12) AS TEXT), value ->> 13 FROM jsonb_each(${json})`;
 
 /** Drops a set of rows by their keys. */
 export const dropRows = (table: string, json: string): string =>

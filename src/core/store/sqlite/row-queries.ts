@@ -1,8 +1,9 @@
 import { bucketOf } from '../../change/digest.js';
 import type { Row } from '../../change/row.js';
+import type { Origin } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { childPath, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
-import type { Area, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
+import type { Area, ExpiredQuery, ExpiringFile, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
 import type { Connection, Parameter } from './connection.js';
 import { decodeRow, keyOf, rowColumns, type RawRow } from './row-codec.js';
 import { areaTables } from './schema.js';
@@ -61,6 +62,13 @@ const listNames = `
 const findTombstones = `
   SELECT ${rowColumns} FROM entries AS e INDEXED BY entries_tombstones
   WHERE hash IS NULL AND version < ?1 AND (version, bucket, directory, name) > (?2, ?3, ?4, ?5) ORDER BY version, bucket, directory, name LIMIT ?6`;
+
+const findExpired = `
+  SELECT e.directory, e.name, e.version, coalesce(e.author, e.origin) AS author, e.expires FROM entries AS e INDEXED BY entries_expires
+  WHERE expires <= ?1 AND expires >= ?2 AND (expires, coalesce(author, origin), bucket, directory, name) > (?2, ?3, ?4, ?5, ?6)
+  AND coalesce(author, origin) NOT IN (SELECT value FROM json_each(?7))
+  AND (?8 IS NULL OR directory = ?8 OR substr(directory, 1, length(?8) + 1) = ?8 || '/' OR ?8 = '/')
+  ORDER BY expires, coalesce(author, origin), bucket, directory, name LIMIT ?9`;
 
 const findUndotted = `
   SELECT ${rowColumns} FROM entries AS e WHERE (bucket, directory, name) > (?1, ?2, ?3) AND origin IS NULL ORDER BY bucket, directory, name LIMIT ?4`;
@@ -138,6 +146,19 @@ export class RowQueries implements RowReader {
   async tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]> {
     const start = after === null ? ([-1, -1, '', ''] as const) : ([after.version, ...keyOf(after.path)] as const);
     return (await this.ask<RawRow>(findTombstones, before, ...start, limit)).map(decodeRow);
+  }
+
+  async expired({ now, after = null, below, notBy = new Set(), limit }: ExpiredQuery): Promise<ExpiringFile[]> {
+    const start = after === null ? ([-1, '', -1, '', ''] as const) : ([after.expires, after.author, ...keyOf(after.path)] as const);
+    const found = await this.ask<Pick<RawRow, 'directory' | 'name' | 'version'> & { author: Origin; expires: Version }>(
+      findExpired,
+      now,
+      ...start,
+      JSON.stringify([...notBy]),
+      below ?? null,
+      limit,
+    );
+    return found.map(({ directory, name, expires, version, author }) => ({ path: childPath(directory, name), expires, version, author }));
   }
 
   async undotted(after: FullPath | null, limit: number): Promise<Row[]> {

@@ -11,9 +11,6 @@ import type { Connection } from './connection.js';
  *   hash      a tombstone         origin, seq   no dot
  */
 
-/** Raised with every change of the tables; a store with a greater one was written by a newer kelp. */
-export const schemaVersion = 2;
-
 /** Says whose file it is: "kelp". */
 const applicationId = 0x6b656c70;
 
@@ -26,6 +23,20 @@ const rowTable = (name: string) => `
     bytes INTEGER NOT NULL, entry TEXT,
     PRIMARY KEY (bucket, directory, name)
   ) STRICT, WITHOUT ROWID;`;
+
+const attribute = (name: string) => `(entry ->> '$.attributes.${name}')`;
+const isWhole = (name: string) =>
+  `(json_type(entry, '$.attributes.${name}') IN ('integer', 'text') AND length(${attribute(name)}) BETWEEN 1 AND 10 AND ${attribute(name)} NOT GLOB '*[^0-9]*')`;
+
+/** The column, and what stands in it for the rows that are there already. */
+function addExpiry(table: string): string {
+  return `
+  ALTER TABLE ${table} ADD COLUMN expires INTEGER;
+  UPDATE ${table} SET expires = (${attribute('crtime')} + ${attribute('ttlSec')}) * 1000000
+    + CASE WHEN ${isWhole('crtimeNs')} AND ${attribute('crtimeNs')} + 0 < 1000000000 THEN ${attribute('crtimeNs')} / 1000 ELSE 0 END
+  WHERE hash IS NOT NULL AND is_directory = 0 AND instr(entry, '"ttlSec":') > 0 AND ${isWhole('ttlSec')} AND ${isWhole('crtime')}
+    AND ${attribute('ttlSec')} + 0 BETWEEN 1 AND ${2 ** 31 - 1} AND ${attribute('crtime')} + 0 BETWEEN 1 AND ${Math.floor(2 ** 52 / 1e6)};`;
+}
 
 const tables = `
   ${Object.values(areaTables).map(rowTable).join('')}
@@ -52,7 +63,13 @@ const tables = `
 const migrations: readonly string[] = [
   // Tombstones by age, for collecting them.
   'CREATE INDEX entries_tombstones ON entries (version) WHERE hash IS NULL;',
+  // When a file expires, as entry/expiry.ts has it; NULL = never. The author stands in the index, so that those of others are passed quickly.
+  `${Object.values(areaTables).map(addExpiry).join('')}
+  CREATE INDEX entries_expires ON entries (expires, coalesce(author, origin)) WHERE expires IS NOT NULL;`,
 ];
+
+/** Raised with every change of the tables; a store with a greater one was written by a newer kelp. */
+export const schemaVersion = migrations.length + 1;
 
 /** What the adapter keeps for itself in the table `notes`. */
 export type NoteName = 'inode' | 'birth' | 'word' | 'wordNext' | 'head' | 'conflictBytes';

@@ -13,6 +13,8 @@ import type {
   Area,
   ConflictRecord,
   Counts,
+  ExpiredQuery,
+  ExpiringFile,
   FeedIndex,
   FileVerdict,
   ListOptions,
@@ -169,6 +171,10 @@ export class SqliteStore implements Store {
 
   tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]> {
     return this.#scans.tombstones(before, after, limit);
+  }
+
+  expired(query: ExpiredQuery): Promise<ExpiringFile[]> {
+    return this.#scans.expired(query);
   }
 
   readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {

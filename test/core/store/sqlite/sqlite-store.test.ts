@@ -50,12 +50,49 @@ describe('SqliteStore', () => {
 
   it('brings a store of the first format up to date, with everything in it', async () => {
     const store = await open(directory);
-    await store.transaction((tx) => tx.write({ rows: { tree: [rowOf('/a')] } }));
+    const values = [
+      '60',
+      60,
+      2 ** 31 - 1,
+      2 ** 31,
+      0,
+      1,
+      '007',
+      '',
+      ' 60',
+      '60s',
+      6e9,
+      1e10,
+      1.5,
+      -1,
+      true,
+      null,
+      [],
+      {},
+      4503599627,
+      4503599628,
+      '12345678901',
+    ];
+    const entries = values.flatMap((value) => [
+      { crtime: '1000', ttlSec: value },
+      { crtime: value, ttlSec: 60 },
+      { crtime: 1000, crtimeNs: value, ttlSec: 60 },
+    ]);
+    const lasting = entries.map((attributes, i) =>
+      rowOf(`/ttl/${i}`, { entry: JSON.stringify({ attributes: { ...attributes }, isDirectory: false, name: `${i}` }) }),
+    );
+    const directoryRow = rowOf('/dir', { isDirectory: true, entry: lasting[0].entry });
+    const noAttributes = rowOf('/none', { entry: '{"isDirectory":false,"name":"\\"ttlSec\\":","other":{"ttlSec":60}}' });
+    await store.transaction((tx) => tx.write({ rows: { tree: [rowOf('/a'), directoryRow, noAttributes, ...lasting], staging: lasting } }));
+    const due = await store.expired({ now: 2 ** 53, limit: 1000 });
+    expect(due).to.have.length.above(10);
     await store.close();
-    await script(directory, 'DROP INDEX entries_tombstones; PRAGMA user_version = 1');
+    const dropped = ['entries', 'staging', 'remembered'].map((table) => `ALTER TABLE ${table} DROP COLUMN expires`).join(';');
+    await script(directory, `DROP INDEX entries_tombstones; DROP INDEX entries_expires; ${dropped}; PRAGMA user_version = 1`);
     expect(await failureOf(openStoreReadOnly(directory))).to.include({ code: 'STORE_FAILED' });
     const upgraded = await open(directory);
-    expect(await treeOf(upgraded)).to.deep.equal(['/a']);
+    expect(await treeOf(upgraded)).to.include('/a');
+    expect(await upgraded.expired({ now: 2 ** 53, limit: 1000 })).to.deep.equal(due);
     await upgraded.close();
     const connection = await Connection.open(join(directory, 'filer.db'), 'read', 0);
     expect(await connection.all('SELECT user_version FROM pragma_user_version')).to.deep.equal([{ user_version: schemaVersion }]);
