@@ -88,7 +88,7 @@ const reserved: { what: RegExp; files: string[]; why: string }[] = [
   { what: /'sqlite3'/, files: ['core/store/sqlite/'], why: 'names a database' },
   {
     what: /\b(Date\.now|new Date\(\)|performance\.now|setTimeout\(|setInterval\(|node:timers)/,
-    files: ['core/time', 'core/http/server', 'ux/', 'commands/'],
+    files: ['core/time', 'core/http/server', 'core/http/outgoing', 'ux/', 'commands/'],
     why: 'reads the real clock',
   },
   { what: /\bMath\.random|\brandom(Bytes|UUID|Int)\(/, files: ['core/time'], why: 'draws random numbers' },

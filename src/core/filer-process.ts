@@ -91,7 +91,14 @@ export class FilerProcess {
         ...metaRoutes(filer, { store, time, limits }),
         ...treeRoutes(filer, { saveToFilerLimit: limits.contentBytesMax }),
       ];
-      const server = new HttpServer({ routes: metrics.counted(routes), hosts: [ip, bind], time, logger: logger.child('http'), drainMs: limits.drainMs });
+      const server = new HttpServer({
+        routes: metrics.counted(routes),
+        hosts: [ip, bind],
+        time,
+        logger: logger.child('http'),
+        drainMs: limits.drainMs,
+        limits,
+      });
       const real = await server.listen(bind, port);
       address = formatAddress({ host: ip, port: real.port });
       loopDelay.enable();

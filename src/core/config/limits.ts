@@ -142,7 +142,26 @@ export const limits = {
   conflictBytes: 256 * 1024 * 1024,
 
   // ---- server
+  /** Beyond these the one that has been idle for longest is closed; fewer if the system lets the process open fewer files. */
   connectionsMax: 10_000,
+  /** Places beyond those, when all are busy: only peers, operators and health checks are answered there. */
+  connectionsKept: 64,
+  /** Files the process opens besides connections it accepts: store, log, connections to its peers. */
+  filesKept: 512,
+  /** Requests under way on one connection. Whoever pipelines more is answered 503 there, and cut off at twice as many. */
+  pipelinedMax: 16,
+  /** Bodies of all requests that have not been answered yet, bytes. */
+  bodiesBytes: 128 * 1024 * 1024,
+  /** What a piece of a body costs besides its bytes: a client may send them one by one. */
+  bodyPieceBytes: 512,
+  /** All answers that their readers have not taken yet, bytes. */
+  answersBytes: 256 * 1024 * 1024,
+  /** Of those, kept for pages to peers. */
+  answersBytesForPeers: 64 * 1024 * 1024,
+  /** An answer this small goes out whatever is held, bytes: refusals, health, single changes. */
+  answerBytesFree: 16 * 1024,
+  /** A body that comes, or an answer that goes, for longer than this is broken off when its memory is needed for another, milliseconds. */
+  slowMs: 10_000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
   connectionsCheckMs: 2000,

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { limits } from '../config/limits.js';
 import { FilerError } from '../errors.js';
+import type { ByteBudget, Holding } from './byte-budget.js';
 import { Query } from './params.js';
 import type { Request } from './router.js';
 
@@ -8,16 +9,23 @@ import type { Request } from './router.js';
 export class IncomingRequest implements Request {
   readonly rawPath: string;
   parameter = '';
+  /** Its connection is closed after the answer. */
+  isLast = false;
+  /** What its answer holds, until it has been taken. */
+  heldAnswer: Holding | null = null;
   readonly #search: string;
   /** Made for those who ask: most requests are answered without, and an abort costs more than the rest of them. */
   #gone: AbortController | null = null;
   #ended: { readonly reason: unknown } | null = null;
   #query: Query | undefined;
+  #heldBody: Holding | null = null;
 
   constructor(
     private readonly incoming: IncomingMessage,
     /** Asks the client for the body it holds back (Expect: 100-continue); null once asked, or if it does not wait. */
     private proceed: (() => void) | null,
+    /** What the bodies of all requests share. */
+    private readonly bodies: ByteBudget,
   ) {
     const url = incoming.url ?? '';
     const mark = url.indexOf('?');
@@ -49,11 +57,6 @@ export class IncomingRequest implements Request {
     return this.incoming.socket.remoteAddress ?? '';
   }
 
-  get stream(): Readable {
-    this.#proceed();
-    return this.incoming;
-  }
-
   /** True while the client holds its body back: it must not be expected to send it, nor another request, after the answer. */
   get bodyHeldBack(): boolean {
     return this.proceed !== null;
@@ -61,20 +64,36 @@ export class IncomingRequest implements Request {
 
   async body(bytesMax: number): Promise<Buffer> {
     if (Number(this.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
-    this.#proceed();
     const { incoming } = this;
     const chunks: Buffer[] = [];
     let bytes = 0;
+    let refused = false;
     // By its events: an iterator over a stream costs as much as the rest of a small request.
     return new Promise((resolve, reject) => {
+      // The rest runs into the void, for as long as the server's request time-out lets it, so that the client hears the answer.
+      const refuse = (why: FilerError) => {
+        refused = true;
+        chunks.length = 0;
+        held.close();
+        reject(why);
+      };
+      const held = (this.#heldBody = this.bodies.open(() => refuse(overloaded(this.bodies.bytesMax))));
+      this.#proceed();
       const brokeOff = (cause?: unknown) => reject(new FilerError('BODY_INVALID', 'the body broke off', {}, { cause }));
       incoming.on('data', (chunk: Buffer) => {
+        if (refused) return;
         bytes += chunk.length;
-        if (bytes <= bytesMax) chunks.push(chunk);
-        // The rest runs into the void, for as long as the server's request time-out lets it, so that the client hears the answer.
-        else reject(tooLarge(bytesMax));
+        if (bytes > bytesMax) refuse(tooLarge(bytesMax));
+        else if (!held.take(chunk.length + limits.bodyPieceBytes)) refuse(overloaded(this.bodies.bytesMax));
+        else chunks.push(chunk);
       });
-      incoming.once('end', () => resolve(Buffer.concat(chunks, bytes)));
+      incoming.once('end', () => {
+        if (refused) return;
+        // What is made of it waits for the store, not for the client.
+        held.keep();
+        held.giveBack(held.bytes - bytes);
+        resolve(Buffer.concat(chunks, bytes));
+      });
       incoming.once('error', brokeOff);
       incoming.once('close', () => {
         if (!incoming.readableEnded) brokeOff();
@@ -100,6 +119,17 @@ export class IncomingRequest implements Request {
     this.#gone?.abort(reason);
   }
 
+  /** Closes its connection at once. */
+  cutOff(): void {
+    this.incoming.socket.destroy();
+  }
+
+  /** It has been answered, or its client is gone: neither body nor answer is of use any more. */
+  release(): void {
+    this.#heldBody?.close();
+    this.heldAnswer?.close();
+  }
+
   #proceed(): void {
     this.proceed?.();
     this.proceed = null;
@@ -108,4 +138,8 @@ export class IncomingRequest implements Request {
 
 function tooLarge(bytesMax: number): FilerError {
   return new FilerError('BODY_TOO_LARGE', `the body may have at most ${bytesMax} bytes`, { limit: bytesMax });
+}
+
+function overloaded(bytesMax: number): FilerError {
+  return new FilerError('OVERLOADED', `the bodies of requests take ${bytesMax} bytes here already; try again in a second`);
 }

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
 import { FilerError } from '../errors.js';
 import type { Query } from './params.js';
 
@@ -21,14 +20,12 @@ export interface Request {
   /** Aborts when the client goes away (AbortError) and when the server stops (FilerError STOPPING). Held answers watch it; a write that is under way need not. */
   readonly signal: AbortSignal;
   readonly remoteAddress: string;
-  /** The undecoded body, for multipart forms. Its reader keeps the limits. */
-  readonly stream: Readable;
   /**
    * The whole body; at most `bytesMax` bytes are ever held.
-   * @throws FilerError BODY_TOO_LARGE, BODY_INVALID if the client breaks off
+   * @throws FilerError BODY_TOO_LARGE; BODY_INVALID if the client breaks off; OVERLOADED if the bodies of all requests take too much
    */
   body(bytesMax: number): Promise<Buffer>;
-  /** The body as JSON. @throws FilerError BODY_TOO_LARGE, BODY_INVALID */
+  /** The body as JSON. @throws FilerError BODY_TOO_LARGE, BODY_INVALID, OVERLOADED */
   json(bytesMax: number): Promise<unknown>;
 }
 
@@ -37,6 +34,8 @@ export interface Response {
   readonly headers?: Readonly<Record<string, string>>;
   /** An iterable is sent chunk by chunk, no faster than it is read, and is returned early if the reader goes away. */
   readonly body?: Buffer | string | AsyncIterable<Buffer | string>;
+  /** It may take of the memory that is kept for answers to peers. */
+  readonly forPeer?: boolean;
 }
 
 /** One row of a process' route table. The table is data, so that a test can walk it. */

@@ -1,23 +1,49 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { limits } from '../config/limits.js';
+import { limits as defaults } from '../config/limits.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
+import { ByteBudget } from './byte-budget.js';
+import { Connections } from './connections.js';
 import { hostOf, refuseForeign } from './guard.js';
 import { IncomingRequest } from './incoming.js';
+import { openFilesMax } from './open-files.js';
+import { send } from './outgoing.js';
 import { json, Router, type Response, type Route } from './router.js';
 
 export interface HttpServerOptions {
   readonly routes: readonly Route[];
   /** Names and addresses clients may call this process by, besides those of loopback. */
   readonly hosts: readonly string[];
-  readonly time: Pick<TimeSource, 'sleep'>;
+  readonly time: Pick<TimeSource, 'sleep' | 'monotonic'>;
   readonly logger: Logger;
   /** Milliseconds; limits.drainMs if absent. */
   readonly drainMs?: number;
+  /** Instead of those of config/limits.ts. */
+  readonly limits?: Partial<ServerLimits>;
 }
+
+/** The limits of a port, by their names in config/limits.ts. */
+export type ServerLimits = {
+  readonly [
+    K in
+      | 'connectionsMax'
+      | 'connectionsKept'
+      | 'pipelinedMax'
+      | 'headersTimeoutMs'
+      | 'requestTimeoutMs'
+      | 'connectionsCheckMs'
+      | 'keepAliveServerMs'
+      | 'bodiesBytes'
+      | 'answersBytes'
+      | 'answersBytesForPeers'
+      | 'answerBytesFree'
+      | 'slowMs'
+      | 'stallMs'
+  ]: number;
+};
 
 /**
  * One HTTP port. Every request passes the same guard, finds its row in the route table, and is answered with what the
@@ -25,11 +51,17 @@ export interface HttpServerOptions {
  */
 export class HttpServer {
   readonly routes: readonly Route[];
+  /** Connections it keeps at one time: as many as it may, or as the system lets it have. */
+  readonly connectionsMax: number;
   readonly #options: HttpServerOptions;
   readonly #router: Router;
   readonly #hosts: ReadonlySet<string>;
   readonly #server: Server;
   readonly #active = new Set<IncomingRequest>();
+  readonly #limits: ServerLimits;
+  readonly #connections: Connections;
+  readonly #bodies: ByteBudget;
+  readonly #answers: ByteBudget;
   #stopping: FilerError | null = null;
 
   constructor(options: HttpServerOptions) {
@@ -37,21 +69,26 @@ export class HttpServer {
     this.routes = options.routes;
     this.#router = new Router(options.routes);
     this.#hosts = new Set(['127.0.0.1', 'localhost', '[::1]', ...options.hosts.map(hostOf)]);
+    const limits = (this.#limits = { ...defaults, ...options.limits });
+    this.connectionsMax = Math.max(1, Math.min(limits.connectionsMax, openFilesMax() - defaults.filesKept));
+    this.#connections = new Connections(this.connectionsMax, limits.connectionsKept);
+    this.#bodies = new ByteBudget(limits.bodiesBytes, limits.slowMs, options.time);
+    this.#answers = new ByteBudget(limits.answersBytes, limits.slowMs, options.time);
     this.#server = createServer({
-      maxHeaderSize: limits.headerBytesMax,
+      maxHeaderSize: defaults.headerBytesMax,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
       connectionsCheckingInterval: limits.connectionsCheckMs,
       keepAliveTimeout: limits.keepAliveServerMs,
       // TCP's own: finds readers whose machine is gone while their request is held.
       keepAlive: true,
-      keepAliveInitialDelay: limits.keepAliveClientMs,
+      keepAliveInitialDelay: defaults.keepAliveClientMs,
       // The guard counts Host headers itself, and answers in JSON.
       requireHostHeader: false,
       insecureHTTPParser: false,
     });
-    this.#server.maxHeadersCount = limits.headersMax + 1;
-    this.#server.maxConnections = limits.connectionsMax;
+    this.#server.maxHeadersCount = defaults.headersMax + 1;
+    this.#server.on('connection', (socket) => this.#connections.add(socket));
     this.#server.on('request', (incoming, outgoing) => void this.#serve(incoming, outgoing, null));
     this.#server.on('checkContinue', (incoming, outgoing) => void this.#serve(incoming, outgoing, () => outgoing.writeContinue()));
   }
@@ -59,6 +96,11 @@ export class HttpServer {
   /** Requests being answered, held ones included. */
   get active(): number {
     return this.#active.size;
+  }
+
+  /** What clients make this port hold. */
+  get held(): { readonly connections: number; readonly bodyBytes: number; readonly answerBytes: number } {
+    return { connections: this.#connections.count, bodyBytes: this.#bodies.used, answerBytes: this.#answers.used };
   }
 
   /**
@@ -86,6 +128,10 @@ export class HttpServer {
         { cause: error },
       );
     }
+    if (this.connectionsMax < this.#limits.connectionsMax)
+      this.#options.logger.warn(
+        `the system lets this process open ${openFilesMax()} files: it takes ${this.connectionsMax} connections; raise ulimit -n for ${this.#limits.connectionsMax}`,
+      );
     this.#server.on('error', (error) => this.#options.logger.error(`the listening socket failed: ${messageOf(error)}`));
     return { host, port: (this.#server.address() as AddressInfo).port };
   }
@@ -97,9 +143,11 @@ export class HttpServer {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
+    // Half a head is no request yet, and would only be waited for.
+    this.#connections.closeIdle();
     for (const request of this.#active) request.abort(this.#stopping);
     const drained = new AbortController();
-    const late = this.#options.time.sleep(this.#options.drainMs ?? limits.drainMs, drained.signal).then(
+    const late = this.#options.time.sleep(this.#options.drainMs ?? defaults.drainMs, drained.signal).then(
       () => {
         if (this.#active.size > 0) this.#options.logger.warn(`${this.#active.size} requests did not end in time and were cut off`);
         this.#server.closeAllConnections();
@@ -114,23 +162,30 @@ export class HttpServer {
 
   /** Never rejects. */
   async #serve(incoming: IncomingMessage, outgoing: ServerResponse, proceed: (() => void) | null): Promise<void> {
-    const request = new IncomingRequest(incoming, proceed);
-    this.#active.add(request);
-    // Not an event of ours to fail on: 'close' follows.
-    outgoing.on('error', (error) => this.#options.logger.debug(`an answer could not be sent: ${messageOf(error)}`));
-    outgoing.once('close', () => {
+    const request = new IncomingRequest(incoming, proceed, this.#bodies);
+    const { socket } = incoming;
+    const ended = () => {
       this.#active.delete(request);
+      this.#connections.end(socket, ended);
+      request.release();
       request.abort();
       if (this.#stopping) setImmediate(() => this.#server.closeIdleConnections());
-    });
-    const response = await this.#answer(incoming, request);
+    };
+    this.#active.add(request);
+    const pipelined = this.#connections.begin(socket, ended);
+    // Not an event of ours to fail on: 'close' follows.
+    outgoing.on('error', (error) => this.#options.logger.debug(`an answer could not be sent: ${messageOf(error)}`));
+    outgoing.once('close', ended);
+    // It does not wait for its refusal.
+    if (pipelined > 2 * this.#limits.pipelinedMax) socket.destroy();
+    const response = await this.#answer(incoming, request, pipelined);
     try {
       await this.#send(response, request, outgoing);
     } catch (error) {
       if (outgoing.destroyed) return;
       // What has begun cannot become an error any more; a cut connection shows the client that it is not whole.
       if (outgoing.headersSent) {
-        if (!isFailure(error, 'STOPPING')) this.#bug(request, error);
+        if (!isFailure(error)) this.#bug(request, error);
         outgoing.destroy();
       } else {
         for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
@@ -139,12 +194,20 @@ export class HttpServer {
     }
   }
 
-  async #answer(incoming: IncomingMessage, request: IncomingRequest): Promise<Response> {
+  async #answer(incoming: IncomingMessage, request: IncomingRequest, pipelined: number): Promise<Response> {
     try {
       if (this.#stopping) throw this.#stopping;
+      if (pipelined > this.#limits.pipelinedMax) {
+        request.isLast = true;
+        throw new FilerError('OVERLOADED', `a connection may have ${this.#limits.pipelinedMax} requests under way; use more connections`);
+      }
       refuseForeign(incoming, this.#hosts);
       const { route, parameter } = this.#router.match(request.method, request.rawPath);
       request.parameter = parameter;
+      if (route.role === 'client' && this.#connections.isLate(incoming.socket)) {
+        request.isLast = true;
+        throw new FilerError('OVERLOADED', 'all connections are busy here; try again in a second, or ask another one');
+      }
       return await route.handler(request);
     } catch (error) {
       return this.#failure(request, error);
@@ -158,7 +221,7 @@ export class HttpServer {
     }
     const failure = error as FilerError;
     const headers: Record<string, string> = {};
-    if (failure.status === 429 || failure.status === 503) headers['Retry-After'] = String(limits.retryAfterSeconds);
+    if (failure.status === 429 || failure.status === 503) headers['Retry-After'] = String(defaults.retryAfterSeconds);
     if (failure.code === 'METHOD_NOT_ALLOWED') headers['Allow'] = String(failure.fields['allow']);
     return json(failure.status, failure.toWire(), headers);
   }
@@ -169,47 +232,7 @@ export class HttpServer {
     );
   }
 
-  async #send(response: Response, request: IncomingRequest, outgoing: ServerResponse): Promise<void> {
-    const { status, headers = {}, body } = response;
-    outgoing.statusCode = status;
-    for (const name in headers) outgoing.setHeader(name, headers[name] as string);
-    outgoing.setHeader('X-Content-Type-Options', 'nosniff');
-    if (this.#stopping || request.bodyHeldBack) outgoing.setHeader('Connection', 'close');
-
-    if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
-      const bodiless = status === 204 || status === 304;
-      if (body !== undefined && !bodiless && !outgoing.hasHeader('Content-Length')) outgoing.setHeader('Content-Length', Buffer.byteLength(body));
-      outgoing.end(bodiless ? undefined : body);
-      // The next request on the connection, or its keep-alive, sets another time-out.
-      if (!outgoing.writableFinished) outgoing.setTimeout(limits.stallMs);
-      return;
-    }
-    if (request.method === 'HEAD') {
-      await body[Symbol.asyncIterator]().return?.();
-      outgoing.end();
-      return;
-    }
-    outgoing.flushHeaders();
-    for await (const chunk of body) {
-      if (outgoing.destroyed) return;
-      if (!outgoing.write(chunk)) await drain(outgoing);
-    }
-    outgoing.end();
+  #send(response: Response, request: IncomingRequest, outgoing: ServerResponse): Promise<void> {
+    return send(response, { request, outgoing, answers: this.#answers, limits: this.#limits, last: this.#stopping !== null || request.isLast });
   }
-}
-
-/** Until the reader has taken what was written, or is gone; one that takes nothing for too long is cut off. */
-async function drain(outgoing: ServerResponse): Promise<void> {
-  outgoing.setTimeout(limits.stallMs);
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      outgoing.off('drain', done);
-      outgoing.off('close', done);
-      resolve();
-    };
-    outgoing.once('drain', done);
-    outgoing.once('close', done);
-    if (outgoing.destroyed) done();
-  });
-  outgoing.setTimeout(0);
 }

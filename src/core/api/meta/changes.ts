@@ -55,10 +55,10 @@ export function changesHandler(filer: Filer, options: ChangesOptions): (request:
     const headers = { ...feedToHeaders(told), [streamHeaders.cursor]: String(asked.cursor) };
     if (asked.live === 'sse' && request.method !== 'HEAD') {
       const body = events(filer, options, asked, read, page, told);
-      return { status: 200, headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' }, body };
+      return { status: 200, headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' }, body, forPeer: caller !== null };
     }
     if (held && page.records.length === 0 && page.upToDate) return empty(204, { 'Cache-Control': 'no-store', ...headers });
-    return { status: 200, headers: { ...contentType, ...headers }, body: bodies.of(page.records) };
+    return { status: 200, headers: { ...contentType, ...headers }, body: bodies.of(page.records), forPeer: caller !== null };
   };
 }
 

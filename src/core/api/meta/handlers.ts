@@ -84,7 +84,7 @@ async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, header
   const after = text === null ? null : parseAfter(text);
   if (text !== null && after === null) throw invalidParameter('after', text, 'what "next" of a page said');
   const page = await filer.source.snapshot(after, limit, caller);
-  return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page) };
+  return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page), forPeer: caller !== null };
 }
 
 /** Read at one moment; adding up anew holds the door, since sums and rows must be of one commit. */
