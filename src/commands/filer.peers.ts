@@ -17,7 +17,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     'Show which filer follows which, how far behind each is, and why.\n',
     'Every filer is asked at the same moment, so one that hangs shows as unreachable with an unknown lag, never as caught up.',
     'BEHIND counts the changes the peer has and the filer lacks; LAG is the age of the oldest of them.\n',
-    'Exits 1 if a filer that is up does not answer, does not follow all others, is more than --maxLag behind or differs;',
+    'Exits 1 if a filer that is up does not answer, does not follow all others, is more than --maxLag behind, differs or is damaged;',
     'filers that are down do not count.',
   ].join(' ');
   static override examples = [
@@ -77,7 +77,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
   #table({ pairs, filers }: ClusterSample): string {
     const [only] = filers;
     // A filer without peers has a row too, so that its state shows.
-    const rows = pairs.length === 0 && only ? [{ ...alone, filer: only.address, state: only.state as Pair['state'], error: only.error }] : pairs;
+    const rows = pairs.length === 0 && only ? [rowAlone(only)] : pairs;
     return renderTable(columns, rows, { width: widthOf(process.stdout), style: this.styleFor(process.stdout) });
   }
 
@@ -105,6 +105,11 @@ const alone: Pair = {
   healthy: true,
 };
 
+function rowAlone({ address: filer, state, damage, error }: ClusterSample['filers'][number]): Pair {
+  const found = damage === null ? null : { code: 'DIGEST_MISMATCH', error: damage };
+  return { ...alone, filer, state: state as Pair['state'], digest: found ? 'damaged' : 'unknown', error: error ?? found };
+}
+
 const seconds = (value: number): string => (value === 0 ? '0s' : formatDuration(value * 1000));
 const isAlone = ({ peer }: Pair): boolean => peer === alone.peer;
 
@@ -127,8 +132,8 @@ const columns: readonly Column<Pair>[] = [
   { header: 'ETA', value: ({ etaSeconds }) => (etaSeconds ? seconds(etaSeconds) : null), align: 'right', dropOrder: 4 },
   {
     header: 'DIGEST',
-    value: (pair) => (isAlone(pair) ? null : pair.digest),
-    paint: ({ digest }, style) => (digest === 'equal' ? style.good : digest === 'different' ? style.bad : style.faint),
+    value: (pair) => (isAlone(pair) && pair.digest === 'unknown' ? null : pair.digest),
+    paint: ({ digest }, style) => (digest === 'equal' ? style.good : digest === 'unknown' ? style.faint : style.bad),
     dropOrder: 1,
   },
   { header: 'CONTACT', value: ({ contactSeconds }) => (contactSeconds === null ? null : `${seconds(contactSeconds)} ago`), align: 'right', dropOrder: 5 },

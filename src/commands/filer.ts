@@ -57,6 +57,7 @@ export default class Filer extends BaseCommand<typeof Filer> {
     maxClockSkew: duration({ description: 'how far the clock of a peer may be ahead', default: limits.clockSkewMs }),
     'conflict.retention': duration({ description: 'how long an overruled state stays in the conflict ledger', default: limits.conflictRetentionMs }),
     'conflict.maxBytes': Flags.integer({ description: 'bytes the conflict ledger may take; the oldest make room', default: limits.conflictBytes, min: 1 }),
+    'scrub.interval': duration({ description: 'pause between two scrubs, which look for damage to the store; 0 = never', default: limits.scrubIntervalMs }),
     force: Flags.boolean({ description: 'go on with a restored store, or be the first of a cluster whose members all were restored' }),
     insecure: Flags.boolean({ description: 'listen on an address that others can reach, without any protection' }),
   };
@@ -83,6 +84,7 @@ export default class Filer extends BaseCommand<typeof Filer> {
         clockSkewMs: maxClockSkew,
         conflictRetentionMs: this.flags['conflict.retention'],
         conflictBytes: this.flags['conflict.maxBytes'],
+        scrubIntervalMs: this.flags['scrub.interval'],
       },
       time: realTime,
       logger,

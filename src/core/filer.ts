@@ -17,6 +17,7 @@ import { sideOf, sideOfInfo, verdict } from './replication/meeting.js';
 import type { Caller, FilerInfo, FilerState, Peer } from './replication/peer.js';
 import { reportPeer, type PeerReport } from './replication/peer-report.js';
 import { Source } from './replication/source.js';
+import { Scrub } from './store/scrub.js';
 import type { Store } from './store/store.js';
 import type { TimeSource } from './time.js';
 
@@ -67,6 +68,7 @@ export class Filer {
   readonly joining: Joining;
   readonly membership: Membership;
   readonly clockWatch: ClockWatch;
+  readonly scrub: Scrub;
   #members: readonly Member[];
   #refusal: FilerError | null = null;
   #running = new AbortController();
@@ -84,6 +86,7 @@ export class Filer {
     this.feed = new Feed(store, log, time, limits);
     this.namespace = new Namespace(log, store, time, limits);
     this.clockWatch = new ClockWatch(time, limits);
+    this.scrub = new Scrub({ store, time, logger: logger.child('scrub'), limits });
     this.source = new Source(
       { log, feed: this.feed, store, time },
       {
@@ -152,6 +155,7 @@ export class Filer {
   /** Registers, joins the others, follows them. */
   start(): void {
     this.membership.start();
+    this.scrub.start();
     this.#replicating = this.#replicate(this.#running.signal);
   }
 
@@ -160,7 +164,7 @@ export class Filer {
     const stopping = new FilerError('STOPPING', 'this filer is stopping; use another one');
     this.#running.abort(stopping);
     this.#serving.abort(stopping);
-    await this.membership.stop();
+    await Promise.all([this.membership.stop(), this.scrub.stop()]);
     await this.#replicating;
     await this.log.close();
     await this.options.store.close();
@@ -198,6 +202,7 @@ export class Filer {
       head: this.feed.formatOffset(state.head),
       first: this.feed.formatOffset(state.first - 1),
       digest: log.digest,
+      damage: this.scrub.damage,
       quarantined: [],
       counts: state.counts,
       time: options.time.micros(),
@@ -251,6 +256,7 @@ export class Filer {
     } catch (error) {
       reasons.push({ code: isFailure(error) ? error.code : 'INTERNAL', error: messageOf(error) });
     }
+    if (this.scrub.damage !== null) reasons.push({ code: 'DIGEST_MISMATCH', error: this.scrub.damage });
     const up = new Set(this.#members.filter((member) => member.state === 'up').map((member) => member.origin));
     for (const peer of await this.peers()) {
       if (!up.has(peer.origin)) continue;

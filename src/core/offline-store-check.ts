@@ -1,22 +1,17 @@
 import { decodeChange } from './change/codec.js';
-import { bucketCount, chainHash, contentHash, entryDigest } from './change/digest.js';
+import { bucketCount, chainHash } from './change/digest.js';
 import type { Row } from './change/row.js';
 import { formatDot, type Origin } from './clock/vector.js';
 import { limits } from './config/limits.js';
 import { ancestorsOf, parentOf, root, type FullPath } from './entry/path.js';
 import { FilerError, messageOf } from './errors.js';
+import { countProblem, rowProblem, sumProblem, type Finding } from './store/finding.js';
 import { identityFromMeta } from './store/identity.js';
 import { checkStoreFile, openStoreReadOnly } from './store/open-store.js';
 import type { Counts, LogRecord, OriginState, Store, StoreContents } from './store/store.js';
 import type { TimeSource } from './time.js';
 
-/** Something in a store that contradicts something else in it. */
-export interface Finding {
-  /** file: the database itself; sums, counts: kept figures and what the rows add up to; rows; log. */
-  readonly part: 'file' | 'sums' | 'counts' | 'rows' | 'log';
-  /** What is wrong, and where. */
-  readonly problem: string;
-}
+export type { Finding } from './store/finding.js';
 
 type Problems = AsyncGenerator<string, void, undefined>;
 
@@ -78,14 +73,14 @@ function isSame(a: StoreContents, b: StoreContents): boolean {
 function sumProblems({ buckets }: StoreContents, real: readonly number[]): string[] {
   return Array.from({ length: bucketCount }, (_, bucket) => bucket)
     .filter((bucket) => buckets[bucket] !== real[bucket])
-    .map((bucket) => `bucket ${bucket} of the digest is kept as ${buckets[bucket]}, its rows add up to ${real[bucket]}`);
+    .map((bucket) => sumProblem(bucket, buckets[bucket], real[bucket]));
 }
 
 function countProblems({ meta }: StoreContents, real: Counts): string[] {
   const kept = JSON.parse(meta.get('counts') ?? '{}') as Partial<Counts>;
   return (Object.keys(real) as (keyof Counts)[])
     .filter((name) => (kept[name] ?? 0) !== real[name])
-    .map((name) => `the number of ${name} is kept as ${kept[name] ?? 0}, counted it is ${real[name]}`);
+    .map((name) => countProblem(name, kept[name] ?? 0, real[name]));
 }
 
 /** Each origin's records must follow each other without a gap, hash by hash, from where the log begins to where the store is. */
@@ -137,7 +132,7 @@ async function* rowProblems(store: Store, children: ReadonlyMap<FullPath, number
     const rows: Row[] = await store.scan('tree', after, limits.snapshotRows, limits.snapshotBytes);
     for (const row of rows) {
       const problem = rowProblem(row);
-      if (problem !== null) yield `${row.path}: ${problem}`;
+      if (problem !== null) yield problem;
       if (row.dot) newest.set(row.dot.origin, Math.max(row.dot.seq, newest.get(row.dot.origin) ?? 0));
       if (row.path !== root) for (const path of [parentOf(row.path), ...ancestorsOf(parentOf(row.path))]) directories.add(path);
     }
@@ -154,12 +149,6 @@ async function* rowProblems(store: Store, children: ReadonlyMap<FullPath, number
     if (!isFilling && seq > (position.get(origin) ?? 0)) yield `a row stems from ${origin}:${seq}, which the position does not cover`;
   }
   yield* childrenProblems(store, [...directories], children, time);
-}
-
-function rowProblem({ path, entry, version, author, contentHash: kept, h }: Row): string | null {
-  if (entry === null) return null;
-  if (contentHash(entry) !== kept) return 'its entry does not match its hash';
-  return entryDigest(path, version, author, kept) === h ? null : 'what it adds to the digest does not match its version, author and hash';
 }
 
 async function* childrenProblems(

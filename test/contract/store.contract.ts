@@ -2,12 +2,14 @@ import { expect } from 'chai';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { LogQuery, Store, WriteBatch } from '../../src/core/store/store.js';
 import { alpha, beta, conflictOf, originOf, path, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
+import { examineContract } from './store-examine.contract.js';
 import { rowsContract } from './store-rows.contract.js';
 import { everything, inKeyOrder, keyOf, pathsOf, sorted, write, type StoreUnderTest } from './store-under-test.js';
 
 /** What every adapter has to do, whatever it keeps its rows in. */
 export function storeContract(name: string, under: StoreUnderTest): void {
   describe(`store contract: ${name}: rows`, () => rowsContract(under));
+  describe(`store contract: ${name}: examiner`, () => examineContract(under));
 
   describe(`store contract: ${name}`, () => {
     let store: Store;

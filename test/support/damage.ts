@@ -12,8 +12,12 @@ export interface Damage {
 
 const sql = (statements: string, part: Finding['part'], shows: RegExp): Damage => ({ inflict: (file) => execute(file, statements), part, shows });
 
-/** Needs a store with some files in directories, and a log with several changes of one origin. */
-export const damage: Readonly<Record<string, Damage>> = {
+const oneFile = `(SELECT directory || '/' || name FROM entries WHERE is_directory = 0 AND hash IS NOT NULL LIMIT 1)`;
+const ofOneFile = `WHERE directory || '/' || name = ${oneFile}`;
+const hashesDiffer = /^\/.*: what it adds to the digest does not match its version, author and hash$/;
+
+/** Damage to rows and sums, which a scrub finds too. Needs a store with some files in directories, and a tombstone. */
+export const rowDamage: Readonly<Record<string, Damage>> = {
   'a row changed behind the back': sql(
     `UPDATE entries SET entry = replace(entry, '"isDirectory":false', '"isDirectory":false,"x":1') WHERE is_directory = 0 AND hash IS NOT NULL`,
     'rows',
@@ -24,6 +28,30 @@ export const damage: Readonly<Record<string, Damage>> = {
     'sums',
     /^bucket \d+ of the digest is kept as \d+, its rows add up to \d+$/,
   ),
+  'a version changed': sql(`UPDATE entries SET version = version - 1 ${ofOneFile}`, 'rows', hashesDiffer),
+  'an author changed': sql(
+    `UPDATE entries SET author = 'ffffffffffffffff', vector = json_object('ffffffffffffffff', version) ${ofOneFile}`,
+    'rows',
+    hashesDiffer,
+  ),
+  'a name changed': sql(`UPDATE entries SET name = 'other' ${ofOneFile}`, 'rows', hashesDiffer),
+  'a hash of a row changed': sql(`UPDATE entries SET h = (h + 1) % 1000 ${ofOneFile}`, 'rows', hashesDiffer),
+  'a file turned into a directory': sql(`UPDATE entries SET is_directory = 1 ${ofOneFile}`, 'rows', /^\/.*: it is kept as a directory, its entry is a file$/),
+  'a sum of a bucket changed': sql(
+    'UPDATE buckets SET sum = sum + 1 WHERE bucket = (SELECT bucket FROM entries LIMIT 1)',
+    'sums',
+    /^bucket \d+ of the digest is kept as \d+, its rows add up to \d+$/,
+  ),
+  'a tombstone lost': sql(
+    `DELETE FROM entries WHERE directory || '/' || name = (SELECT directory || '/' || name FROM entries WHERE hash IS NULL LIMIT 1)`,
+    'counts',
+    /^the number of tombstones is kept as \d+, counted it is \d+$/,
+  ),
+};
+
+/** Needs besides a log with several changes of one origin. */
+export const damage: Readonly<Record<string, Damage>> = {
+  ...rowDamage,
   'a wrong count of children': sql('UPDATE directories SET children = children + 1', 'rows', /^\/.*: is kept as showing \d+ names, counted it is \d+$/),
   'a wrong total': sql(
     `UPDATE meta SET value = json_set(value, '$.entries', 99) WHERE name = 'counts'`,
@@ -57,7 +85,8 @@ export const damage: Readonly<Record<string, Damage>> = {
   },
 };
 
-function execute(file: string, statements: string): Promise<void> {
+/** Writes to the file of a store behind the back of the process that has it. */
+export function execute(file: string, statements: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const database = new sqlite3.Database(file, sqlite3.OPEN_READWRITE, (failure) => {
       if (failure) return reject(failure);

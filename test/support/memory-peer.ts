@@ -96,6 +96,7 @@ export class MemoryFiler {
       head: feed.formatOffset(state.head),
       first: feed.formatOffset(state.first - 1),
       digest: digestOf(state.buckets),
+      damage: null,
       quarantined: [],
       counts: state.counts,
       time: time.micros(),

@@ -136,6 +136,18 @@ export const limits = {
   /** How long a statement waits for another process that works on the file, milliseconds. */
   storeBusyMs: 5000,
 
+  // ---- scrub
+  /** From the end of one scrub to the start of the next, milliseconds; 0 = never (flag --scrub.interval). */
+  scrubIntervalMs: 10 * 60 * 1000,
+  /** Rows, and bytes of entries, hashed in one go: they hold up the event loop for a few milliseconds. */
+  scrubRows: 200,
+  scrubBytes: 1024 * 1024,
+  /** After each page it rests for so many times as long as the page took: a scrub takes a tenth of a core. */
+  scrubRest: 9,
+  /** Findings that are kept, and characters of each; a store with more is not worth a list. */
+  scrubFindings: 20,
+  scrubProblemChars: 300,
+
   // ---- ledger
   conflictRetentionMs: 30 * 24 * 3600 * 1000,
   conflictsPerPath: 100,

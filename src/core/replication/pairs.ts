@@ -39,7 +39,8 @@ export interface Pair {
   /** Changes applied per second, by the filer's own word. */
   readonly rate: number;
   readonly etaSeconds: number | null;
-  readonly digest: 'equal' | 'different' | 'unknown';
+  /** damaged: what a scrub found at one of the two. */
+  readonly digest: 'equal' | 'different' | 'unknown' | 'damaged';
   /** When the filer last had an answer of the peer, RFC 3339. */
   readonly lastContact: string | null;
   /** The same as an age, on the filer's own clock. */
@@ -105,11 +106,12 @@ function pairOf(filer: Probe, peer: Probe, known: ReadonlyMap<Origin, Position>,
   const report = filer.answer?.peers.find(({ origin }) => origin === peer.origin) ?? null;
   const behind = behindOf(filer, peer, known);
   const lagSeconds = lagOf(filer, peer, behind, report, ages);
-  const { state, error } = stateOf(filer, peer, report);
   const digest = digestOf(filer, peer, report);
+  const { state, error = digestError(filer, peer, digest) } = stateOf(filer, peer, report);
   const rate = report?.rate ?? 0;
   const counts = filer.state === 'up' && peer.state === 'up';
-  const inStep = (state === 'following' || state === 'shared') && lagSeconds !== null && lagSeconds <= maxLagSeconds && digest !== 'different';
+  const inStep =
+    (state === 'following' || state === 'shared') && lagSeconds !== null && lagSeconds <= maxLagSeconds && (digest === 'equal' || digest === 'unknown');
   return {
     filer: filer.address,
     filerOrigin: filer.origin,
@@ -142,22 +144,32 @@ function lagOf(filer: Probe, peer: Probe, behind: number | null, report: PeerRep
   return found.length > 0 ? Math.max(...found) : (report?.behind.seconds ?? null);
 }
 
-function stateOf(filer: Probe, peer: Probe, report: PeerReport | null): Pick<Pair, 'state' | 'error'> {
+function stateOf(filer: Probe, peer: Probe, report: PeerReport | null): { state: PairState; error?: NonNullable<Pair['error']> } {
   for (const probe of [filer, peer]) {
     if (probe.answer) continue;
     if (probe.state === 'down')
       return { state: 'down', error: { code: 'PEER_UNREACHABLE', error: `${probe.address} is down, last heard ${probe.lastHeard ?? 'never'}` } };
-    return { state: 'unreachable', error: probe.error };
+    return { state: 'unreachable', error: probe.error ?? undefined };
   }
   const own = filer.answer?.info.state ?? 'ready';
-  if (own !== 'ready') return { state: own, error: report?.error ?? null };
+  if (own !== 'ready') return { state: own, error: report?.error ?? undefined };
   if (!report) return { state: 'unknown', error: { code: 'ENTRY_NOT_FOUND', error: `${filer.address} has not heard of ${peer.address}` } };
-  return { state: report.state, error: report.error };
+  return { state: report.state, error: report.error ?? undefined };
 }
 
 function digestOf(filer: Probe, peer: Probe, report: PeerReport | null): Pair['digest'] {
   const [a, b] = [filer.answer?.info, peer.answer?.info];
+  if ((a?.damage ?? b?.damage ?? null) !== null) return 'damaged';
   if (!a || !b || a.quarantined.length > 0 || b.quarantined.length > 0) return 'unknown';
   if (positionsEqual(a.position, b.position)) return a.digest === b.digest ? 'equal' : 'different';
   return report?.digest ?? 'unknown';
+}
+
+/** Why two that follow each other well are not in step all the same; null = they are. */
+function digestError(filer: Probe, peer: Probe, digest: Pair['digest']): Pair['error'] {
+  const code = 'DIGEST_MISMATCH';
+  for (const { address, answer } of [filer, peer])
+    if (answer && (answer.info.damage ?? null) !== null) return { code, error: `${address}: ${answer.info.damage}` };
+  if (digest !== 'different') return null;
+  return { code, error: `${filer.address} and ${peer.address} hold different trees at one position; run kelp filer.store.id --check on both stores` };
 }

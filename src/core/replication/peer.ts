@@ -27,6 +27,8 @@ export interface FilerInfo {
   readonly head: string;
   readonly first: string;
   readonly digest: string;
+  /** What the last scrub found wrong with the store, in one line; null = nothing. */
+  readonly damage: string | null;
   /** Dots. */
   readonly quarantined: readonly string[];
   readonly counts: { readonly entries: number; readonly directories: number; readonly tombstones: number; readonly changes: number; readonly bytes: number };

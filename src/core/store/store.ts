@@ -219,6 +219,25 @@ export interface StoreReader extends RowReader {
   getKv(key: string): Promise<string | null>;
   /** Digest sums and counts added up anew from the rows: what the kept ones must equal. */
   recount(): Promise<{ buckets: number[]; counts: Counts; children: Map<FullPath, number> }>;
+  /** Opens the way of a scrub into the tree. */
+  examine(): Promise<StoreExaminer>;
+}
+
+/** Where the next page of a bucket starts: as the store keeps it, which need not be what a path says once the store is damaged. */
+export type BucketCursor = readonly [directory: string, name: string];
+
+/**
+ * Reads for a scrub, on a way of their own, so that they keep nobody waiting. Each answer is of one moment, and short, so that the
+ * store can tidy up between two. Who opened it closes it.
+ */
+export interface StoreExaminer {
+  /** A digest sum as it is kept, what the rows of the bucket add up to, and their number, tombstones included. */
+  bucket(bucket: number): Promise<{ kept: number; counted: number; rows: number }>;
+  /** The number of tombstones as it is kept, and counted. They are in no digest. */
+  tombstones(): Promise<{ kept: number; counted: number }>;
+  /** Rows of one bucket in key order, bounded as `scan` is; `next` is null at its end. */
+  rows(bucket: number, after: BucketCursor | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; next: BucketCursor | null }>;
+  close(): Promise<void>;
 }
 
 export interface StoreTransaction extends RowReader {

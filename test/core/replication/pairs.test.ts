@@ -136,6 +136,16 @@ describe('pairs of filers', () => {
     for (const [filer, expected] of broken) expect(pair(pairs([filer, up]), a, b)).to.include({ ...expected, healthy: false });
   });
 
+  it('show damage at either of the two before anything else, and why', () => {
+    const damaged = probe(a, { info: { damage: 'the store is damaged (x)' }, peers: [reportOf(b)] });
+    for (const found of [pair(pairs([damaged, probe(b, { peers: [reportOf(a)] })]), a, b), pair(pairs([damaged, probe(b, { peers: [reportOf(a)] })]), b, a)]) {
+      expect(found).to.include({ state: 'following', digest: 'damaged', healthy: false });
+      expect(found.error).to.deep.equal({ code: 'DIGEST_MISMATCH', error: 'a: the store is damaged (x)' });
+    }
+    const different = pair(pairs([probe(a, { info: { digest: 'other' }, peers: [reportOf(b)] }), probe(b)]), a, b);
+    expect(different.error?.error).to.match(/^a and b hold different trees at one position; run kelp filer.store.id --check/);
+  });
+
   it('do not compare digests where changes are quarantined', () => {
     const probes = [probe(a, { info: { digest: 'other', quarantined: [`${b}:1`] }, peers: [reportOf(b)] }), probe(b)];
     expect(pair(pairs(probes), a, b)).to.include({ digest: 'unknown', healthy: true });

@@ -33,6 +33,8 @@ export interface FilerView {
   readonly program: string | null;
   readonly position: Record<Origin, number> | null;
   readonly digest: string | null;
+  /** What its last scrub found wrong with its store; null = nothing. */
+  readonly damage: string | null;
   readonly counts: Readonly<Record<string, number>> | null;
   readonly error: { readonly code: string; readonly error: string } | null;
 }
@@ -42,7 +44,7 @@ export interface ClusterSample {
   readonly clusterId: string | null;
   readonly filers: readonly FilerView[];
   readonly pairs: readonly Pair[];
-  /** True if every filer that is up answers, is ready, and all are in step. */
+  /** True if every filer that is up answers, is ready and whole, and all are in step. */
   readonly healthy: boolean;
   /** Masters that did not answer, and why. */
   readonly silentMasters: readonly { readonly address: string; readonly error: string }[];
@@ -67,7 +69,7 @@ export class ClusterView {
     // Without a master, the filers say who is gone: one that nobody has heard for as long as a master would wait.
     const judged = filer === null ? probes : probes.map((probe) => (probe.answer || isHeard(probe, probes) ? probe : { ...probe, state: 'down' as const }));
     const pairs = pairsOf(judged, await this.#agesOf(missingOf(judged), judged, signal), maxLagMs / 1000);
-    const fit = judged.every(({ answer, state }) => state === 'down' || answer?.info.state === 'ready');
+    const fit = judged.every(({ answer, state }) => state === 'down' || (answer?.info.state === 'ready' && answer.info.damage === null));
     return { clusterId: this.#clusterId, filers: judged.map(viewOf), pairs, healthy: fit && pairs.every(({ healthy }) => healthy), silentMasters };
   }
 
@@ -220,6 +222,7 @@ function viewOf({ origin, storeId, address, state, answer, error }: Probe): File
     program: info?.program ?? null,
     position: info ? positionToJson(info.position) : null,
     digest: info?.digest ?? null,
+    damage: info?.damage ?? null,
     counts: info ? { ...info.counts } : null,
     error,
   };

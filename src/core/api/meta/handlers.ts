@@ -90,7 +90,14 @@ async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, header
 /** Read at one moment; adding up anew holds the door, since sums and rows must be of one commit. */
 async function digestReport(filer: Filer, store: Store, recompute: boolean): Promise<DigestReport> {
   const { log } = filer;
-  const kept = () => ({ position: log.position, digest: log.digest, quarantined: [], entries: log.state.counts.entries, buckets: log.state.buckets });
+  const kept = () => ({
+    position: log.position,
+    digest: log.digest,
+    quarantined: [],
+    entries: log.state.counts.entries,
+    buckets: log.state.buckets,
+    scrub: filer.scrub.report,
+  });
   if (!recompute) return kept();
   return log.alone(async () => {
     const { buckets, counts } = await store.recount();

@@ -34,6 +34,7 @@ export function infoFromJson(body: unknown): FilerInfo {
     head: info.text('head'),
     first: info.text('first'),
     digest: info.hex('digest', 16),
+    damage: info.nullable('damage', (name) => info.text(name, Infinity)),
     quarantined: info.texts('quarantined'),
     counts: {
       entries: counts.whole('entries'),

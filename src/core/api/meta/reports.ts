@@ -3,6 +3,8 @@ import { formatDot, positionToJson, type Origin, type Position } from '../../clo
 import type { Version } from '../../clock/version.js';
 import type { PeerReport } from '../../replication/peer-report.js';
 import { subscriptionStates, type Lag } from '../../replication/subscription.js';
+import type { Finding } from '../../store/finding.js';
+import type { ScrubReport } from '../../store/scrub.js';
 import type { ConflictRecord, ConflictType } from '../../store/store.js';
 import { Fields, listOf } from './fields.js';
 
@@ -60,7 +62,9 @@ export interface DigestReport {
   readonly entries: number;
   /** 256 sums. */
   readonly buckets: readonly number[];
-  /** The same, added up anew from the rows at that position; only if asked for. */
+  /** The last scrub; null before the first. */
+  readonly scrub: ScrubReport | null;
+  /** The same sums, added up anew from the rows at that position; only if asked for. */
   readonly recomputed?: { readonly digest: string; readonly entries: number; readonly buckets: readonly number[] };
 }
 
@@ -81,7 +85,19 @@ export function digestFromJson(body: unknown): DigestReport {
     position: report.position('position'),
     quarantined: report.texts('quarantined'),
     ...sums(report),
+    scrub: report.nullable('scrub', (name) => scrubFrom(report.inner(name))),
     ...(recomputed && { recomputed: sums(recomputed) }),
+  };
+}
+
+function scrubFrom(scrub: Fields): ScrubReport {
+  return {
+    endedAt: scrub.whole('endedAt'),
+    seconds: scrub.number('seconds'),
+    rows: scrub.whole('rows'),
+    findings: scrub.list('findings').map((finding) => ({ part: finding.text('part') as Finding['part'], problem: finding.text('problem', Infinity) })),
+    found: scrub.whole('found'),
+    buckets: listOf(scrub.get('buckets'), 'scrub.buckets').map(Number),
   };
 }
 

@@ -77,6 +77,12 @@ export class RowTable {
     return due.map(([path, expires]) => ({ path, expires, ...versionOf(this.#rows.get(path) as Row) })).sort(compareExpiry);
   }
 
+  /** Rows of one bucket, in key order. */
+  *inBucket(bucket: number): Iterable<Row> {
+    const keys = this.#order();
+    for (let i = 0; i < keys.length; i++) if (keys[i]?.bucket === bucket) yield this.#rowAt(i);
+  }
+
   /** Live rows directly in `directory`, in byte order. */
   *liveIn(directory: FullPath): Iterable<Row> {
     const keys = this.#order();

@@ -2,7 +2,7 @@ import { addToSum, bucketCount, bucketOf } from '../../change/digest.js';
 import { isLive, type Row } from '../../change/row.js';
 import type { Dot } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
-import { ancestorsOf, isWithin, parentOf, root, type FullPath } from '../../entry/path.js';
+import { ancestorsOf, childPath, isWithin, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
 import type {
@@ -20,6 +20,7 @@ import type {
   OriginState,
   Store,
   StoreContents,
+  StoreExaminer,
   StoreTransaction,
 } from '../store.js';
 import { compareExpiry, dotKey, MemoryDisk, type MemoryContent } from './memory-disk.js';
@@ -166,6 +167,28 @@ export class MemoryStore implements Store {
     const children = new Map<FullPath, number>();
     for (const path of shown) children.set(parentOf(path), (children.get(parentOf(path)) ?? 0) + 1);
     return { buckets, counts, children };
+  }
+
+  async examine(): Promise<StoreExaminer> {
+    return {
+      bucket: async (bucket) => {
+        const rows = [...this.#content().areas.tree.inBucket(bucket)];
+        return { kept: this.#content().buckets[bucket] ?? 0, counted: rows.reduce((sum, row) => addToSum(sum, row.h), 0), rows: rows.length };
+      },
+      tombstones: async () => {
+        const counts = JSON.parse(this.#content().meta.get('counts') ?? '{}') as Partial<Counts>;
+        const counted = [...this.#content().areas.tree.values()].filter((row) => !isLive(row)).length;
+        return { kept: counts.tombstones ?? 0, counted };
+      },
+      rows: async (bucket, after, limit, bytesMax) => {
+        const all = [...this.#content().areas.tree.inBucket(bucket)];
+        const from = after === null ? 0 : all.findIndex((row) => row.path === (after[1] === '' ? root : childPath(after[0] as FullPath, after[1]))) + 1;
+        const rows = takePage(all.slice(from), limit, bytesMax, rowBytes);
+        const last = rows.at(-1);
+        return { rows, next: last ? [parentOf(last.path), nameOf(last.path)] : null };
+      },
+      close: async () => {},
+    };
   }
 
   async transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {

@@ -5,8 +5,10 @@ import type { Connection } from './connection.js';
 import { keyOf } from './row-codec.js';
 
 // A sum of 48-bit hashes overflows at 32,768 rows: the halves are summed apart, and the carry of the upper one is cut off.
+export const sumOfHashes = '((sum(h >> 24) & 0xffffff) * 0x1000000 + sum(h & 0xffffff)) & 0xffffffffffff';
+
 const sumBuckets = `
-  SELECT bucket, ((sum(h >> 24) & 0xffffff) * 0x1000000 + sum(h & 0xffffff)) & 0xffffffffffff AS sum,
+  SELECT bucket, ${sumOfHashes} AS sum,
     count(hash) AS entries, sum(is_directory) AS directories, count(*) - count(hash) AS tombstones
   FROM entries GROUP BY bucket`;
 

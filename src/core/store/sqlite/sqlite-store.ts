@@ -24,11 +24,13 @@ import type {
   OriginState,
   Store,
   StoreContents,
+  StoreExaminer,
   StoreTransaction,
 } from '../store.js';
 import { createBatchView } from './batch.js';
 import { readConflicts } from './conflict-queries.js';
 import { Connection } from './connection.js';
+import { Examiner } from './examiner.js';
 import { FileIdentity } from './file-identity.js';
 import { findRecord, indexAfterBytes, indexBefore, readHead, readLog } from './log-queries.js';
 import { recount } from './recount.js';
@@ -194,6 +196,10 @@ export class SqliteStore implements Store {
     } finally {
       await connection.close();
     }
+  }
+
+  async examine(): Promise<StoreExaminer> {
+    return new Examiner(await openReader(this.file));
   }
 
   async transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
