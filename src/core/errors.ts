@@ -29,6 +29,7 @@ export const failures = define({
   ORIGIN_IN_USE: { status: 409, exit: 4, retriable: true },
   ORIGIN_DIVERGED: { status: 409, exit: 1, retriable: true },
   ORIGIN_CLOSED: { status: 409, exit: 1, retriable: false },
+  ADDRESS_IN_USE: { status: 409, exit: 2, retriable: true },
   TOO_MANY_ORIGINS: { status: 409, exit: 1, retriable: false },
   CLUSTER_MISMATCH: { status: 409, exit: 4, retriable: false },
   TOPOLOGY_MIXED: { status: 409, exit: 4, retriable: false },
@@ -54,7 +55,6 @@ export const failures = define({
   STORE_FULL: { status: 507, exit: 5, retriable: true },
   /* Never on the wire: what a command ends with. */
   USAGE: { status: 400, exit: 2, retriable: false },
-  ADDRESS_IN_USE: { status: 500, exit: 2, retriable: false },
   STORE_TOO_NEW: { status: 500, exit: 5, retriable: false },
   TIMED_OUT: { status: 504, exit: 1, retriable: true },
 });

@@ -42,7 +42,7 @@ export interface FilerProcessOptions {
  * The process that runs one filer: store on disk, HTTP in front, masters and peers over HTTP.
  *
  *   start   store opened and locked ─► port taken ─► registers, joins, follows
- *   stop    port closed, held polls ended ─► loops ended, waiting writes let through ─► store closed, lock released
+ *   stop    masters told, port closed, held polls ended ─► loops ended, waiting writes let through ─► store closed, lock released
  */
 export class FilerProcess {
   private constructor(
@@ -119,7 +119,8 @@ export class FilerProcess {
 
   /** Ends everything in order; the port and the lock of the store are free when it resolves. */
   async stop(): Promise<void> {
-    await this.server.stop();
+    // At once: what is drained meanwhile may take longer than the masters wait for a silent filer.
+    await Promise.all([this.filer.leave(), this.server.stop()]);
     await this.filer.stop();
     this.loopDelay.disable();
     await Promise.all(this.clients.map((client) => client.close()));

@@ -159,6 +159,11 @@ export class Filer {
     this.#replicating = this.#replicate(this.#running.signal);
   }
 
+  /** Tells the masters that this filer stops, so that nobody waits for it; registers no more. */
+  leave(): Promise<void> {
+    return this.membership.stop();
+  }
+
   /** Ends held polls and loops, lets waiting writes through, closes the store. */
   async stop(): Promise<void> {
     const stopping = new FilerError('STOPPING', 'this filer is stopping; use another one');
@@ -257,10 +262,14 @@ export class Filer {
       reasons.push({ code: isFailure(error) ? error.code : 'INTERNAL', error: messageOf(error) });
     }
     if (this.scrub.damage !== null) reasons.push({ code: 'DIGEST_MISMATCH', error: this.scrub.damage });
+    const { outcast, silentMs } = this.membership;
+    if (outcast && !this.#refusal) reasons.push({ code: outcast.code, error: outcast.message });
     const up = new Set(this.#members.filter((member) => member.state === 'up').map((member) => member.origin));
     for (const peer of await this.peers()) {
       if (!up.has(peer.origin)) continue;
       const { seconds } = peer.behind;
+      // With no master left to say that a peer is down, its silence says so.
+      if (peer.state !== 'following' && seconds === null && silentMs >= this.options.limits.memberDownMs) continue;
       if (peer.state !== 'following')
         reasons.push({ code: peer.error?.code ?? 'BOOTSTRAPPING', error: `${peer.address} is not followed: ${peer.error?.error ?? peer.state}` });
       else if (seconds === null || seconds > lagSecondsMax) {

@@ -1,9 +1,11 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MasterClient } from './api/master/client.js';
 import { masterRoutes } from './api/master/handlers.js';
-import { isOrigin, type Origin } from './clock/vector.js';
+import { isOrigin } from './clock/vector.js';
+import { parseListVersion } from './cluster/list-version.js';
 import { isLoopback } from './cluster/registered-address.js';
-import { Registry } from './cluster/registry.js';
+import { Registry, type Found, type OtherMaster } from './cluster/registry.js';
 import { formatAddress } from './config/address.js';
 import { limits } from './config/limits.js';
 import { writeDurably } from './durable-file.js';
@@ -75,10 +77,11 @@ export class Master {
     const registry = new Registry({
       time,
       logger,
-      limits: { memberDownMs: limits.memberDownMs, membersMax: limits.membersMax, forgetAfterMs },
+      limits: { ...limits, forgetAfterMs },
       clusterId: await this.#loadClusterId(),
       saveClusterId: (clusterId) => this.#saveClusterId(clusterId),
       probe: (address) => this.#probe(address),
+      askMaster: (address) => this.#askMaster(address),
       loopbackAllowed: isLoopback(bind),
     });
     registry.watch(() => polls.wake());
@@ -163,14 +166,25 @@ export class Master {
   }
 
   /** Null if no filer is there, or nobody at all. */
-  async #probe(address: string): Promise<{ origin: Origin; instance: string } | null> {
+  async #probe(address: string): Promise<Found | null> {
     try {
       const answer = await this.#http.request({ address, method: 'GET', path: '/.filer/v1/store', timeoutMs: limits.moveProbeMs, bodyMs: limits.moveProbeMs });
-      const { origin, instance } = (answer.json() ?? {}) as { origin?: unknown; instance?: unknown };
-      return isOrigin(origin) && typeof instance === 'string' ? { origin, instance } : null;
+      const { origin, instance, state } = (answer.json() ?? {}) as { origin?: unknown; instance?: unknown; state?: unknown };
+      return isOrigin(origin) && typeof instance === 'string' ? { origin, instance, refused: state === 'refused' } : null;
     } catch (error) {
       // Something alive that cannot say who it is just now must not be taken for gone.
       if (isFailure(error) && (error.code === 'PEER_UNREACHABLE' || !error.retriable)) return null;
+      throw error;
+    }
+  }
+
+  /** Null if no master is there. */
+  async #askMaster(address: string): Promise<OtherMaster | null> {
+    try {
+      const { clusterId, version, choosing } = await new MasterClient(this.#http, address).status(undefined, limits.moveProbeMs);
+      return { epoch: parseListVersion(version)?.epoch ?? '', clusterId, choosing };
+    } catch (error) {
+      if (isFailure(error)) return null;
       throw error;
     }
   }

@@ -80,6 +80,21 @@ describe('Master', () => {
     expect(answer.json()).to.deep.include({ version });
   });
 
+  it('takes a filer that stops for down at once, and lets nobody else say so', async () => {
+    const { client } = await start();
+    await client.announce(announcementOf({ instance: 'one' }));
+    await client.leave(announcementOf({ instance: 'another' }));
+    expect((await client.list('')).members[0]?.state).to.equal('up');
+    await client.leave(announcementOf({ instance: 'one' }));
+    expect((await client.list('')).members[0]?.state).to.equal('down');
+  });
+
+  it('without a cluster id takes that of another master which the filer names', async () => {
+    const first = await start({ clusterId: hexId('c') });
+    const { client } = await start({ mdir: join(mdir, 'second') });
+    expect((await client.announce(announcementOf(), ['127.0.0.1:1', first.master.address])).clusterId).to.equal(hexId('c'));
+  });
+
   it('forgets by command', async () => {
     const { client } = await start();
     await client.announce(announcementOf());
@@ -147,7 +162,7 @@ describe('Master', () => {
     await client.announce(announcementOf());
     const { version, ...status } = await client.status();
     expect(version).to.match(/^[0-9a-f]+-\d+$/);
-    expect(status).to.deep.equal({ isLeader: true, leader: master.address, peers: [], clusterId: master.clusterId, filers: 1 });
+    expect(status).to.deep.equal({ isLeader: true, leader: master.address, peers: [], clusterId: master.clusterId, filers: 1, choosing: false });
     for (const path of ['/healthz', '/readyz'])
       expect((await http.request({ address: master.address, method: 'GET', path })).json()).to.deep.equal({ status: 'ok' });
     const metrics = (await http.request({ address: master.address, method: 'GET', path: '/metrics' })).text();

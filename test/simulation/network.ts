@@ -1,5 +1,6 @@
 import { FilerError, isFailure } from '../../src/core/errors.js';
 import type { MasterPort, MemberList } from '../../src/core/cluster/member.js';
+import type { Found } from '../../src/core/cluster/registry.js';
 import type { ChangesPage, Peer } from '../../src/core/replication/peer.js';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -71,14 +72,16 @@ export class Network {
   master(from: SimFiler, master: SimMaster): MasterPort {
     return {
       address: master.name,
-      announce: (announcement, signal) => this.#call(from, master, master.name, signal, () => master.registry.announce(announcement)),
+      announce: (announcement, masters, signal) => this.#call(from, master, master.name, signal, () => master.registry.announce(announcement, masters)),
+      leave: ({ origin, instance }, signal) => this.#call(from, master, master.name, signal, () => master.registry.leave(origin, instance)),
       members: (version, group, signal) => this.#call(from, master, master.name, signal, (inner): Promise<MemberList> => master.members(version, group, inner)),
     };
   }
 
   /** Asks who answers at an address, as the master does when a filer turns up elsewhere. */
-  probe(from: Node, to: SimFiler | undefined, address: string): Promise<{ origin: string; instance: string } | null> {
-    return this.#call(from, to, address, new AbortController().signal, () => (to as SimFiler).live.info()).catch(() => null);
+  probe(from: Node, to: SimFiler | undefined, address: string): Promise<Found | null> {
+    const asked = this.#call(from, to, address, new AbortController().signal, () => (to as SimFiler).live.info());
+    return asked.then(({ origin, instance, state }) => ({ origin, instance, refused: state === 'refused' })).catch(() => null);
   }
 
   /** One request and its answer. A caller that has died meanwhile hears nothing, so that no dead process goes on. */

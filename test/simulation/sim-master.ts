@@ -1,4 +1,4 @@
-import { Registry } from '../../src/core/cluster/registry.js';
+import { Registry, type Found } from '../../src/core/cluster/registry.js';
 import type { MemberList } from '../../src/core/cluster/member.js';
 import { limits } from '../../src/core/config/limits.js';
 import { silentLogger } from '../../src/core/logger.js';
@@ -19,7 +19,7 @@ export class SimMaster {
   constructor(
     name: string,
     time: VirtualTime,
-    private readonly probe: (address: string) => Promise<{ origin: string; instance: string } | null>,
+    private readonly probe: (address: string) => Promise<Found | null>,
   ) {
     this.name = name;
     this.#time = time.source({ skewMs: 0 }, () => false);
@@ -36,6 +36,7 @@ export class SimMaster {
         this.#clusterId = clusterId;
       },
       probe: this.probe,
+      askMaster: async () => null,
       loopbackAllowed: true,
     });
   }

@@ -67,7 +67,7 @@ export class MemberLists {
     this.#merge(now);
   }
 
-  /** `master` cannot be reached. */
+  /** `master` cannot be reached, or serves another cluster now. */
   lose(master: string): void {
     const word = this.#words.get(master);
     if (word) this.#words.set(master, { ...word, reachable: false });

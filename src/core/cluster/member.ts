@@ -38,10 +38,13 @@ export interface MemberList {
 export interface MasterPort {
   readonly address: string;
   /**
-   * Registers or renews; also the heartbeat.
-   * @throws FilerError ORIGIN_IN_USE, CLUSTER_MISMATCH, TOPOLOGY_MIXED, PEER_UNREACHABLE
+   * Registers or renews; also the heartbeat. `masters` are the others that the filer registers with, named while it has no
+   * cluster id: a master that has none either asks them before it makes one.
+   * @throws FilerError ORIGIN_IN_USE, ADDRESS_IN_USE, CLUSTER_MISMATCH, TOPOLOGY_MIXED, PEER_UNREACHABLE
    */
-  announce(announcement: Announcement, signal: AbortSignal): Promise<MemberList>;
+  announce(announcement: Announcement, masters: readonly string[], signal: AbortSignal): Promise<MemberList>;
+  /** Says that the filer stops: it is down at once instead of falling silent. Changes nothing if another process holds the origin. */
+  leave(announcement: Announcement, signal: AbortSignal): Promise<void>;
   /** The list, at once if its version is not `version`, else when it changes or after the hold time. */
   members(version: string | null, group: string, signal: AbortSignal): Promise<MemberList>;
 }

@@ -12,6 +12,8 @@ export interface MembershipLimits extends MemberListsLimits {
   readonly backoffMsMax: number;
   /** Least time between two questions to a master that does not hold them. */
   readonly listPauseMs: number;
+  /** How long `stop` waits for masters to hear that the filer is gone. */
+  readonly leaveMs: number;
 }
 
 export interface MembershipOptions {
@@ -34,7 +36,7 @@ export interface MembershipOptions {
   readonly changed: (members: readonly Member[], source: string) => void | Promise<void>;
   /** The filer has no cluster id and a master gave it one: make it durable. */
   readonly adopted: (clusterId: string) => Promise<void>;
-  /** A master refuses this filer (ORIGIN_IN_USE, CLUSTER_MISMATCH, TOPOLOGY_MIXED); null once no master does any longer. */
+  /** A master refuses this filer (ORIGIN_IN_USE before all others); null once no master does any longer. */
   readonly refused: (error: FilerError | null) => void;
   /** A master has told its wall clock: seconds ahead of ours. */
   readonly clockHeard?: (master: string, seconds: number) => void;
@@ -53,7 +55,7 @@ interface Contact {
   tried: boolean;
 }
 
-const refusals = ['ORIGIN_IN_USE', 'CLUSTER_MISMATCH', 'TOPOLOGY_MIXED'] as const;
+const refusals = ['ORIGIN_IN_USE', 'ADDRESS_IN_USE', 'CLUSTER_MISMATCH', 'TOPOLOGY_MIXED'] as const;
 
 /**
  * A filer's side of the member list. It registers with every master, hears of changes by long-poll, and keeps the union.
@@ -61,6 +63,7 @@ const refusals = ['ORIGIN_IN_USE', 'CLUSTER_MISMATCH', 'TOPOLOGY_MIXED'] as cons
  *   join      no cluster id yet: one master after the other, in order, until one gives it. Asked at once, two would each make one.
  *   announce  each master: heartbeat, at once when asked; the answer carries the list too
  *   follow    each master that has accepted us once: the list, whenever it changes
+ *   leave     at the end, each master in reach: this filer is down now
  *
  * Without any master the list stays as it was, and everything built on it goes on.
  */
@@ -74,11 +77,14 @@ export class Membership {
   readonly #naps = new Set<() => void>();
   readonly #loops = new Set<Promise<void>>();
   readonly #firstRound: Promise<void>;
+  #stopping: Promise<void> | null = null;
   #endFirstRound = () => {};
   #asked = 0;
   #published: string;
   #publishing: Promise<void> = Promise.resolve();
   #refusal: FilerError | null = null;
+  /** When a master was last known to be in reach, monotonic milliseconds; at first, when this filer began to look for one. */
+  #presentAt: number;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -87,6 +93,7 @@ export class Membership {
     this.#lists = new MemberLists(options.saved, this.#limits);
     this.#contacts = options.masters.map((master) => ({ master, state: 'unknown', refusal: null, version: null, following: false, tried: false }));
     this.#published = essence(this.#lists.members);
+    this.#presentAt = options.time.monotonic();
     this.#firstRound = new Promise((resolve) => {
       this.#endFirstRound = resolve;
     });
@@ -101,6 +108,17 @@ export class Membership {
   /** Why a master refuses this filer, if one does. */
   get refusal(): FilerError | null {
     return this.#refusal;
+  }
+
+  /** Why no master takes this filer, if all that are in reach refuse it; an absent master refuses nobody. */
+  get outcast(): FilerError | null {
+    const present = this.#contacts.filter(({ state }) => state === 'present');
+    return present.length > 0 && present.every(({ refusal }) => refusal !== null) ? this.#refusal : null;
+  }
+
+  /** How long no master has been in reach, milliseconds; 0 while one is. */
+  get silentMs(): number {
+    return this.#contacts.some(({ state }) => state === 'present') ? 0 : this.#options.time.monotonic() - this.#presentAt;
   }
 
   /** Masters by address: `present` if the last heartbeat was answered. */
@@ -128,11 +146,38 @@ export class Membership {
     });
   }
 
-  /** Ends requests in flight; resolves when every loop has ended. */
-  async stop(): Promise<void> {
+  /** Ends requests in flight, tells the masters that this filer is down; resolves when every loop has ended. Again: changes nothing. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopped.abort();
     while (this.#loops.size > 0) await Promise.all(this.#loops);
     await this.#publishing;
+    await this.#leave();
+  }
+
+  /** Last of all, so that no heartbeat overtakes it. A master that does not hear it takes this filer for down when it falls silent. */
+  async #leave(): Promise<void> {
+    const { time, announcement, logger } = this.#options;
+    const taken = this.#contacts.filter(({ state, refusal, following }) => state === 'present' && refusal === null && following);
+    if (taken.length === 0) return;
+    const late = new AbortController();
+    const done = new AbortController();
+    const over = () => late.abort(new FilerError('PEER_UNREACHABLE', `no answer within ${this.#limits.leaveMs} ms`));
+    // Rejects only when everything is said first.
+    time.sleep(this.#limits.leaveMs, done.signal).then(over, () => {});
+    const said = taken.map(async ({ master }) => {
+      try {
+        await master.leave(announcement(), late.signal);
+      } catch (error) {
+        logger.debug(`master ${master.address} was not told that this filer stops: ${messageOf(error)}`);
+      }
+    });
+    await Promise.all(said);
+    done.abort();
   }
 
   /** Tells every master at once, because what the filer says of itself has changed. */
@@ -190,7 +235,7 @@ export class Membership {
     const { master } = contact;
     let list: MemberList;
     try {
-      list = await master.announce(announcement(), signal);
+      list = await master.announce(announcement(), this.#othersFor(master), signal);
     } catch (error) {
       if (!signal.aborted) this.#failed(contact, error);
       throw error;
@@ -203,6 +248,12 @@ export class Membership {
       if (!signal.aborted) logger.error(`cannot take over what master ${master.address} says: ${messageOf(error)}`);
       throw error;
     }
+  }
+
+  /** The other masters, told to one that may have to make a cluster id. */
+  #othersFor(master: MasterPort): string[] {
+    if (this.#options.announcement().clusterId !== null) return [];
+    return this.#contacts.filter((contact) => contact.master !== master).map((contact) => contact.master.address);
   }
 
   /** One question for the list. Its failures are not told: the heartbeat to the same master tells them. */
@@ -223,11 +274,14 @@ export class Membership {
     const clusterId = announcement().clusterId;
     if (clusterId !== null && list.clusterId !== null && list.clusterId !== clusterId) {
       // Its members are strangers, whatever it thinks of us.
+      this.#lists.lose(master.address);
       this.#refuse(
         contact,
-        new FilerError('CLUSTER_MISMATCH', `master ${master.address} serves cluster ${list.clusterId}, this filer belongs to ${clusterId}`, {
-          clusterId: list.clusterId,
-        }),
+        new FilerError(
+          'CLUSTER_MISMATCH',
+          `master ${master.address} serves cluster ${list.clusterId}, this filer belongs to ${clusterId}; take it out of --master, or name the master of its own cluster`,
+          { clusterId: list.clusterId },
+        ),
       );
       return false;
     }
@@ -257,11 +311,14 @@ export class Membership {
     const { address } = contact.master;
     if (isFailure(error, ...refusals)) {
       this.#present(contact);
+      // What it said while it was ours counts no more.
+      if (error.code === 'CLUSTER_MISMATCH') this.#lists.lose(address);
       this.#refuse(contact, error);
       return;
     }
     this.#lists.lose(address);
     if (contact.state === 'absent') return;
+    if (contact.state === 'present') this.#presentAt = this.#options.time.monotonic();
     contact.state = 'absent';
     const others = this.#contacts.some(({ state }) => state === 'present') ? 'the other masters' : 'the last list';
     logger.warn(`master ${address} is absent: ${messageOf(error)}; going on with ${others}`);
@@ -278,7 +335,9 @@ export class Membership {
     if (error && contact.refusal?.code !== error.code) logger.error(`master ${address} refuses this filer: ${error.message}`);
     if (!error && contact.refusal) logger.info(`master ${address} accepts this filer again`);
     contact.refusal = error;
-    const first = this.#contacts.find(({ refusal }) => refusal !== null)?.refusal ?? null;
+    const all = this.#contacts.flatMap(({ refusal }) => refusal ?? []);
+    // A copy must not serve, whatever other masters think of it.
+    const first = all.find(({ code }) => code === 'ORIGIN_IN_USE') ?? all[0] ?? null;
     const same = first?.code === this.#refusal?.code && first?.message === this.#refusal?.message;
     this.#refusal = first;
     if (!same) refused(first);

@@ -42,14 +42,21 @@ export function isLoopback(host: string): boolean {
  * @throws FilerError PARAMETER_INVALID
  */
 export function checkAddress(text: string, loopbackAllowed: boolean): void {
-  const shown = `address: "${text.slice(0, 80)}"`;
+  const fault = faultOf(text, loopbackAllowed);
+  if (fault !== null) throw new FilerError('PARAMETER_INVALID', `address: "${text.slice(0, 80)}" ${fault}`);
+}
+
+/** True for what `checkAddress` lets pass. */
+export function isUsableAddress(text: string, loopbackAllowed: boolean): boolean {
+  return faultOf(text, loopbackAllowed) === null;
+}
+
+function faultOf(text: string, loopbackAllowed: boolean): string | null {
   const host = hostOf(text);
-  if (host === null) throw new FilerError('PARAMETER_INVALID', `${shown} is not host:port`);
+  if (host === null) return 'is not host:port';
   const family = isIP(host);
-  if (family !== 0 && unusable.check(host, family === 4 ? 'ipv4' : 'ipv6')) {
-    throw new FilerError('PARAMETER_INVALID', `${shown} is unspecified, link-local or multicast; start the filer with --ip and an address its peers can reach`);
-  }
-  if (!loopbackAllowed && isLoopback(host)) {
-    throw new FilerError('PARAMETER_INVALID', `${shown} means another machine to every peer; start the filer with --ip and an address its peers can reach`);
-  }
+  if (family !== 0 && unusable.check(host, family === 4 ? 'ipv4' : 'ipv6'))
+    return 'is unspecified, link-local or multicast; start the filer with --ip and an address its peers can reach';
+  if (!loopbackAllowed && isLoopback(host)) return 'means another machine to every peer; start the filer with --ip and an address its peers can reach';
+  return null;
 }

@@ -112,6 +112,13 @@ export const limits = {
   forgetAfterMs: 720 * 3600 * 1000,
   /** How often the master looks for members that fell silent. */
   expireCheckMs: 1000,
+  /** How often, and for how many milliseconds at most, a master that has no cluster id yet stands back for another one that is making one. */
+  standBacksMax: 10,
+  standBackMs: 100,
+  /** Other masters a filer may name in a registration: asked one by one when a cluster id is made. */
+  mastersMax: 16,
+  /** How long a filer that stops waits for its masters to hear it, milliseconds: a master that hangs must not keep it. */
+  leaveMs: 1000,
   /** How long the master waits for the old address of a filer that seems to have moved; its heartbeat waits as long. */
   moveProbeMs: 2000,
   /** Least time between two questions to a master whose list has not changed, should it answer without holding them. */

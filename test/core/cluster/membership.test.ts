@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Membership, type MembershipOptions } from '../../../src/core/cluster/membership.js';
 import type { Announcement, Member } from '../../../src/core/cluster/member.js';
+import type { Found } from '../../../src/core/cluster/registry.js';
 import { limits } from '../../../src/core/config/limits.js';
 import { FilerError } from '../../../src/core/errors.js';
 import { createLogger } from '../../../src/core/logger.js';
@@ -100,8 +101,11 @@ describe('Membership', () => {
     const first = filer([m1], a);
     const second = filer([m1], b);
     await settle();
-    await second.membership.stop();
+    m1.hangs = true;
+    const stopped = second.membership.stop();
     await time.advance(limits.memberDownMs + limits.expireCheckMs);
+    await stopped;
+    m1.hangs = false;
     expect(first.list).to.equal('a up, b down');
     filer([m1], b);
     await settle();
@@ -135,6 +139,54 @@ describe('Membership', () => {
     expect(first.list).to.equal('a up, b up');
   });
 
+  it('says that it stops, so that the others do not wait until it has fallen silent', async () => {
+    const m1 = master();
+    const first = filer([m1], a);
+    const second = filer([m1], b);
+    await settle();
+    await second.membership.stop();
+    await settle();
+    expect(first.list).to.equal('a up, b down');
+  });
+
+  it('says so to every master in reach, and waits for none that is absent or hangs', async () => {
+    const [hanging, absent, third] = [master(), master(), master()];
+    const both = [filer([hanging, absent, third], a), filer([hanging, absent, third], b)];
+    await settle();
+    absent.reachable = false;
+    hanging.hangs = true;
+    await time.advance(limits.heartbeatMs);
+    const [first, second] = both as [Filer, Filer];
+    const stopped = second.membership.stop();
+    await settle();
+    expect(first.list, 'by the newest word').to.equal('a up, b down');
+    await time.advance(limits.leaveMs);
+    await stopped;
+    hanging.hangs = false;
+  });
+
+  it('is silent at the end if it was refused: its origin is another process', async () => {
+    const m1 = master({ probe: async () => ({ origin: a.origin, instance: 'original', refused: false }) });
+    await m1.announce(announcementOf({ ...a, instance: 'original' }));
+    const copy = filer([m1], { ...a, address: at(3), instance: 'copy' });
+    await settle();
+    await copy.membership.stop();
+    expect(brief(m1.registry.list('').members)).to.equal('a up');
+  });
+
+  it('knows since when no master is in reach', async () => {
+    const m1 = master();
+    const first = filer([m1], a);
+    await settle();
+    expect(first.membership.silentMs).to.equal(0);
+    m1.reachable = false;
+    await time.advance(limits.memberDownMs + limits.heartbeatMs);
+    expect(first.membership.silentMs).to.be.at.least(limits.memberDownMs);
+    m1.reachable = true;
+    await time.advance(limits.backoffMsMax);
+    expect(first.membership.silentMs).to.equal(0);
+  });
+
   it('keeps peers through the restart of a master', async () => {
     const old = master();
     const first = filer([old], a);
@@ -156,6 +208,25 @@ describe('Membership', () => {
       .and.to.equal(m2.registry.clusterId);
     expect(both.map(({ announcement }) => announcement.clusterId)).to.deep.equal([m1.registry.clusterId, m1.registry.clusterId]);
     expect(both.map(({ list }) => list)).to.deep.equal(['a up, b up', 'a up, b up']);
+  });
+
+  it('two filers that name two fresh masters in another order, one of which comes late, get one cluster id', async () => {
+    const found: Record<string, LocalMaster> = {};
+    const askMaster = async (address: string) => {
+      const { registry, isReachable } = found[address] as LocalMaster;
+      return isReachable ? { epoch: registry.version, clusterId: registry.clusterId, choosing: registry.choosing } : null;
+    };
+    const [m1, m2] = [master({ askMaster }), master({ askMaster })];
+    for (const one of [m1, m2]) found[one.address] = one;
+    m1.reachable = false;
+    const first = filer([m1, m2], a);
+    await settle();
+    m1.reachable = true;
+    const second = filer([m1, m2], b);
+    await time.advance(limits.backoffMsMax);
+    expect(m1.registry.clusterId).to.equal(m2.registry.clusterId);
+    expect([first.list, second.list]).to.deep.equal(['a up, b up', 'a up, b up']);
+    expect([first.refusals, second.refusals]).to.deep.equal([[], []]);
   });
 
   it('takes the union of what two masters know', async () => {
@@ -194,7 +265,7 @@ describe('Membership', () => {
   });
 
   it('says that it is refused, keeps trying, and says when it no longer is', async () => {
-    let original: { origin: string; instance: string } | null = { origin: a.origin, instance: 'original' };
+    let original: Found | null = { origin: a.origin, instance: 'original', refused: false };
     const m1 = master({ probe: async () => original });
     await m1.announce(announcementOf({ ...a, instance: 'original' }));
     const copy = filer([m1], { ...a, address: at(3), instance: 'copy' });
@@ -218,6 +289,40 @@ describe('Membership', () => {
     await time.advance(20_000);
     expect(first.list).to.equal('a up');
     expect(first.refusals).to.deep.equal(['CLUSTER_MISMATCH']);
+  });
+
+  it('drops what a master said that now serves another cluster', async () => {
+    const own = master({ clusterId: hexId('c') });
+    const turned = master({ clusterId: hexId('c') });
+    const first = filer([own, turned], { ...a, clusterId: hexId('c') });
+    await turned.announce(announcementOf({ ...b, clusterId: hexId('c') }));
+    await settle();
+    expect(first.list).to.equal('a up, b up');
+    turned.clusterId = hexId('d');
+    await time.advance(3 * limits.heartbeatMs + limits.memberDownMs);
+    expect(first.list, 'known to nobody in reach').to.equal('a up, b down');
+    expect(first.membership.outcast, 'its own master takes it').to.equal(null);
+  });
+
+  it('is an outcast only if every master in reach refuses it', async () => {
+    const [own, foreign] = [master({ clusterId: hexId('c') }), master({ clusterId: hexId('d') })];
+    const first = filer([own, foreign], { ...a, clusterId: hexId('c') });
+    await settle();
+    expect(first.membership.refusal?.code).to.equal('CLUSTER_MISMATCH');
+    expect(first.membership.outcast).to.equal(null);
+    own.reachable = false;
+    await time.advance(2 * limits.heartbeatMs);
+    expect(first.membership.outcast?.code).to.equal('CLUSTER_MISMATCH');
+    expect(first.membership.outcast?.message).to.contain('--master');
+  });
+
+  it('is a copy for whoever calls it one, whatever another master has against it', async () => {
+    const foreign = master({ clusterId: hexId('d') });
+    const own = master({ clusterId: hexId('c'), probe: async () => ({ origin: a.origin, instance: 'original', refused: false }) });
+    await own.announce(announcementOf({ ...a, clusterId: hexId('c'), instance: 'original' }));
+    const copy = filer([foreign, own], { ...a, clusterId: hexId('c'), address: at(3), instance: 'copy' });
+    await settle();
+    expect(copy.membership.refusal?.code).to.equal('ORIGIN_IN_USE');
   });
 
   it('hands the list on again when the filer could not take it', async () => {

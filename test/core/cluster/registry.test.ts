@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Announcement, MemberList } from '../../../src/core/cluster/member.js';
-import { Registry, type RegistryOptions } from '../../../src/core/cluster/registry.js';
+import { Registry, type OtherMaster, type RegistryOptions } from '../../../src/core/cluster/registry.js';
 import { limits } from '../../../src/core/config/limits.js';
 import { FilerError } from '../../../src/core/errors.js';
 import { silentLogger } from '../../../src/core/logger.js';
@@ -15,7 +15,7 @@ describe('Registry', () => {
   let time: ManualTime;
   let saved: string[];
   /** Who answers where. */
-  let alive: Map<string, { origin: string; instance: string }>;
+  let alive: Map<string, { origin: string; instance: string; refused?: boolean }>;
   let probed: string[];
 
   const registryOf = (options: Partial<RegistryOptions> = {}): Registry =>
@@ -27,8 +27,10 @@ describe('Registry', () => {
       saveClusterId: async (id) => void saved.push(id),
       probe: async (address) => {
         probed.push(address);
-        return alive.get(address) ?? null;
+        const found = alive.get(address);
+        return found ? { refused: false, ...found } : null;
       },
+      askMaster: async () => null,
       loopbackAllowed: true,
       ...options,
     });
@@ -113,6 +115,14 @@ describe('Registry', () => {
       expect(error).to.have.property('message').that.contains('filer.store.id --regenerate');
     });
 
+    it('takes the original back from a copy that came first to a master just started, and that others refuse', async () => {
+      const registry = registryOf();
+      await registry.announce({ ...first, address: at(2), instance: 'copy' });
+      alive.set(at(2), { origin: a, instance: 'copy', refused: true }).set(at(1), { origin: a, instance: 'one' });
+      expect(brief(await registry.announce(first))).to.deep.equal(['a 1 up']);
+      expect(await codeOf(registry.announce({ ...first, address: at(2), instance: 'copy' }))).to.equal('ORIGIN_IN_USE');
+    });
+
     it('lets one of two copies in when the original is gone', async () => {
       const registry = registryOf();
       await registry.announce(first);
@@ -137,6 +147,70 @@ describe('Registry', () => {
     await registry.announce(announcementOf({ origin: a, address: at(1) }));
     const list = await registry.announce(announcementOf({ origin: b, address: at(1) }));
     expect(brief(list)).to.deep.equal(['a 1 down', 'b 1 up']);
+  });
+
+  describe('two origins give one address', () => {
+    const cases: [what: string, found: { origin: string; instance: string } | null, outcome: string, list: string[]][] = [
+      ['the one that had it answers there', { origin: a, instance: 'x' }, 'ADDRESS_IN_USE', ['a 1 up']],
+      ['the newcomer answers there', { origin: b, instance: 'x' }, 'ok', ['a 1 down', 'b 1 up']],
+      ['a third one answers there', { origin: hexId('e'), instance: 'x' }, 'ok', ['a 1 down', 'b 1 up']],
+      ['nobody answers there', null, 'ok', ['a 1 down', 'b 1 up']],
+    ];
+    for (const [what, found, outcome, list] of cases) {
+      it(`and ${what}: ${outcome}`, async () => {
+        const registry = registryOf();
+        await registry.announce(announcementOf({ origin: a, address: at(1) }));
+        if (found) alive.set(at(1), found);
+        expect(await codeOf(registry.announce(announcementOf({ origin: b, address: at(1) })))).to.equal(outcome);
+        expect(brief(registry.list(''))).to.deep.equal(list);
+      });
+    }
+
+    it('tells the one with the wrong address how to be reached', async () => {
+      const registry = registryOf();
+      await registry.announce(announcementOf({ origin: a, address: at(1) }));
+      alive.set(at(1), { origin: a, instance: 'x' });
+      const error = await registry.announce(announcementOf({ origin: b, address: at(1) })).catch((failure: FilerError) => failure);
+      expect(error).to.have.property('message').that.contains(a).and.contains(b).and.contains('--ip');
+    });
+
+    it('and the one that had it is down: nobody is asked', async () => {
+      const registry = registryOf();
+      await registry.announce(announcementOf({ origin: a, address: at(1), instance: 'one' }));
+      registry.leave(a, 'one');
+      expect(await codeOf(registry.announce(announcementOf({ origin: b, address: at(1) })))).to.equal('ok');
+      expect(probed).to.deep.equal([]);
+    });
+  });
+
+  describe('a filer that stops', () => {
+    it('is down at once, which the others hear', async () => {
+      const registry = registryOf();
+      await registry.announce(announcementOf({ origin: a, instance: 'one' }));
+      await time.advance(3000);
+      let woken = 0;
+      registry.watch(() => (woken += 1));
+      registry.leave(a, 'one');
+      registry.leave(a, 'one');
+      expect(brief(registry.list(''))).to.deep.equal(['a 8888 down']);
+      expect(registry.list('').members[0]?.lastHeard, 'its last word').to.equal(Math.floor(time.micros() / 1000));
+      expect(woken).to.equal(1);
+    });
+
+    it('is up again when it registers', async () => {
+      const registry = registryOf();
+      await registry.announce(announcementOf({ origin: a, instance: 'one' }));
+      registry.leave(a, 'one');
+      expect(brief(await registry.announce(announcementOf({ origin: a, instance: 'two' })))).to.deep.equal(['a 8888 up']);
+    });
+
+    it('takes nobody along: neither the process that came after it, nor one nobody knows', async () => {
+      const registry = registryOf();
+      await registry.announce(announcementOf({ origin: a, instance: 'two' }));
+      registry.leave(a, 'one');
+      registry.leave(b, 'one');
+      expect(brief(registry.list(''))).to.deep.equal(['a 8888 up']);
+    });
   });
 
   it('shows each group its own members', async () => {
@@ -239,6 +313,91 @@ describe('Registry', () => {
       finish();
       expect((await first).clusterId).to.equal(hexId('c'));
       expect(await second).to.equal('CLUSTER_MISMATCH');
+    });
+
+    describe('when neither has one, and the filer names other masters', () => {
+      const other = (fields: Partial<OtherMaster>): OtherMaster => ({ epoch: 'other', clusterId: null, choosing: false, ...fields });
+      const chosenAfter = async (others: Record<string, OtherMaster | null>): Promise<string | null> => {
+        const registry = registryOf({ clusterId: null, askMaster: async (address) => others[address] ?? null });
+        await registry.announce(announcementOf(), Object.keys(others));
+        return registry.clusterId;
+      };
+
+      it('takes the id of one that has it', async () => {
+        expect(await chosenAfter({ [at(10)]: null, [at(11)]: other({}), [at(12)]: other({ clusterId: hexId('d') }) })).to.equal(hexId('d'));
+        expect(saved).to.deep.equal([hexId('d')]);
+      });
+
+      it('makes one if none has it', async () => {
+        expect(await chosenAfter({ [at(10)]: null, [at(11)]: other({}) })).to.match(/^[0-9a-f]{16}$/);
+      });
+
+      it('asks only where a master can be', async () => {
+        const asked: string[] = [];
+        const registry = registryOf({ clusterId: null, askMaster: async (address) => (asked.push(address), null) });
+        await registry.announce(announcementOf(), [at(10), '169.254.169.254:80', 'nonsense', '224.0.0.1:9333']);
+        expect(asked).to.deep.equal([at(10)]);
+      });
+
+      it('stands back for one that is choosing, and takes what it chose', async () => {
+        let asked = 0;
+        const registry = registryOf({ clusterId: null, askMaster: async () => other(++asked < 3 ? { choosing: true } : { clusterId: hexId('d') }) });
+        const answer = registry.announce(announcementOf(), [at(10)]);
+        for (let turn = 0; turn < 3; turn += 1) await time.advance(limits.standBackMs);
+        expect((await answer).clusterId).to.equal(hexId('d'));
+        expect(asked).to.equal(3);
+      });
+
+      it('makes none while another keeps choosing, and says so', async () => {
+        const registry = registryOf({ clusterId: null, askMaster: async () => other({ choosing: true }) });
+        const answer = codeOf(registry.announce(announcementOf(), [at(10)]));
+        for (let turn = 0; turn < limits.standBacksMax; turn += 1) await time.advance(limits.standBackMs);
+        expect(await answer).to.equal('OVERLOADED');
+        expect([registry.clusterId, registry.choosing]).to.deep.equal([null, false]);
+      });
+
+      it('does not wait for itself under another name', async () => {
+        const registry: Registry = registryOf({
+          clusterId: null,
+          askMaster: async () => other({ epoch: registry.version.split('-')[0], choosing: registry.choosing }),
+        });
+        expect((await registry.announce(announcementOf(), [at(10)])).clusterId).to.match(/^[0-9a-f]{16}$/);
+      });
+
+      it('two masters, each asked first by another filer, make one id, whenever one of them comes up', async () => {
+        for (let seed = 1; seed <= 200; seed += 1) {
+          const clock = new ManualTime({ seed });
+          const masters: (Registry | null)[] = [null, null];
+          const delay = () => clock.sleep(Math.floor(clock.random() * 10));
+          const start = (own: 0 | 1): void => {
+            masters[own] = registryOf({
+              time: clock,
+              clusterId: null,
+              saveClusterId: delay,
+              askMaster: async (address) => {
+                await delay();
+                const found = masters[address === at(10) ? 0 : 1];
+                const answer = found ? { epoch: found.version, clusterId: found.clusterId, choosing: found.choosing } : null;
+                await delay();
+                return answer;
+              },
+            });
+          };
+          const life = async (own: 0 | 1): Promise<void> => {
+            await clock.sleep(Math.floor(clock.random() * 20));
+            start(own);
+            await delay();
+            const announcement = announcementOf({ origin: own === 0 ? a : b, address: at(own + 1) });
+            // A filer asks again until it is taken.
+            while ((await codeOf((masters[own] as Registry).announce(announcement, [at(own === 0 ? 11 : 10)]))) !== 'ok') await delay();
+          };
+          let isOver = false;
+          const lives = Promise.all([life(0), life(1)]).then(() => (isOver = true));
+          while (!isOver) await clock.advance(1);
+          await lives;
+          expect(masters[0]?.clusterId, `seed ${seed}`).to.equal(masters[1]?.clusterId);
+        }
+      });
     });
 
     it('is asked for again when it could not be kept', async () => {

@@ -3,7 +3,7 @@ import type { Announcement, MasterPort, MemberList } from '../../cluster/member.
 import { limits } from '../../config/limits.js';
 import { FilerError, isFailure } from '../../errors.js';
 import type { HttpAnswer, HttpClient } from '../../http/client.js';
-import { announcementToJson, filersPath, memberListFromJson, statusFromJson, statusPath, type ClusterStatus } from './protocol.js';
+import { filersPath, memberListFromJson, registrationToJson, statusFromJson, statusPath, type ClusterStatus, type Registration } from './protocol.js';
 
 /** A master over HTTP. Its client must have two connections to an address: one is held by the question for the list. */
 export class MasterClient implements MasterPort {
@@ -13,16 +13,12 @@ export class MasterClient implements MasterPort {
     readonly address: string,
   ) {}
 
-  async announce(announcement: Announcement, signal?: AbortSignal): Promise<MemberList> {
-    const answer = await this.http.request({
-      address: this.address,
-      method: 'PUT',
-      path: `${filersPath}/${announcement.origin}`,
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(announcementToJson(announcement)),
-      signal,
-    });
-    return this.#read(answer, memberListFromJson);
+  async announce(announcement: Announcement, masters: readonly string[] = [], signal?: AbortSignal): Promise<MemberList> {
+    return this.#read(await this.#put({ announcement, state: 'up', masters }, signal), memberListFromJson);
+  }
+
+  async leave(announcement: Announcement, signal?: AbortSignal): Promise<void> {
+    await this.#put({ announcement, state: 'down', masters: [] }, signal);
   }
 
   async members(version: string | null, group: string, signal?: AbortSignal): Promise<MemberList> {
@@ -47,9 +43,20 @@ export class MasterClient implements MasterPort {
     await this.http.request({ address: this.address, method: 'DELETE', path: `${filersPath}/${origin}`, signal });
   }
 
-  /** @throws FilerError PEER_UNREACHABLE */
-  async status(signal?: AbortSignal): Promise<ClusterStatus> {
-    return this.#read(await this.http.request({ address: this.address, method: 'GET', path: statusPath, signal }), statusFromJson);
+  /** @throws FilerError PEER_UNREACHABLE, also if the answer does not begin within `timeoutMs` */
+  async status(signal?: AbortSignal, timeoutMs: number = limits.answerMs): Promise<ClusterStatus> {
+    return this.#read(await this.http.request({ address: this.address, method: 'GET', path: statusPath, timeoutMs, signal }), statusFromJson);
+  }
+
+  #put(registration: Registration, signal?: AbortSignal): Promise<HttpAnswer> {
+    return this.http.request({
+      address: this.address,
+      method: 'PUT',
+      path: `${filersPath}/${registration.announcement.origin}`,
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(registrationToJson(registration)),
+      signal,
+    });
   }
 
   /** What the master says is checked like a stranger's word; what does not read is as good as no answer. */

@@ -6,7 +6,7 @@ import { FilerError } from '../../errors.js';
 import type { LongPoll } from '../../http/long-poll.js';
 import { invalidParameter, readDuration, readWord } from '../../http/params.js';
 import { empty, json, type Request, type Route } from '../../http/router.js';
-import { announcementFromJson, filersPath, memberListToJson, statusPath, type ClusterStatus } from './protocol.js';
+import { filersPath, memberListToJson, registrationFromJson, statusPath, type ClusterStatus } from './protocol.js';
 
 export interface MasterHandlersOptions {
   readonly registry: Registry;
@@ -26,11 +26,12 @@ export function masterRoutes(options: MasterHandlersOptions): Route[] {
       method: 'PUT',
       path: `${filersPath}/:origin`,
       role: 'peer',
-      summary: 'register a filer, or hear of it again',
+      summary: 'register a filer, hear of it again, or hear that it stops',
       handler: async (request) => {
         try {
-          const announcement = announcementFromJson(originOf(request), await request.json(limits.announcementBytesMax));
-          const list = await registry.announce(announcement);
+          const { announcement, state, masters } = registrationFromJson(originOf(request), await request.json(limits.announcementBytesMax));
+          if (state === 'down') registry.leave(announcement.origin, announcement.instance);
+          const list = state === 'down' ? registry.list(announcement.group) : await registry.announce(announcement, masters);
           announced('ok');
           return json(200, memberListToJson(list));
         } catch (error) {
@@ -77,6 +78,7 @@ export function masterRoutes(options: MasterHandlersOptions): Route[] {
           clusterId: registry.clusterId,
           version: registry.version,
           filers: up + down,
+          choosing: registry.choosing,
         };
         return json(200, status);
       },

@@ -5,17 +5,22 @@ import { FilerError } from '../../errors.js';
 
 /*
  * PUT    /cluster/filers/ORIGIN                        announcement → list      register; also the heartbeat
+ * PUT    /cluster/filers/ORIGIN                        …,"state":"down" → list  the filer stops
  * GET    /cluster/filers?group=                        → list
  * GET    /cluster/filers?live=long-poll&version=…      → list                   held while its version is `version`
  * DELETE /cluster/filers/ORIGIN                        → 204, 404               forget
  * GET    /cluster/status                               → status
  *
- * announcement  {"address","storeId","clusterId":null|hex,"engine","kind":"embedded|shared","instance","position":{},"program","group"}
+ * announcement  {"address","storeId","clusterId":null|hex,"engine","kind":"embedded|shared","instance","position":{},"program","group"};
+ *               "masters":[host:port] beside a clusterId of null: the others it registers with; "state":"up|down", up if absent
  * list          {"clusterId","version":"epoch-n","time":µs,"members":[{"origin", …announcement…, "state":"up|down","lastHeard":ms}]}
  */
 
 export const filersPath = '/cluster/filers';
 export const statusPath = '/cluster/status';
+
+/** As a URL's authority an address can have no more than a host name of 253 characters and a port. */
+const addressCharsMax = 262;
 
 /** Answer of GET /cluster/status. There is one master per list, so it leads. */
 export interface ClusterStatus {
@@ -28,9 +33,38 @@ export interface ClusterStatus {
   readonly version: string;
   /** How many there are in all groups. */
   readonly filers: number;
+  /** It has no cluster id and is about to make one, unless it hears of one. */
+  readonly choosing: boolean;
+}
+
+/** What a PUT asks for. */
+export interface Registration {
+  readonly announcement: Announcement;
+  /** `down`: the filer stops. */
+  readonly state: Member['state'];
+  /** Other masters, host:port. */
+  readonly masters: readonly string[];
 }
 
 /** Body of a registration; the origin stands in the path. */
+export function registrationToJson({ announcement, state, masters }: Registration): Record<string, unknown> {
+  return { ...announcementToJson(announcement), ...(state === 'down' ? { state } : {}), ...(masters.length > 0 ? { masters } : {}) };
+}
+
+/** @throws FilerError BODY_INVALID naming the field */
+export function registrationFromJson(origin: Origin, body: unknown): Registration {
+  const fields = objectOf(body, 'the body');
+  const { state = 'up', masters = [] } = fields;
+  if (state !== 'up' && state !== 'down') throw invalid('state', 'must be "up" or "down"');
+  if (!Array.isArray(masters) || masters.length > limits.mastersMax) throw invalid('masters', `must be a list of at most ${limits.mastersMax}`);
+  return {
+    announcement: announcementFromJson(origin, body),
+    state,
+    masters: masters.map((master, index) => name(master, `masters[${index}]`, addressCharsMax)),
+  };
+}
+
+/** What a filer says of itself. */
 export function announcementToJson(announcement: Announcement): Record<string, unknown> {
   const { origin: _origin, position, ...rest } = announcement;
   return { ...rest, position: positionToJson(position) };
@@ -74,7 +108,7 @@ export function memberFromJson(body: unknown, what: string): Member {
 
 /** @throws FilerError BODY_INVALID naming the field */
 export function statusFromJson(body: unknown): ClusterStatus {
-  const { leader, clusterId = null, version, filers } = objectOf(body, 'the status');
+  const { leader, clusterId = null, version, filers, choosing = false } = objectOf(body, 'the status');
   return {
     isLeader: true,
     leader: name(leader, 'leader'),
@@ -82,6 +116,7 @@ export function statusFromJson(body: unknown): ClusterStatus {
     clusterId: clusterId === null ? null : hexId(clusterId, 'clusterId'),
     version: name(version, 'version'),
     filers: wholeNumber(filers, 'filers'),
+    choosing: choosing === true,
   };
 }
 
@@ -92,8 +127,7 @@ function readAnnouncement(origin: Origin, fields: Record<string, unknown>, at: s
     origin,
     storeId: hexId(storeId, `${at}storeId`),
     clusterId: clusterId === null ? null : hexId(clusterId, `${at}clusterId`),
-    // As a URL's authority it can have no more than a host name of 253 characters and a port.
-    address: name(address, `${at}address`, 262),
+    address: name(address, `${at}address`, addressCharsMax),
     engine: name(engine, `${at}engine`),
     kind,
     instance: name(instance, `${at}instance`),

@@ -1,5 +1,13 @@
 import { expect } from 'chai';
-import { announcementFromJson, announcementToJson, memberListFromJson, memberListToJson, statusFromJson } from '../../../../src/core/api/master/protocol.js';
+import {
+  announcementFromJson,
+  announcementToJson,
+  memberListFromJson,
+  memberListToJson,
+  registrationFromJson,
+  registrationToJson,
+  statusFromJson,
+} from '../../../../src/core/api/master/protocol.js';
 import type { MemberList } from '../../../../src/core/cluster/member.js';
 import { FilerError } from '../../../../src/core/errors.js';
 import { announcementOf, hexId } from '../../../support/announcements.js';
@@ -48,6 +56,27 @@ describe('master protocol', () => {
     it(`refuses ${field} = ${JSON.stringify(value)?.slice(0, 40) ?? 'absent'}, naming it`, () => {
       const body = { ...announcementToJson(announcement), [field]: value };
       expect(() => announcementFromJson(a, body))
+        .to.throw(FilerError, new RegExp(`^${field}`))
+        .with.property('code', 'BODY_INVALID');
+    });
+  }
+
+  it('carries a registration whole, and takes one without more for a heartbeat', () => {
+    for (const state of ['up', 'down'] as const) {
+      const registration = { announcement, state, masters: ['127.0.0.1:9333', 'other:9333'] };
+      expect(registrationFromJson(a, overTheWire(registrationToJson(registration)))).to.deep.equal(registration);
+    }
+    expect(registrationFromJson(a, announcementToJson(announcement))).to.deep.equal({ announcement, state: 'up', masters: [] });
+  });
+
+  for (const [field, value] of [
+    ['state', 'asleep'],
+    ['masters', 'one'],
+    ['masters', Array.from({ length: 17 }, (_, port) => `127.0.0.1:${port + 1}`)],
+    ['masters', [7]],
+  ] as const) {
+    it(`refuses ${field} = ${JSON.stringify(value).slice(0, 40)}, naming it`, () => {
+      expect(() => registrationFromJson(a, { ...announcementToJson(announcement), [field]: value }))
         .to.throw(FilerError, new RegExp(`^${field}`))
         .with.property('code', 'BODY_INVALID');
     });
