@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { canonicalJson } from '../../src/core/change/canonical.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { LogQuery, Store, WriteBatch } from '../../src/core/store/store.js';
 import { alpha, beta, conflictOf, originOf, path, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
@@ -248,11 +249,13 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         });
         store = await under.reopen(store);
         expect(await Promise.all(['a', 'b/c', 'gone', 'never'].map((key) => store.getKv(key)))).to.deep.equal(['2', '"é"\u0000x', null, null]);
+        expect(await store.countKv()).to.equal(2);
       });
     });
 
     describe('conflict ledger', () => {
-      const seen = async (options: { path?: FullPath; limit: number } = { limit: 1000 }) => (await store.readConflicts(options)).map((record) => record.seenAt);
+      const seen = async (options: { path?: FullPath; limit?: number; bytesMax?: number } = {}) =>
+        (await store.readConflicts({ limit: 1000, bytesMax: 1e9, ...options })).map((record) => record.seenAt);
 
       it('gives records as they were written, newest first, by path too', async () => {
         const records = [
@@ -263,9 +266,18 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         await write(store, { conflicts: records.slice(0, 2) });
         await write(store, { conflicts: records.slice(2) });
         store = await under.reopen(store);
-        expect(await store.readConflicts({ limit: 10 })).to.deep.equal([...records].reverse());
-        expect(await store.readConflicts({ limit: 10, path: path('/a') })).to.deep.equal([records[2], records[0]]);
+        expect(await store.readConflicts({ limit: 10, bytesMax: 1e9 })).to.deep.equal([...records].reverse());
+        expect(await store.readConflicts({ limit: 10, path: path('/a'), bytesMax: 1e9 })).to.deep.equal([records[2], records[0]]);
         expect(await seen({ limit: 1 })).to.deep.equal([3]);
+      });
+
+      it('gives no more than so many bytes, but one record whatever its size', async () => {
+        const records = [1, 2, 3].map((seenAt) => conflictOf(seenAt === 2 ? '/b' : '/a', { seenAt }));
+        await write(store, { conflicts: records });
+        const bytes = Buffer.byteLength(canonicalJson(records[0]));
+        expect(await seen({ bytesMax: 2 * bytes })).to.deep.equal([3, 2]);
+        expect(await seen({ bytesMax: 2 * bytes - 1, path: path('/a') })).to.deep.equal([3]);
+        expect(await seen({ bytesMax: 1 })).to.deep.equal([3]);
       });
 
       it('keeps a record that is written twice once', async () => {
@@ -365,7 +377,7 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         rows: [await store.scan('tree', null, 10, 1e9), await store.scan('staging', null, 10, 1e9)],
         children: await store.children([path('/'), path('/a')]),
         log: await store.readLog({ after: 0, ...everything }),
-        conflicts: await store.readConflicts({ limit: 10 }),
+        conflicts: await store.readConflicts({ limit: 10, bytesMax: 1e9 }),
         kv: await store.getKv('k'),
       });
 

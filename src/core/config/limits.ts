@@ -46,6 +46,8 @@ export const limits = {
   /** One value of the key-value store, bytes: checkpoints and notes, no content. */
   kvValueBytesMax: 64 * 1024,
   kvKeyCharsMax: 255,
+  /** Values in one store, so that they take at most a third of a gigabyte; beyond it 507. */
+  kvKeysMax: 4096,
   /** Lag at which /readyz says no, milliseconds, and the greatest one that can be asked for. */
   lagMs: 5000,
   lagMsMax: 720 * 3600 * 1000,
@@ -76,6 +78,8 @@ export const limits = {
   /** Writes waiting for their turn; beyond it 503. */
   queueDecisions: 8192,
   queueBytes: 256 * 1024 * 1024,
+  /** Jobs of clients that wait for a transaction of their own (recursive deletes, moves, values, recounts); beyond it 503. */
+  queueJobs: 256,
   /** Rows, and bytes of entries, a long transaction holds in memory before it writes them. */
   draftRows: 1000,
   draftBytes: 4 * 1024 * 1024,

@@ -10,6 +10,7 @@ import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
 import { Draft, originStart, positionOf, type LogState, type Outcome } from './draft.js';
 import { RecentRecords } from './recent-records.js';
+import { Turns, type TurnsLimits } from './turns.js';
 import { Waiters } from './waiters.js';
 
 /*
@@ -21,7 +22,7 @@ import { Waiters } from './waiters.js';
  *   rejoin, merge, subtree ─► alone ─┘  one job
  *
  * Decisions that arrive together share a transaction, and decide in order of arrival over one draft, so each sees what
- * the ones before it did. Local groups and everything else alternate, so neither starves. The state in memory changes, and
+ * the ones before it did. Local groups, jobs of clients and what replication brings take turns (turns.ts), so none starves. The state in memory changes, and
  * readers wake, only after the transaction is durable.
  */
 
@@ -49,11 +50,7 @@ interface Job {
   reject(error: unknown): void;
 }
 
-export interface ChangeLogLimits {
-  readonly groupDecisions: number;
-  readonly groupBytes: number;
-  readonly queueDecisions: number;
-  readonly queueBytes: number;
+export interface ChangeLogLimits extends TurnsLimits {
   readonly clockSkewMs: number;
   readonly waitersMax: number;
   readonly waitersForPeers: number;
@@ -83,11 +80,8 @@ export class ChangeLog {
   /** The end of the log. */
   readonly recent: RecentRecords;
   readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0 };
-  readonly #local: Job[] = [];
-  readonly #alone: Job[] = [];
-  #localBytes = 0;
+  readonly #turns: Turns<Job>;
   #running: Promise<void> | null = null;
-  #aloneNext = false;
   /** True after a transaction that had done its work failed: it may have been written all the same. */
   #isUnsure = false;
   #closed = false;
@@ -100,6 +94,7 @@ export class ChangeLog {
     /** Small values as they stood when the store was opened: what was under way then. */
     readonly openedMeta: ReadonlyMap<string, string>,
   ) {
+    this.#turns = new Turns(options.limits);
     this.waiters = new Waiters(options.time, options.limits);
     this.clock = new Clock(options.time, options.limits.clockSkewMs * 1000);
     this.recent = new RecentRecords(state_, options.limits.recentBytes);
@@ -156,7 +151,7 @@ export class ChangeLog {
   }
 
   get queued(): number {
-    return this.#local.length + this.#alone.length;
+    return this.#turns.waiting;
   }
 
   /**
@@ -164,12 +159,8 @@ export class ChangeLog {
    * @throws FilerError what `decide` throws; OVERLOADED, STOPPING; STORE_FULL, STORE_FAILED: then nothing was written
    */
   commit<T>(decision: Decision<T>): Promise<T> {
-    const { queueDecisions, queueBytes } = this.options.limits;
-    if (this.#local.length >= queueDecisions || this.#localBytes + decision.bytes > queueBytes) {
-      return Promise.reject(new FilerError('OVERLOADED', `${this.#local.length} writes wait here already; try again in a second`));
-    }
-    this.#localBytes += decision.bytes;
-    return this.#enqueue<T>(this.#local, { shared: decision, bytes: decision.bytes, run: async (draft) => decision.decide(draft) });
+    const { bytes } = decision;
+    return this.#enqueue<T>({ shared: decision, bytes, run: async (draft) => decision.decide(draft) }, (job) => this.#turns.addLocal(job));
   }
 
   /**
@@ -192,7 +183,12 @@ export class ChangeLog {
 
   /** Runs a job in a transaction of its own; it must flush what it wants written. Nothing else is written meanwhile. */
   alone<T>(run: (draft: Draft) => Promise<T>): Promise<T> {
-    return this.#enqueue<T>(this.#alone, { shared: null, bytes: 0, run });
+    return this.#enqueue<T>({ shared: null, bytes: 0, run }, (job) => this.#turns.add(job));
+  }
+
+  /** As `alone`, for what somebody outside asked for: only so many of those may wait. @throws FilerError OVERLOADED */
+  aloneForClient<T>(run: (draft: Draft) => Promise<T>): Promise<T> {
+    return this.#enqueue<T>({ shared: null, bytes: 0, run }, (job) => this.#turns.addForClient(job));
   }
 
   /** Waits until this store has everything in `position`. Resolves false after `ms`. */
@@ -213,38 +209,20 @@ export class ChangeLog {
     this.waiters.wake();
   }
 
-  #enqueue<T>(queue: Job[], job: Pick<Job, 'shared' | 'bytes' | 'run'>): Promise<T> {
+  #enqueue<T>(job: Pick<Job, 'shared' | 'bytes' | 'run'>, add: (job: Job) => void): Promise<T> {
     if (this.#closed) return Promise.reject(new FilerError('STOPPING', 'this filer is stopping; use another one'));
     return new Promise<T>((resolve, reject) => {
       const { shared, bytes, run } = job;
-      queue.push({ shared, bytes, run, resolve: resolve as (value: unknown) => void, reject });
+      add({ shared, bytes, run, resolve: resolve as (value: unknown) => void, reject });
       // A microtask later, so that what arrives together is grouped.
       this.#running ??= Promise.resolve().then(() => this.#drain());
     });
   }
 
   async #drain(): Promise<void> {
-    while (this.#local.length + this.#alone.length > 0) {
-      const alone = this.#alone.length > 0 && (this.#aloneNext || this.#local.length === 0);
-      this.#aloneNext = !alone;
-      const group = alone ? this.#alone.splice(0, 1) : this.#takeLocal();
-      await this.#transact(group);
-    }
+    for (let group = this.#turns.take(); group.length > 0; group = this.#turns.take()) await this.#transact(group);
     // In the same turn as the last look at the queues: a job that comes later must find that nobody drains.
     this.#running = null;
-  }
-
-  #takeLocal(): Job[] {
-    const { groupDecisions, groupBytes } = this.options.limits;
-    let bytes = 0;
-    let count = 0;
-    for (const job of this.#local) {
-      if (count >= groupDecisions || (count > 0 && bytes + job.bytes > groupBytes)) break;
-      bytes += job.bytes;
-      count += 1;
-    }
-    this.#localBytes -= bytes;
-    return this.#local.splice(0, count);
   }
 
   async #transact(group: Job[]): Promise<void> {
@@ -277,9 +255,7 @@ export class ChangeLog {
     } catch (error) {
       if (error instanceof HalfDone) {
         error.job.reject(error.cause);
-        const others = group.filter((job) => job !== error.job);
-        this.#localBytes += others.reduce((sum, { bytes }) => sum + bytes, 0);
-        this.#local.unshift(...others);
+        this.#turns.putBack(group.filter((job) => job !== error.job));
         return;
       }
       this.#isUnsure ||= isWorkDone;

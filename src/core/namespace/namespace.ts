@@ -124,7 +124,7 @@ export class Namespace {
       return { dot: issueAll(draft, removeOne(draft, path)), created: false };
     };
     if (!recursive) return this.log.commit({ paths: [path], bytes: 1000, decide });
-    return this.log.alone(async (draft) => {
+    return this.log.aloneForClient(async (draft) => {
       await draft.load([path]);
       precondition?.(foundIn(draft, path));
       let written: Written = { dot: null, created: false };
@@ -159,7 +159,7 @@ export class Namespace {
       });
       if (written) return written;
     }
-    return this.log.alone(async (draft) => {
+    return this.log.aloneForClient(async (draft) => {
       await draft.load([from, to]);
       const created = draft.shown(to) === 'absent';
       let dot = issueAll(draft, prepareMove(draft, from, to, this.#stamp()));

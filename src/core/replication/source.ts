@@ -149,9 +149,10 @@ export class Source {
     const diverged = await findDivergence(caller.have, log.state, async (origin, seq) => (await store.findRecord({ origin, seq }))?.hash ?? null);
     if (diverged !== null) throw new FilerError('ORIGIN_DIVERGED', `two logs were written under origin ${diverged}`, { origin: diverged });
     if (!origins.has(caller.origin)) {
-      if (origins.size >= this.limits.originsOpenMax)
-        throw new FilerError('TOO_MANY_ORIGINS', `${origins.size} origins are known here already; forget those that are gone`);
-      await log.alone(async (draft) => {
+      await log.aloneForClient(async (draft) => {
+        // Not before: others that nobody knows may ask at the same moment.
+        if (!draft.origins.has(caller.origin) && draft.origins.size >= this.limits.originsOpenMax)
+          throw new FilerError('TOO_MANY_ORIGINS', `${draft.origins.size} origins are known here already; forget those that are gone`);
         draft.know(caller.origin);
         await draft.flush();
       });

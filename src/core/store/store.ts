@@ -214,9 +214,11 @@ export interface StoreReader extends RowReader {
   tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]>;
   /** Live files of the tree that have expired, by when they did, hidden ones too. What is kept to find them is derived: it is in no digest and no row. */
   expired(query: ExpiredQuery): Promise<ExpiringFile[]>;
-  /** Newest first. */
-  readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]>;
+  /** Newest first. Stops before `bytesMax` bytes; at least one record is returned if there is any. */
+  readConflicts(options: { path?: FullPath; limit: number; bytesMax: number }): Promise<ConflictRecord[]>;
   getKv(key: string): Promise<string | null>;
+  /** How many values there are. */
+  countKv(): Promise<number>;
   /** Digest sums and counts added up anew from the rows: what the kept ones must equal. */
   recount(): Promise<{ buckets: number[]; counts: Counts; children: Map<FullPath, number> }>;
   /** Opens the way of a scrub into the tree. */

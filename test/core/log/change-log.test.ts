@@ -102,6 +102,38 @@ describe('ChangeLog.commit', () => {
 });
 
 describe('the turns at the door', () => {
+  it('give a page of a peer its turn while writes and jobs of clients keep coming', async () => {
+    const at = await openLog({ limits: { groupDecisions: 2, queueDecisions: 6, queueJobs: 3 } });
+    const turns: string[] = [];
+    let going = true;
+    let refused = 0;
+    const flood = async (come: () => Promise<unknown>) => {
+      while (going) await come().catch((error: FilerError) => (refused += Number(error.code === 'OVERLOADED')));
+    };
+    const clientTurn = () =>
+      at.log.aloneForClient(async () => {
+        turns.push('client');
+      });
+    const floods = [...Array.from({ length: 20 }, () => flood(() => turn(at, 'local', turns))), ...Array.from({ length: 8 }, () => flood(clientTurn))];
+    for (let page = 0; page < 20; page++) {
+      const before = turns.length;
+      await aloneTurn(at, 'peer', turns);
+      // One transaction is under way, and each of the others has one turn of up to two decisions.
+      expect(turns.slice(before).indexOf('peer'), turns.slice(before).join(' ')).to.be.at.most(5);
+    }
+    going = false;
+    await Promise.all(floods);
+    expect(refused).to.be.above(0);
+    expect(new Set(turns)).to.deep.equal(new Set(['local', 'client', 'peer']));
+  });
+
+  it('let only so many jobs of clients wait', async () => {
+    const at = await openLog({ limits: { queueJobs: 2 } });
+    const jobs = () => Promise.allSettled([1, 2, 3].map(() => at.log.aloneForClient(async () => {})));
+    expect(codes(await jobs())).to.deep.equal(['ok', 'ok', 'OVERLOADED']);
+    expect(codes(await jobs()), 'when they are through').to.deep.equal(['ok', 'ok', 'OVERLOADED']);
+  });
+
   it('alternate between local groups and everything else', async () => {
     const at = await openLog({ limits: { groupDecisions: 2 } });
     const turns: string[] = [];

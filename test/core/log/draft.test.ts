@@ -165,7 +165,7 @@ describe('Draft.apply', () => {
     expect(outcomes).to.deep.equal(['won', 'lost', 'partly']);
     expect((await read(at)).records.slice(-3).map(({ applied }) => applied)).to.deep.equal(outcomes);
     expect(await shown(at, '/from')).to.equal('absent');
-    const types = (await at.store.readConflicts({ limit: 10 })).map(({ path, type }) => [path, type]);
+    const types = (await at.store.readConflicts({ limit: 10, bytesMax: 1e9 })).map(({ path, type }) => [path, type]);
     expect(types).to.have.deep.members([
       ['/lose', 'update/update'],
       ['/to', 'update/update'],

@@ -107,7 +107,7 @@ describe('a rejoin', () => {
     await put(peer, '/shared/a', 'theirs');
     expect(await rejoin(at, peer)).to.deep.equal({ written: 0, overruled: 1 });
     expect(await content(at, '/shared/a')).to.equal('theirs');
-    const [conflict] = await at.core.store.readConflicts({ path: p('/shared/a'), limit: 9 });
+    const [conflict] = await at.core.store.readConflicts({ path: p('/shared/a'), limit: 9, bytesMax: 1e9 });
     expect(conflict).to.deep.include({ type: 'update/update' });
     expect(JSON.parse(conflict.loser.entry as string)).to.include({ content: Buffer.from('mine').toString('base64') });
   });

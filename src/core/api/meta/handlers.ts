@@ -71,7 +71,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       path: `${metaPaths.kv}/:key`,
       role: 'admin',
       summary: 'keep a small value; it is not replicated',
-      handler: (request) => putValue(filer, limits, request),
+      handler: (request) => putValue(filer, store, limits, request),
     },
     { method: 'DELETE', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'drop a small value', handler: (request) => dropValue(filer, limits, request) },
   ];
@@ -99,7 +99,7 @@ async function digestReport(filer: Filer, store: Store, recompute: boolean): Pro
     scrub: filer.scrub.report,
   });
   if (!recompute) return kept();
-  return log.alone(async () => {
+  return log.aloneForClient(async () => {
     const { buckets, counts } = await store.recount();
     return { ...kept(), recomputed: { digest: digestOf(buckets), entries: counts.entries, buckets } };
   });
@@ -108,10 +108,7 @@ async function digestReport(filer: Filer, store: Store, recompute: boolean): Pro
 /** As many as fit into one answer, at least one. */
 async function readConflicts(store: Store, limits: FilerLimits, query: Query): Promise<ConflictReport[]> {
   const limit = readInteger(query, 'limit', { min: 1, max: limits.conflictsListedMax, fallback: limits.conflictsListed });
-  const records = await store.readConflicts({ path: readPath(query), limit });
-  let bytes = 0;
-  const fitting = records.filter(({ loser }, index) => (bytes += loser.entry?.length ?? 0) <= limits.pageBytesMax || index === 0);
-  return fitting.map(conflictReport);
+  return (await store.readConflicts({ path: readPath(query), limit, bytesMax: limits.pageBytesMax })).map(conflictReport);
 }
 
 function readPath(query: Query): FullPath | undefined {
@@ -140,17 +137,23 @@ async function getValue(store: Store, limits: FilerLimits, request: Request): Pr
   return { status: 200, headers: { 'Content-Type': 'application/octet-stream' }, body: Buffer.from(value, 'base64') };
 }
 
-async function putValue(filer: Filer, limits: FilerLimits, request: Request): Promise<Response> {
+async function putValue(filer: Filer, store: Store, limits: FilerLimits, request: Request): Promise<Response> {
   const key = keyOf(request, limits);
   const value = await request.body(limits.kvValueBytesMax);
-  return keep(filer, key, value.toString('base64'));
+  return keep(filer, key, value.toString('base64'), async () => {
+    if ((await store.getKv(key)) === null && (await store.countKv()) >= limits.kvKeysMax)
+      throw new FilerError('STORE_FULL', `this store keeps ${limits.kvKeysMax} values already; delete one that nobody needs`, { limit: limits.kvKeysMax });
+  });
 }
 
 async function dropValue(filer: Filer, limits: FilerLimits, request: Request): Promise<Response> {
   return keep(filer, keyOf(request, limits), null);
 }
 
-async function keep(filer: Filer, key: string, value: string | null): Promise<Response> {
-  await filer.log.alone((draft) => draft.tx.write({ kv: new Map([[key, value]]) }));
+async function keep(filer: Filer, key: string, value: string | null, check = async (): Promise<void> => {}): Promise<Response> {
+  await filer.log.aloneForClient(async (draft) => {
+    await check();
+    await draft.tx.write({ kv: new Map([[key, value]]) });
+  });
   return empty(204);
 }

@@ -139,13 +139,17 @@ export class MemoryStore implements Store {
     return due.filter((file) => after === null || compareExpiry(file, after) > 0).slice(0, limit);
   }
 
-  async readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {
-    const newestFirst = [...this.#content().conflicts.values()].reverse().map(({ record }) => record);
-    return newestFirst.filter((record) => options.path === undefined || record.path === options.path).slice(0, options.limit);
+  async readConflicts({ path, limit, bytesMax }: { path?: FullPath; limit: number; bytesMax: number }): Promise<ConflictRecord[]> {
+    const newestFirst = [...this.#content().conflicts.values()].reverse().filter(({ record }) => path === undefined || record.path === path);
+    return takePage(newestFirst, limit, bytesMax, ({ line }) => line.bytes).map(({ record }) => record);
   }
 
   async getKv(key: string): Promise<string | null> {
     return this.#content().kv.get(key) ?? null;
+  }
+
+  async countKv(): Promise<number> {
+    return this.#content().kv.size;
   }
 
   async recount(): Promise<{ buckets: number[]; counts: Counts; children: Map<FullPath, number> }> {

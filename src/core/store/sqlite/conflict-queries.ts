@@ -51,9 +51,20 @@ export async function addConflicts(connection: Connection, records: readonly Con
   if (dropped > 0) await connection.run(countDropped, String(dropped));
 }
 
-export async function readConflicts(connection: Connection, { path, limit }: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {
+// As with rows: how many fit is found from the sizes alone.
+const readNewest = (where: string) => `
+  SELECT text FROM conflicts ${where} ORDER BY id DESC
+  LIMIT min(?1, max(1, (
+    SELECT count(*) FROM (
+      SELECT sum(bytes) OVER (ORDER BY id DESC ROWS UNBOUNDED PRECEDING) AS total FROM (SELECT id, bytes FROM conflicts ${where} ORDER BY id DESC LIMIT ?1))
+    WHERE total <= ?2)))`;
+
+export async function readConflicts(
+  connection: Connection,
+  { path, limit, bytesMax }: { path?: FullPath; limit: number; bytesMax: number },
+): Promise<ConflictRecord[]> {
   const rows = await (path === undefined
-    ? connection.all<{ text: string }>('SELECT text FROM conflicts ORDER BY id DESC LIMIT ?1', limit)
-    : connection.all<{ text: string }>('SELECT text FROM conflicts WHERE path = ?1 ORDER BY id DESC LIMIT ?2', path, limit));
+    ? connection.all<{ text: string }>(readNewest(''), limit, bytesMax)
+    : connection.all<{ text: string }>(readNewest('WHERE path = ?3'), limit, bytesMax, path));
   return rows.map(({ text }) => JSON.parse(text) as ConflictRecord);
 }

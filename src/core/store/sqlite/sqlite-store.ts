@@ -179,13 +179,17 @@ export class SqliteStore implements Store {
     return this.#scans.expired(query);
   }
 
-  readConflicts(options: { path?: FullPath; limit: number }): Promise<ConflictRecord[]> {
+  readConflicts(options: { path?: FullPath; limit: number; bytesMax: number }): Promise<ConflictRecord[]> {
     return readConflicts(this.connections.scans, options);
   }
 
   async getKv(key: string): Promise<string | null> {
     const [row] = await this.connections.points.all<{ value: string }>('SELECT value FROM kv WHERE name = ?1', key);
     return row?.value ?? null;
+  }
+
+  async countKv(): Promise<number> {
+    return (await this.connections.points.one<{ count: number }>('SELECT count(*) AS count FROM kv')).count;
   }
 
   async recount(): Promise<{ buckets: number[]; counts: Counts; children: Map<FullPath, number> }> {

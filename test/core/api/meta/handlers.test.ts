@@ -261,6 +261,17 @@ describe('replication API of one filer', () => {
     expect(filer.filer.log.position).to.deep.equal(before);
   });
 
+  it('keeps no more values than it may, and writes those that are there again', async () => {
+    const small = await processes.filer({ limits: { kvKeysMax: 2 } });
+    const put = (key: string) => processes.send(small, 'PUT', `/.filer/v1/kv/${key}`, 'x');
+    await put('a');
+    await put('b');
+    expect(await failure(put('c'))).to.deep.include({ code: 'STORE_FULL', fields: { limit: 2 } });
+    expect((await put('a')).status).to.equal(204);
+    await processes.send(small, 'DELETE', '/.filer/v1/kv/a');
+    expect((await put('c')).status).to.equal(204);
+  });
+
   it('is alive, ready, and counts', async () => {
     expect((await get('/healthz')).json()).to.deep.equal({ status: 'ok' });
     expect((await get('/readyz?maxLag=1s')).json()).to.deep.equal({ ready: true, state: 'ready', reasons: [] });
