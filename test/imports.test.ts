@@ -20,6 +20,8 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/api/*/client',
       'core/api/*/protocol',
       'core/api/meta/cluster-view',
+      'core/api/meta/cluster-wait',
+      'core/api/meta/log-report',
       'core/api/meta/store-ids',
       'core/api/meta/tail',
       'core/config/',

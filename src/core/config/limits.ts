@@ -214,6 +214,8 @@ export const limits = {
   readerAwayMs: 30_000,
   /** How often a watching command looks again. */
   watchMs: 1000,
+  /** How often a command that waits for a condition looks again. */
+  waitLookMs: 200,
 
   // ---- metrics
   /** Label combinations of one metric; the rest is counted under "other". */

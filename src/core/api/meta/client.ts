@@ -6,6 +6,7 @@ import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
 import { infoFromJson } from './info.js';
+import { logReportFromJson, type LogReport } from './log-report.js';
 import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
 import { conflictsFromJson, digestFromJson, peersFromJson, type ConflictReport, type DigestReport, type PeerReports } from './reports.js';
 import { decodeSnapshotPage, formatAfter } from './snapshot-page.js';
@@ -67,6 +68,11 @@ export class MetaClient {
   /** Newest first. */
   async conflicts(options: { path?: string; limit?: number } = {}, signal?: AbortSignal): Promise<ConflictReport[]> {
     return conflictsFromJson((await this.#get(metaPaths.conflicts, { query: options, signal })).json());
+  }
+
+  /** What the filer keeps of its log, and for whom. */
+  async log(signal?: AbortSignal): Promise<LogReport> {
+    return logReportFromJson((await this.#get(metaPaths.log, { signal })).json());
   }
 
   async readiness(lagMsMax?: number, signal?: AbortSignal): Promise<ReadinessAnswer> {

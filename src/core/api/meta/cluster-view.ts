@@ -63,14 +63,29 @@ export class ClusterView {
 
   /** @throws FilerError PEER_UNREACHABLE if nobody who has the list can be reached and none was known before; the signal's reason */
   async sample(signal: AbortSignal): Promise<ClusterSample> {
-    const { filer, maxLagMs } = this.options;
+    const { maxLagMs } = this.options;
+    const { probes: judged, silentMasters } = await this.look(signal);
+    const pairs = pairsOf(judged, await this.#agesOf(missingOf(judged), judged, signal), maxLagMs / 1000);
+    const fit = judged.every(({ answer, state }) => state === 'down' || (answer?.info.state === 'ready' && answer.info.damage === null));
+    return { clusterId: this.#clusterId, filers: judged.map(viewOf), pairs, healthy: fit && pairs.every(({ healthy }) => healthy), silentMasters };
+  }
+
+  /**
+   * Asks all at once, without comparing them.
+   * @throws FilerError as `sample`
+   */
+  async look(signal: AbortSignal): Promise<{ probes: Probe[]; silentMasters: ClusterSample['silentMasters'] }> {
+    const { filer } = this.options;
     const silentMasters = filer === null ? await this.#askMasters(signal) : await this.#askFiler(filer, signal);
     const probes = await Promise.all((this.#members ?? []).map((member) => this.#probe(member, signal)));
     // Without a master, the filers say who is gone: one that nobody has heard for as long as a master would wait.
     const judged = filer === null ? probes : probes.map((probe) => (probe.answer || isHeard(probe, probes) ? probe : { ...probe, state: 'down' as const }));
-    const pairs = pairsOf(judged, await this.#agesOf(missingOf(judged), judged, signal), maxLagMs / 1000);
-    const fit = judged.every(({ answer, state }) => state === 'down' || (answer?.info.state === 'ready' && answer.info.damage === null));
-    return { clusterId: this.#clusterId, filers: judged.map(viewOf), pairs, healthy: fit && pairs.every(({ healthy }) => healthy), silentMasters };
+    return { probes: judged, silentMasters };
+  }
+
+  /** Asks one filer, within the time of a probe. @throws FilerError PEER_UNREACHABLE, and what the filer answers */
+  ask<T>(address: string, question: (client: MetaClient, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#soon(address, signal, (within) => question(new MetaClient(this.#http, address), within));
   }
 
   /**

@@ -13,6 +13,7 @@ import type { Caller } from '../../replication/peer.js';
  * GET /.filer/v1/digest      the digest, its 256 buckets; recompute=true adds them up anew from the rows
  * GET /.filer/v1/peers       what every peer is to this filer
  * GET /.filer/v1/conflicts   the ledger, newest first
+ * GET /.filer/v1/log         what is kept of the log, and for whom
  * GET, PUT, DELETE /.filer/v1/kv/KEY   small values of this store; not replicated
  *
  * A peer says who it is on changes and snapshot:
@@ -29,6 +30,7 @@ export const metaPaths = {
   digest: `${base}/digest`,
   peers: `${base}/peers`,
   conflicts: `${base}/conflicts`,
+  log: `${base}/log`,
   /** One key follows. */
   kv: `${base}/kv`,
 } as const;
