@@ -6,12 +6,16 @@ import { metaRoutes } from './api/meta/handlers.js';
 import { healthRoutes } from './api/meta/health.js';
 import { formatAddress } from './config/address.js';
 import { limits as defaults } from './config/limits.js';
+import type { FilerError } from './errors.js';
 import { Filer, type FilerLimits } from './filer.js';
 import { FilerMetrics } from './filer-metrics.js';
 import { HttpClient } from './http/client.js';
 import type { Route } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import type { Logger } from './logger.js';
+import type { Secrets } from './security/secret-file.js';
+import { Signer } from './security/signer.js';
+import { Verifier } from './security/verifier.js';
 import { openStore } from './store/open-store.js';
 import type { TimeSource } from './time.js';
 
@@ -32,6 +36,8 @@ export interface FilerProcessOptions {
   readonly force: boolean;
   /** Program name and version. */
   readonly program: string;
+  /** What the cluster signs with; absent = nothing is signed. */
+  readonly secrets?: Secrets;
   /** What flags change; the rest is config/limits.ts. */
   readonly limits: Partial<FilerLimits>;
   readonly time: TimeSource;
@@ -60,12 +66,18 @@ export class FilerProcess {
    * @throws FilerError STORE_LOCKED, STORE_TOO_NEW, STORE_FULL, STORE_FAILED; ADDRESS_IN_USE; USAGE if the address cannot be bound
    */
   static async start(options: FilerProcessOptions): Promise<FilerProcess> {
-    const { ip, bind, port, masters, dir, group, force, program, time, logger } = options;
+    const { ip, bind, port, masters, dir, group, force, program, secrets, time, logger } = options;
     const limits: FilerLimits = { ...defaults, ...options.limits };
     const store = await openStore({ directory: dir, time, ledger: { bytesMax: limits.conflictBytes, retentionMs: limits.conflictRetentionMs } });
-    const peers = new HttpClient({ connections: limits.peerConnections });
+    let opened: Filer | null = null;
+    const signer = secrets && new Signer({ secrets, time, clusterId: () => opened?.log.identity.clusterId ?? null });
+    // Whoever refuses the date of a request says what time it has. Unheard, a clock far ahead would go on stamping writes.
+    const failed = (address: string, { code, fields }: FilerError) => {
+      if (code === 'SIGNATURE_INVALID' && typeof fields['time'] === 'number') opened?.clockWatch.hear(address, (fields['time'] - time.micros()) / 1e6);
+    };
+    const peers = new HttpClient({ connections: limits.peerConnections, signer, failed });
     // One connection is held by the question for the list.
-    const toMasters = new HttpClient({ connections: 2 });
+    const toMasters = new HttpClient({ connections: 2, signer, failed });
     try {
       // Known only when the port is; the filer tells nobody before.
       let address = formatAddress({ host: ip, port });
@@ -84,6 +96,7 @@ export class FilerProcess {
         connect: (peer) => new HttpPeer(peers, peer),
         force,
       });
+      opened = filer;
       const loopDelay = monitorEventLoopDelay({ resolution: loopTickMs });
       const metrics = new FilerMetrics(filer, () => statisticsOf(loopDelay));
       const routes: Route[] = [
@@ -91,6 +104,8 @@ export class FilerProcess {
         ...metaRoutes(filer, { store, time, limits }),
         ...treeRoutes(filer, { saveToFilerLimit: limits.contentBytesMax }),
       ];
+      const { log } = filer;
+      const verifier = secrets && new Verifier({ secrets, time, clusterId: () => log.identity.clusterId, storeId: () => log.identity.storeId });
       const server = new HttpServer({
         routes: metrics.counted(routes),
         hosts: [ip, bind],
@@ -98,12 +113,13 @@ export class FilerProcess {
         logger: logger.child('http'),
         drainMs: limits.drainMs,
         limits,
+        verifier,
       });
       const real = await server.listen(bind, port);
       address = formatAddress({ host: ip, port: real.port });
       loopDelay.enable();
       filer.start();
-      const { origin, storeId } = filer.log.identity;
+      const { origin, storeId } = log.identity;
       logger.info(`filer http://${address} origin=${origin} store=${storeId}`);
       return new FilerProcess(filer, address, server, [peers, toMasters], loopDelay);
     } catch (error) {

@@ -17,6 +17,9 @@ import { HttpServer } from './http/server.js';
 import type { Logger } from './logger.js';
 import { runLoop } from './loop.js';
 import { Metrics, metricTable } from './metrics/metrics.js';
+import type { Secrets } from './security/secret-file.js';
+import { Signer } from './security/signer.js';
+import { Verifier } from './security/verifier.js';
 import type { TimeSource } from './time.js';
 
 export interface MasterOptions {
@@ -31,6 +34,8 @@ export interface MasterOptions {
   /** Sets the cluster id of a master that has none yet. */
   readonly clusterId?: string;
   readonly forgetAfterMs: number;
+  /** What filers sign with; absent = nothing is signed. */
+  readonly secrets?: Secrets;
   readonly time: TimeSource;
   readonly logger: Logger;
   /** Milliseconds; limits.drainMs if absent. */
@@ -45,7 +50,7 @@ export interface MasterOptions {
  */
 export class Master {
   readonly #options: MasterOptions;
-  readonly #http = new HttpClient({ connections: 1, connectMs: limits.moveProbeMs });
+  readonly #http: HttpClient;
   readonly #stopped = new AbortController();
   #registry: Registry | null = null;
   #server: HttpServer | null = null;
@@ -54,6 +59,9 @@ export class Master {
 
   constructor(options: MasterOptions) {
     this.#options = options;
+    const { secrets, time } = options;
+    const signer = secrets && new Signer({ secrets, time, clusterId: () => this.clusterId });
+    this.#http = new HttpClient({ connections: 1, connectMs: limits.moveProbeMs, signer });
   }
 
   /** host:port, real once started. */
@@ -72,7 +80,7 @@ export class Master {
 
   /** @throws FilerError ADDRESS_IN_USE; USAGE for a wrong cluster id or address; STORE_FAILED if master.json cannot be read or written */
   async start(): Promise<void> {
-    const { ip, bind, port, forgetAfterMs, time, logger, drainMs } = this.#options;
+    const { ip, bind, port, forgetAfterMs, secrets, time, logger, drainMs } = this.#options;
     const polls = new LongPoll(time, limits.waitersMax);
     const registry = new Registry({
       time,
@@ -92,7 +100,8 @@ export class Master {
     const announced = (outcome: string) => metrics.count('kelp_master_announcements_total', { outcome });
 
     const routes = [...masterRoutes({ registry, polls, address: () => this.#address, announced }), ...healthRoutes(metrics)];
-    const server = new HttpServer({ routes, hosts: [ip, bind], time, logger: logger.child('http'), drainMs });
+    const verifier = secrets && new Verifier({ secrets, time, clusterId: () => registry.clusterId, storeId: null });
+    const server = new HttpServer({ routes, hosts: [ip, bind], time, logger: logger.child('http'), drainMs, verifier });
     const real = await server.listen(bind, port);
     this.#address = formatAddress({ host: ip, port: real.port });
     this.#registry = registry;

@@ -45,7 +45,8 @@ export interface MembershipOptions {
 /** One master as this filer knows it. */
 interface Contact {
   readonly master: MasterPort;
-  state: 'unknown' | 'present' | 'absent';
+  /** `refusing`: it is there, but takes no word from us, since our signatures do not pass. */
+  state: 'unknown' | 'present' | 'absent' | 'refusing';
   /** Stays while the master is absent: that it has died does not make a copy an original. */
   refusal: FilerError | null;
   /** Version of the last list taken. */
@@ -317,15 +318,19 @@ export class Membership {
       return;
     }
     this.#lists.lose(address);
-    if (contact.state === 'absent') return;
+    const state = isFailure(error, 'SIGNATURE_INVALID') ? 'refusing' : 'absent';
+    if (contact.state === state) return;
     if (contact.state === 'present') this.#presentAt = this.#options.time.monotonic();
-    contact.state = 'absent';
-    const others = this.#contacts.some(({ state }) => state === 'present') ? 'the other masters' : 'the last list';
-    logger.warn(`master ${address} is absent: ${messageOf(error)}; going on with ${others}`);
+    contact.state = state;
+    const others = this.#contacts.some((each) => each.state === 'present') ? 'the other masters' : 'the last list';
+    const line = `master ${address} ${state === 'absent' ? 'is absent' : 'refuses this filer'}: ${messageOf(error)}; going on with ${others}`;
+    if (state === 'absent') logger.warn(line);
+    else logger.error(line);
   }
 
   #present(contact: Contact): void {
     if (contact.state === 'absent') this.#options.logger.info(`master ${contact.master.address} is back`);
+    if (contact.state === 'refusing') this.#options.logger.info(`master ${contact.master.address} accepts this filer again`);
     contact.state = 'present';
   }
 

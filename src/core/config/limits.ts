@@ -200,6 +200,17 @@ export const limits = {
   /** Told to whoever is refused with 429 or 503, seconds. */
   retryAfterSeconds: 1,
 
+  // ---- signatures
+  /** How far the date of a signed request may be from the clock of its receiver, milliseconds: as far as clocks may be apart at all. */
+  signatureWindowMs: 60_000,
+  /** Nonces remembered, each for one to two windows: 8,000 signed requests a second for a minute, about 40 MB. */
+  noncesMax: 500_000,
+  /** A secret shorter than this can be guessed from one signed request. */
+  secretBytesMin: 16,
+  secretFileBytesMax: 4096,
+  /** How often the secret file is looked at, at most, milliseconds. */
+  secretLookMs: 1000,
+
   // ---- client
   /** Addresses with connections kept open; the one not used for longest goes first. */
   poolsMax: 1024,

@@ -1,12 +1,17 @@
 import { Pool } from 'undici';
 import { limits } from '../config/limits.js';
 import { FilerError, failures, isFailure, messageOf, type FailureCode } from '../errors.js';
+import type { Signer } from '../security/signer.js';
 
 export interface HttpClientOptions {
   /** Connections to one address. A held long-poll takes one, so a peer needs two. */
   readonly connections: number;
   readonly connectMs?: number;
   readonly answerBytesMax?: number;
+  /** Signs requests to the parts of filers and masters that ask for it; absent = nothing is signed. */
+  readonly signer?: Signer;
+  /** Hears every failure that an address answers with. */
+  readonly failed?: (address: string, failure: FilerError) => void;
 }
 
 export interface HttpRequest {
@@ -19,6 +24,8 @@ export interface HttpRequest {
   readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** Store id of the filer that is asked, for the signature; absent for a master, and for the question who it is. */
+  readonly audience?: string;
   /** Until the answer begins, milliseconds: for a long-poll the hold time and some more. */
   readonly timeoutMs?: number;
   /** Between two pieces of the answer, milliseconds. */
@@ -65,20 +72,26 @@ export class HttpClient {
     this.#options = options;
   }
 
+  /** True if requests to this path are signed. */
+  signs(path: string): boolean {
+    return this.#options.signer?.signs(path) ?? false;
+  }
+
   /**
    * @throws FilerError PEER_UNREACHABLE with `peer`; the failure the other side answered with; the signal's reason if it aborts
    */
   async request(request: HttpRequest): Promise<HttpAnswer> {
-    const { address, method, path, query, headers, body, signal, timeoutMs = limits.answerMs, bodyMs = limits.bodyMs } = request;
+    const { address, method, path, query, headers = {}, body, audience, signal, timeoutMs = limits.answerMs, bodyMs = limits.bodyMs } = request;
     signal?.throwIfAborted();
+    const target = path + formatQuery(query ?? {});
     let status: number;
     let answered: HttpAnswer['headers'];
     let bytes: Buffer;
     try {
       const answer = await this.#pool(address).request({
         method: method as 'GET',
-        path: path + formatQuery(query ?? {}),
-        headers: headers ? { ...headers } : null,
+        path: target,
+        headers: { ...headers, ...this.#options.signer?.sign({ method, target, address, headers, body, audience }) },
         body: body ?? null,
         headersTimeout: timeoutMs,
         bodyTimeout: bodyMs,
@@ -91,7 +104,11 @@ export class HttpClient {
       if (signal?.aborted) throw signal.reason;
       throw unreachable(address, error);
     }
-    if (status >= 400) throw refusal(address, method, path, status, bytes);
+    if (status >= 400) {
+      const failure = refusal(address, method, path, status, bytes);
+      this.#options.failed?.(address, failure);
+      throw failure;
+    }
     if (status >= 300 && status !== 304)
       throw new FilerError('PEER_UNREACHABLE', `${address} answers with a redirect, which is not followed; name the right address`, { peer: address });
     return {

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../config/limits.js';
 import { FilerError } from '../errors.js';
+import type { Verifier } from '../security/verifier.js';
+import type { IncomingRequest } from './incoming.js';
+import type { Role, Route } from './router.js';
 
 /** Methods that change nothing, so that a browser may send them from any page; it cannot read the answer there. */
 const safeMethods = new Set(['GET', 'HEAD']);
@@ -30,6 +33,19 @@ export function refuseForeign(incoming: IncomingMessage, hosts: ReadonlySet<stri
   const site = headers['sec-fetch-site'];
   const foreign = (site !== undefined && site !== 'same-origin' && site !== 'none') || (headers.origin !== undefined && !isOriginAt(headers.origin, host));
   if (foreign) throw new FilerError('HOST_REFUSED', 'a page of another site may not write here');
+}
+
+/** What each role asks of a request once there is a secret. A role without a row does not build. */
+const askedBy: Readonly<Record<Role, 'nothing' | 'signature'>> = { open: 'nothing', client: 'nothing', peer: 'signature', admin: 'signature' };
+
+/**
+ * What a request must pass before the handler of its route sees it. Its body, if it has one, is checked when it is read.
+ * @throws FilerError SIGNATURE_INVALID, CLUSTER_MISMATCH, OVERLOADED
+ */
+export function admit(request: IncomingRequest, { role, firstContact = false }: Route, verifier: Verifier | null): void {
+  if (verifier === null || askedBy[role] === 'nothing') return;
+  const { method, target, headers } = request;
+  request.expectBody(verifier.verify({ method, target, headers, firstContact }));
 }
 
 /** An address or name as it stands in a Host header, without a port. */

@@ -19,6 +19,8 @@ export class IncomingRequest implements Request {
   #ended: { readonly reason: unknown } | null = null;
   #query: Query | undefined;
   #heldBody: Holding | null = null;
+  /** Throws if a body is not the one that was signed; null = no signature was asked for. */
+  #checkBody: ((body: Buffer) => void) | null = null;
 
   constructor(
     private readonly incoming: IncomingMessage,
@@ -35,6 +37,11 @@ export class IncomingRequest implements Request {
 
   get method(): string {
     return this.incoming.method ?? '';
+  }
+
+  /** Path and query as they were sent. */
+  get target(): string {
+    return this.incoming.url ?? '';
   }
 
   get query(): Query {
@@ -62,7 +69,18 @@ export class IncomingRequest implements Request {
     return this.proceed !== null;
   }
 
+  /** From now on no body is handed out that `check` throws at. */
+  expectBody(check: (body: Buffer) => void): void {
+    this.#checkBody = check;
+  }
+
   async body(bytesMax: number): Promise<Buffer> {
+    const body = await this.#read(bytesMax);
+    this.#checkBody?.(body);
+    return body;
+  }
+
+  async #read(bytesMax: number): Promise<Buffer> {
     if (Number(this.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
     const { incoming } = this;
     const chunks: Buffer[] = [];

@@ -22,10 +22,11 @@ export interface Request {
   readonly remoteAddress: string;
   /**
    * The whole body; at most `bytesMax` bytes are ever held.
-   * @throws FilerError BODY_TOO_LARGE; BODY_INVALID if the client breaks off; OVERLOADED if the bodies of all requests take too much
+   * @throws FilerError BODY_TOO_LARGE; BODY_INVALID if the client breaks off; OVERLOADED if the bodies of all requests take too much;
+   * SIGNATURE_INVALID if it is not the body that was signed
    */
   body(bytesMax: number): Promise<Buffer>;
-  /** The body as JSON. @throws FilerError BODY_TOO_LARGE, BODY_INVALID, OVERLOADED */
+  /** The body as JSON. @throws FilerError BODY_TOO_LARGE, BODY_INVALID, OVERLOADED, SIGNATURE_INVALID */
   json(bytesMax: number): Promise<unknown>;
 }
 
@@ -44,6 +45,8 @@ export interface Route {
   /** Exact (`/.filer/v1/store`), with one parameter at the end (`/cluster/filers/:origin`), or `*`: whatever no other row names. */
   readonly path: string;
   readonly role: Role;
+  /** True if callers ask here whom they have reached, so that they cannot name it in their signature yet. */
+  readonly firstContact?: boolean;
   readonly summary: string;
   readonly handler: (request: Request) => Promise<Response>;
 }

@@ -5,9 +5,10 @@ import { limits as defaults } from '../config/limits.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
+import type { Verifier } from '../security/verifier.js';
 import { ByteBudget } from './byte-budget.js';
 import { Connections } from './connections.js';
-import { hostOf, refuseForeign } from './guard.js';
+import { admit, hostOf, refuseForeign } from './guard.js';
 import { IncomingRequest } from './incoming.js';
 import { openFilesMax } from './open-files.js';
 import { send } from './outgoing.js';
@@ -23,6 +24,8 @@ export interface HttpServerOptions {
   readonly drainMs?: number;
   /** Instead of those of config/limits.ts. */
   readonly limits?: Partial<ServerLimits>;
+  /** Checks the signatures of peers and operators; absent = none are asked for. */
+  readonly verifier?: Verifier;
 }
 
 /** The limits of a port, by their names in config/limits.ts. */
@@ -208,6 +211,7 @@ export class HttpServer {
         request.isLast = true;
         throw new FilerError('OVERLOADED', 'all connections are busy here; try again in a second, or ask another one');
       }
+      admit(request, route, this.#options.verifier ?? null);
       return await route.handler(request);
     } catch (error) {
       return this.#failure(request, error);

@@ -94,7 +94,7 @@ export class Aggregator {
   async #met(subscription: Subscription, info: FilerInfo): Promise<void> {
     const { log, store, kind, instance, interrupted, clockHeard } = this.options;
     const { identity } = log;
-    checkPeer(info, subscription.origin, { origin: identity.origin, clusterId: identity.clusterId, kind, instance });
+    checkPeer(info, subscription.member, { origin: identity.origin, clusterId: identity.clusterId, kind, instance });
     clockHeard(info.origin, subscription.skewSeconds);
     if (info.state !== 'ready') throw new FilerError('BOOTSTRAPPING', `it is ${info.state}`);
     const decided = verdict(sideOf(log.state), sideOfInfo(info), true);

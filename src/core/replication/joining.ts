@@ -219,7 +219,7 @@ export class Joining {
       .map(async (member) => {
         try {
           const info = await connect(member.address).info(signal);
-          checkPeer(info, member.origin, { origin, clusterId, kind, instance });
+          checkPeer(info, member, { origin, clusterId, kind, instance });
           // It was reached here; the address it has for itself may be another.
           return { ...info, address: member.address };
         } catch (error) {

@@ -52,9 +52,19 @@ export function verdict(me: Side, other: Side, iAsk: boolean): 'follow' | 'boots
  * Checks that a filer is who it was taken for, before anything is sent to it or applied from it.
  * @throws FilerError CLUSTER_MISMATCH, ORIGIN_IN_USE, PEER_UNREACHABLE (somebody else is at the address), TOPOLOGY_MIXED
  */
-export function checkPeer(info: FilerInfo, expected: Origin, mine: { origin: Origin; clusterId: string | null; kind: string; instance: string }): void {
-  if (info.origin !== expected)
-    throw new FilerError('PEER_UNREACHABLE', `${info.address} is now filer ${info.origin}, not ${expected}; waiting for the member list to catch up`);
+export function checkPeer(
+  info: FilerInfo,
+  expected: { readonly origin: Origin; readonly storeId: string },
+  mine: { origin: Origin; clusterId: string | null; kind: string; instance: string },
+): void {
+  if (info.origin !== expected.origin)
+    throw new FilerError('PEER_UNREACHABLE', `${info.address} is now filer ${info.origin}, not ${expected.origin}; waiting for the member list to catch up`);
+  if (info.storeId !== expected.storeId) {
+    throw new FilerError(
+      'PEER_UNREACHABLE',
+      `${info.address} is filer ${info.origin} with store ${info.storeId}, not ${expected.storeId}; waiting for the member list to catch up`,
+    );
+  }
   if (info.origin === mine.origin && info.instance !== mine.instance)
     throw new FilerError('ORIGIN_IN_USE', `${info.address} writes under the same origin ${info.origin}; stop one of the two`);
   if (mine.clusterId !== null && info.clusterId !== null && info.clusterId !== mine.clusterId) {

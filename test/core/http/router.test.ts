@@ -45,4 +45,10 @@ describe('Router', () => {
     expect(() => new Router([route('GET', '/a'), route('GET', '/a')])).to.throw(TypeError);
     for (const path of ['a', '/a/:b/c', '/a*', '']) expect(() => new Router([route('GET', path)]), path).to.throw(TypeError);
   });
+
+  it('takes no route without a role: it does not build', () => {
+    // @ts-expect-error `role` is missing
+    const routes: Route[] = [{ method: 'GET', path: '/open', summary: 'who may ask was not thought of', handler: async () => empty(200) }];
+    expect(routes[0]).not.to.have.property('role');
+  });
 });

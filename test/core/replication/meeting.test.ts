@@ -82,23 +82,28 @@ describe('the side of a filer', () => {
 
 describe('checkPeer', () => {
   const info = (more: Partial<FilerInfo> = {}): FilerInfo =>
-    ({ origin: yours, clusterId: 'c', kind: 'embedded', instance: 'i', address: 'b:1', ...more }) as FilerInfo;
+    ({ origin: yours, storeId: 's', clusterId: 'c', kind: 'embedded', instance: 'i', address: 'b:1', ...more }) as FilerInfo;
   const me = { origin: mine, clusterId: 'c', kind: 'embedded', instance: 'mine' };
 
   it('passes a filer of this cluster, and one that has not joined any', () => {
-    checkPeer(info(), yours, me);
-    checkPeer(info({ clusterId: null }), yours, me);
-    checkPeer(info(), yours, { ...me, clusterId: null });
+    const expected = { origin: yours, storeId: 's' };
+    checkPeer(info(), expected, me);
+    checkPeer(info({ clusterId: null }), expected, me);
+    checkPeer(info(), expected, { ...me, clusterId: null });
   });
 
   const bad: [what: string, info: FilerInfo, expected: Origin, code: string][] = [
     ['somebody else at the address', info({ origin: third }), yours, 'PEER_UNREACHABLE'],
+    ['another store under the same origin', info({ storeId: 't' }), yours, 'PEER_UNREACHABLE'],
     ['another process with the same origin', info({ origin: mine }), mine, 'ORIGIN_IN_USE'],
     ['another cluster', info({ clusterId: 'd' }), yours, 'CLUSTER_MISMATCH'],
     ['another kind of store', info({ kind: 'shared' }), yours, 'TOPOLOGY_MIXED'],
   ];
-  for (const [what, answer, expected, code] of bad)
-    it(`refuses ${what} with ${code}`, async () => expect(await codeOf(() => checkPeer(answer, expected, me))).to.equal(code));
+  for (const [what, answer, origin, code] of bad) {
+    it(`refuses ${what} with ${code}`, async () => {
+      expect(await codeOf(() => checkPeer(answer, { origin, storeId: 's' }, me))).to.equal(code);
+    });
+  }
 });
 
 describe('findDivergence', () => {

@@ -67,7 +67,7 @@ export function masterRoutes(options: MasterHandlersOptions): Route[] {
     {
       method: 'GET',
       path: statusPath,
-      role: 'client',
+      role: 'peer',
       summary: 'who leads, which cluster this is, how many filers there are',
       handler: async () => {
         const { up, down } = registry.counts;

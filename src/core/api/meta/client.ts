@@ -43,8 +43,13 @@ export interface ReadinessAnswer {
   readonly reasons: readonly { readonly code: string; readonly error: string }[];
 }
 
+type Rest = Omit<HttpRequest, 'address' | 'method' | 'path' | 'audience'>;
+
 /** The replication API of one filer over HTTP. Every call throws FilerError PEER_UNREACHABLE, BODY_INVALID, and what the filer answers. */
 export class MetaClient {
+  /** Whom signatures name as their audience; null until the filer has said it. */
+  #storeId: string | null = null;
+
   constructor(
     private readonly http: HttpClient,
     /** host:port */
@@ -52,7 +57,10 @@ export class MetaClient {
   ) {}
 
   async info(signal?: AbortSignal): Promise<FilerInfo> {
-    return infoFromJson((await this.#get(metaPaths.store, { timeoutMs: limits.peerInfoMs, signal })).json());
+    const answer = await this.http.request({ address: this.address, method: 'GET', path: metaPaths.store, timeoutMs: limits.peerInfoMs, signal });
+    const info = infoFromJson(answer.json());
+    this.#storeId = info.storeId;
+    return info;
   }
 
   async peers(signal?: AbortSignal): Promise<PeerReports> {
@@ -121,8 +129,20 @@ export class MetaClient {
     return decodeSnapshotPage(answer.text(), this.address);
   }
 
-  #get(path: string, request: Omit<HttpRequest, 'address' | 'method' | 'path'>): Promise<HttpAnswer> {
-    return this.http.request({ address: this.address, method: 'GET', path, ...request });
+  #get(path: string, request: Rest): Promise<HttpAnswer> {
+    return this.#send('GET', path, request);
+  }
+
+  /** Signed for the store of this filer, which is asked for first if it is unknown. */
+  async #send(method: string, path: string, request: Rest): Promise<HttpAnswer> {
+    const audience = this.http.signs(path) ? (this.#storeId ?? (await this.info(request.signal)).storeId) : undefined;
+    try {
+      return await this.http.request({ address: this.address, method, path, audience, ...request });
+    } catch (error) {
+      // Another store may be there by now: whoever tries again must ask anew.
+      if (isFailure(error, 'SIGNATURE_INVALID')) this.#storeId = null;
+      throw error;
+    }
   }
 }
 

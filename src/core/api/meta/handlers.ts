@@ -27,6 +27,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       method: 'GET',
       path: metaPaths.store,
       role: 'peer',
+      firstContact: true,
       summary: 'who this filer is and where it stands',
       handler: async () => json(200, infoToJson(filer.info())),
     },
