@@ -127,7 +127,7 @@ export class Bootstrap {
     const ask = (after: FullPath | null) => peer.snapshot(after, limits.snapshotRows, caller(), signal);
     let page = await ask(this.progress?.after ?? null);
     for (;;) {
-      this.#checkSource(page);
+      this.#checkSource(page, info);
       const before = this.progress;
       const current = page;
       const progress: Progress = {
@@ -158,9 +158,10 @@ export class Bootstrap {
     }
   }
 
-  #checkSource(page: SnapshotPage): void {
-    if (this.progress && page.epoch !== this.progress.epoch)
-      throw new FilerError('OFFSET_UNKNOWN', `${this.progress.address} has another tree than when the snapshot began`);
+  /** The first page too: a store may have been wiped since it said who it is, and then holds none of what it was chosen for. */
+  #checkSource(page: SnapshotPage, info: FilerInfo): void {
+    const isSame = this.progress ? page.epoch === this.progress.epoch : info.head.startsWith(page.epoch);
+    if (!isSame) throw new FilerError('OFFSET_UNKNOWN', `${info.address} has another tree than when the snapshot began`);
   }
 
   /** Follows the source's feed from the first page's position until it covers every page's. */
