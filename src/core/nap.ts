@@ -1,5 +1,8 @@
 import type { TimeSource } from './time.js';
 
+// Made once: a reason of its own for each nap would cost more than the nap.
+const over = new Error('the nap is over');
+
 /**
  * Sleeps `ms`, or until woken: `register` is handed what wakes it and returns what takes that back.
  * Returns true if woken, false when due.
@@ -9,7 +12,7 @@ export async function nap(time: Pick<TimeSource, 'sleep'>, ms: number, signal: A
   signal.throwIfAborted();
   // One controller ends the timer for both reasons. AbortSignal.any would hang on to `signal` for as long as that lives.
   const ended = new AbortController();
-  const stop = () => ended.abort();
+  const stop = () => ended.abort(over);
   signal.addEventListener('abort', stop, { once: true });
   const withdraw = register(stop);
   try {

@@ -71,7 +71,9 @@ export function takeFromSum(sum: number, h: number): number {
   return (sum - h + modulus) % modulus;
 }
 
+const emptySum = ''.padStart(12, '0');
+
 /** 16 hex digits over the 256 sums; equal trees with equal versions have equal digests. */
 export function digestOf(sums: readonly number[]): string {
-  return hash('sha256', sums.map((sum) => sum.toString(16).padStart(12, '0')).join(','), 'hex').slice(0, 16);
+  return hash('sha256', sums.map((sum) => (sum === 0 ? emptySum : sum.toString(16).padStart(12, '0'))).join(','), 'hex').slice(0, 16);
 }

@@ -92,11 +92,11 @@ export function positionsEqual(a: Position, b: Position): boolean {
   return positionCovers(a, b) && positionCovers(b, a);
 }
 
-/** The maximum of both, origin by origin. */
+/** The maximum of both, origin by origin. Returns `a` itself if `b` adds nothing. */
 export function joinPositions(a: Position, b: Position): Position {
-  const joined = new Map(a);
-  for (const [origin, seq] of b) if ((joined.get(origin) ?? -1) < seq) joined.set(origin, seq);
-  return joined;
+  let joined: Map<Origin, Seq> | undefined;
+  for (const [origin, seq] of b) if ((a.get(origin) ?? -1) < seq) (joined ??= new Map(a)).set(origin, seq);
+  return joined ?? a;
 }
 
 /** How many changes `a` has that `b` lacks. */

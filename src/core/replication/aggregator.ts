@@ -34,6 +34,8 @@ export interface AggregatorOptions {
 export class Aggregator {
   readonly #subscriptions = new Map<Origin, Subscription>();
   #relays = new Map<Origin, Origin>();
+  /** What the relays were last decided by: the position, and each subscription with its head if it follows. */
+  #decidedBy: readonly unknown[] = [];
   #staging: Promise<void> = Promise.resolve();
   #running = false;
 
@@ -141,6 +143,10 @@ export class Aggregator {
   #assign(): void {
     if (!this.#running) return;
     const { log } = this.options;
+    const decidedBy = [log.position, ...this.subscriptions.flatMap((subscription) => [subscription, subscription.state === 'following' && subscription.head])];
+    // Every answer of every peer comes by here, and few bring news.
+    if (decidedBy.length === this.#decidedBy.length && decidedBy.every((part, i) => part === this.#decidedBy[i])) return;
+    this.#decidedBy = decidedBy;
     const following = this.subscriptions.filter((subscription) => subscription.state === 'following');
     const next = assignRelays({
       own: log.identity.origin,
@@ -151,6 +157,7 @@ export class Aggregator {
     });
     const before = this.#relays;
     this.#relays = next;
+    if (next.size === before.size && [...next].every(([orphan, via]) => before.get(orphan) === via)) return;
     for (const subscription of following) {
       const share = (relays: ReadonlyMap<Origin, Origin>) =>
         [...relays]
