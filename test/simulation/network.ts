@@ -37,13 +37,13 @@ export class Network {
   }
 
   peer(from: SimFiler, address: string, find: (address: string) => SimFiler | undefined): Peer {
-    const call = <T>(signal: AbortSignal, work: (to: SimFiler, signal: AbortSignal) => Promise<T> | T) => {
+    const call = <T>(signal: AbortSignal, work: (to: SimFiler, held: Held) => Promise<T> | T) => {
       const to = find(address);
-      return this.#call(from, to, address, signal, async (inner) => {
+      return this.#call(from, to, address, signal, async (held) => {
         try {
-          return await work(to as SimFiler, inner);
+          return await work(to as SimFiler, held);
         } catch (error) {
-          if (isFailure(error) && !inner.aborted) this.count(`a peer answered ${error.code}`);
+          if (isFailure(error) && !held.isOver) this.count(`a peer answered ${error.code}`);
           throw error;
         }
       });
@@ -59,7 +59,7 @@ export class Network {
           this.count('page that came twice');
           return stale;
         }
-        const page = await call(signal, (to, inner) => to.live.source.changes(request, caller, inner));
+        const page = await call(signal, (to, held) => to.live.source.changes(request, caller, held.signal));
         const own = find(address)?.filer?.log.identity.origin;
         if (page.texts.some((text) => !text.includes(`"replication":{"origin":"${own}"`))) this.count('page relayed for others');
         if (page.texts.length > 0) this.#lastPages.set(key, page);
@@ -74,7 +74,8 @@ export class Network {
       address: master.name,
       announce: (announcement, masters, signal) => this.#call(from, master, master.name, signal, () => master.registry.announce(announcement, masters)),
       leave: ({ origin, instance }, signal) => this.#call(from, master, master.name, signal, () => master.registry.leave(origin, instance)),
-      members: (version, group, signal) => this.#call(from, master, master.name, signal, (inner): Promise<MemberList> => master.members(version, group, inner)),
+      members: (version, group, signal) =>
+        this.#call(from, master, master.name, signal, (held): Promise<MemberList> => master.members(version, group, held.signal)),
     };
   }
 
@@ -85,15 +86,18 @@ export class Network {
   }
 
   /** One request and its answer. A caller that has died meanwhile hears nothing, so that no dead process goes on. */
-  async #call<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
+  async #call<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (held: Held) => Promise<T> | T): Promise<T> {
     const { generation } = from;
-    const [outcome] = await Promise.allSettled([this.#exchange(from, to, address, signal, work)]);
-    if (from.generation !== generation) return new Promise<never>(() => {});
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
+    try {
+      const answer = await this.#exchange(from, to, address, signal, work);
+      if (from.generation === generation) return answer;
+    } catch (error) {
+      if (from.generation === generation) throw error;
+    }
+    return new Promise<never>(() => {});
   }
 
-  async #exchange<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
+  async #exchange<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (held: Held) => Promise<T> | T): Promise<T> {
     const unreachable = () => new FilerError('PEER_UNREACHABLE', `${address} does not answer`);
     const passes = (a: Node, b: Node) => a.isUp && b.isUp && !this.cut.has(`${a.name}>${b.name}`) && !this.random.chance(this.loss);
     await this.time.sleep(this.random.next() * this.delayMs, signal);
@@ -103,27 +107,59 @@ export class Network {
       throw unreachable();
     }
     const { generation } = to;
-    const inner = new AbortController();
-    const abort = () => inner.abort(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
+    const held = new Held(from, signal);
     let hush = () => {};
-    const unplug = from.onDeath(() => inner.abort(hungUp));
     // A node that dies while it works never answers; the caller notices after a while.
     const death = new Promise<never>((_, reject) => {
       hush = to.onDeath(() => void this.time.schedule(this.random.next() * 1000, () => reject(unreachable())));
     });
     try {
-      const answer = await Promise.race([Promise.resolve().then(() => work(inner.signal)), death]);
+      const answer = await Promise.race([Promise.resolve().then(() => work(held)), death]);
       await this.time.sleep(this.random.next() * this.delayMs, signal);
       if (!passes(to, from) || to.generation !== generation) throw unreachable();
       return answer;
     } finally {
-      signal.removeEventListener('abort', abort);
       hush();
-      unplug();
-      inner.abort(hungUp);
+      held.release();
     }
   }
 }
 
 const hungUp = new FilerError('PEER_UNREACHABLE', 'the caller has hung up');
+
+/** A request as the node that answers it sees it. Most answer at once and never ask whether the caller is still there. */
+class Held {
+  #controller: AbortController | null = null;
+  #release = () => {};
+
+  constructor(
+    private readonly from: Node,
+    private readonly caller: AbortSignal,
+  ) {}
+
+  /** Aborts when the caller hangs up or dies. */
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      const { from, caller } = this;
+      const controller = new AbortController();
+      this.#controller = controller;
+      const abort = () => controller.abort(caller.reason);
+      caller.addEventListener('abort', abort, { once: true });
+      const unplug = from.onDeath(() => controller.abort(hungUp));
+      this.#release = () => {
+        caller.removeEventListener('abort', abort);
+        unplug();
+        controller.abort(hungUp);
+      };
+    }
+    return this.#controller.signal;
+  }
+
+  get isOver(): boolean {
+    return this.#controller?.signal.aborted ?? false;
+  }
+
+  release(): void {
+    this.#release();
+  }
+}

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Compiled } from './compiled.js';
 import { Violation } from './history.js';
 import { World } from './world.js';
 
@@ -25,13 +26,22 @@ export async function runSeed(seed: number, steps: number, verbose = false): Pro
   }
 }
 
-/** Runs the seeds in `workers` processes, a few at a time; `took` hears of each as it ends and says whether to go on. */
-export async function runSeeds(seeds: readonly number[], steps: number, workers: number, took: (result: SeedResult) => boolean): Promise<void> {
+export interface SeedsOptions {
+  readonly steps: number;
+  readonly workers: number;
+  /** What the workers run; null = the sources as they are, which start at once and run slower. */
+  readonly compiled: Compiled | null;
+}
+
+/** Runs the seeds in processes of their own, a few at a time; `took` hears of each as it ends and says whether to go on. */
+export async function runSeeds(seeds: readonly number[], options: SeedsOptions, took: (result: SeedResult) => boolean): Promise<void> {
+  const { steps, workers, compiled } = options;
   const left = [...seeds];
   let isOver = false;
   const work = () =>
     new Promise<void>((resolve, reject) => {
-      const child = fork(fileURLToPath(import.meta.resolve('./worker.ts')), [String(steps)], { execArgv: ['--import', 'tsx'] });
+      const worker = compiled?.worker ?? fileURLToPath(import.meta.resolve('./worker.ts'));
+      const child = fork(worker, [String(steps)], { execArgv: compiled ? [] : ['--import', 'tsx'] });
       const next = () => {
         const seed = isOver ? undefined : left.shift();
         if (seed === undefined) child.disconnect();

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { Compiled } from './compiled.js';
 import { runSeed, runSeeds, type SeedResult } from './run-seeds.js';
 
 /*
@@ -21,11 +22,14 @@ const { values } = parseArgs({
   },
 });
 const progressEvery = 200;
+/** From so many steps in all on it pays to compile first. */
+const compiledFromSteps = 20_000;
 const from = Number(values.seed ?? values.from);
 const seeds = Array.from({ length: values.seed === undefined ? Number(values.seeds) : 1 }, (_, i) => from + i);
 const steps = Number(values.steps);
 const started = Date.now();
-const seconds = () => `${((Date.now() - started) / 1000).toFixed(1)} s`;
+const elapsed = () => (Date.now() - started) / 1000;
+const seconds = () => `${elapsed().toFixed(1)} s`;
 const totals = new Map<string, number>();
 let done = 0;
 let failed = 0;
@@ -42,11 +46,14 @@ function took({ seed, violation, coverage }: SeedResult): boolean {
   return violation === null || !values.stop;
 }
 
-if (values.seed === undefined) await runSeeds(seeds, steps, Number(values.workers), took);
-else {
+if (values.seed === undefined) {
+  const compiled = seeds.length * steps < compiledFromSteps ? null : await Compiled.make();
+  await runSeeds(seeds, { steps, workers: Number(values.workers), compiled }, took).finally(() => compiled?.remove());
+} else {
   setMaxListeners(0);
   took(await runSeed(from, steps, values.verbose));
 }
 console.log(JSON.stringify(Object.fromEntries([...totals].sort(([a], [b]) => (a < b ? -1 : 1))), null, 2));
-console.log(`${done - failed} of ${done} seeds hold, ${seconds()}`);
+const rate = (count: number) => (count / elapsed()).toFixed(1);
+console.log(`${done - failed} of ${done} seeds hold, ${seconds()}: ${rate(done)} seeds and ${rate(done * steps)} steps a second`);
 process.exit(failed > 0 ? 1 : 0);
