@@ -1,5 +1,5 @@
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 
 /**
  * Replaces a file with `text` so that after a crash at any point, power loss included, it holds the old text or the new
@@ -18,7 +18,19 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   }
   await rename(temporary, path);
   // The new name is in the directory, so that has to reach the disk as well.
-  const directory = await open(dirname(path), 'r');
+  await syncDirectory(dirname(path));
+}
+
+/** Makes a directory and what is missing above it, for its owner only, so that a power loss does not take them away with all that is in them. */
+export async function makeDirectoryDurably(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  // Each new name is in the directory above.
+  for (let made = resolve(path); made.length >= resolve(first).length; made = dirname(made)) await syncDirectory(dirname(made));
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
   try {
     await directory.sync();
   } finally {

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MasterClient } from './api/master/client.js';
 import { masterRoutes } from './api/master/handlers.js';
@@ -8,7 +8,7 @@ import { isLoopback } from './cluster/registered-address.js';
 import { Registry, type Found, type OtherMaster } from './cluster/registry.js';
 import { formatAddress } from './config/address.js';
 import { limits } from './config/limits.js';
-import { writeDurably } from './durable-file.js';
+import { makeDirectoryDurably, writeDurably } from './durable-file.js';
 import { FilerError, isFailure, messageOf } from './errors.js';
 import { HttpClient } from './http/client.js';
 import { LongPoll } from './http/long-poll.js';
@@ -162,7 +162,7 @@ export class Master {
 
   async #saveClusterId(clusterId: string): Promise<void> {
     try {
-      await mkdir(this.#options.mdir, { recursive: true, mode: 0o700 });
+      await makeDirectoryDurably(this.#options.mdir);
       await writeDurably(this.#file, `${JSON.stringify({ clusterId })}\n`);
     } catch (error) {
       throw new FilerError(

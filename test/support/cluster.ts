@@ -37,6 +37,8 @@ export interface ClusterOptions {
   readonly filerArgs?: readonly string[];
   /** Added to the environment of every process. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What a process is started by, by its name and how many times it was started, this one included; see RunOptions. */
+  readonly under?: (name: string, start: number) => readonly string[];
 }
 
 export interface AddFilerOptions {
@@ -86,13 +88,14 @@ export class ClusterProcess {
   #started: Started | null = null;
   #pool: Pool | null = null;
   #port: number;
+  #starts = 0;
 
   constructor(
     readonly name: string,
     readonly directory: string,
     port: number,
     private readonly argsFor: (port: number) => readonly string[],
-    private readonly env: Readonly<Record<string, string>>,
+    private readonly options: Pick<ClusterOptions, 'env' | 'under'>,
   ) {
     this.#port = port;
   }
@@ -130,7 +133,8 @@ export class ClusterProcess {
   async start({ port = 'same', ready = true }: StartOptions = {}): Promise<void> {
     if (this.running) throw new Error(`${this.name} runs already`);
     if (port === 'other') this.#port = await freePort();
-    this.#started = startKelp(this.argsFor(this.#port), { env: this.env });
+    this.#starts += 1;
+    this.#started = startKelp(this.argsFor(this.#port), { env: this.options.env, under: this.options.under?.(this.name, this.#starts) });
     // A pool for each start: no connection of an earlier one is left to fail on.
     this.#pool = new Pool(this.url, { connections: 16, headersTimeout: 15_000, bodyTimeout: 15_000 });
     if (ready) await this.ready();
@@ -305,7 +309,7 @@ export class Cluster {
   async addMaster(): Promise<ClusterProcess> {
     const directory = join(this.directory, `master-${this.masters.length + 1}`);
     const args = (port: number) => ['master', '--ip=127.0.0.1', `--port=${port}`, `--mdir=${directory}`, ...(this.options.masterArgs ?? [])];
-    const master = new ClusterProcess(`master-${this.masters.length + 1}`, directory, await freePort(), args, this.options.env ?? {});
+    const master = new ClusterProcess(`master-${this.masters.length + 1}`, directory, await freePort(), args, this.options);
     this.masters.push(master);
     await master.start();
     return master;
@@ -315,7 +319,7 @@ export class Cluster {
   async addFiler(options: AddFilerOptions = {}): Promise<ClusterFiler> {
     const name = `filer-${(this.#named += 1)}`;
     const directory = options.directory ?? join(this.directory, name);
-    const { filerArgs = [], env = {} } = this.options;
+    const { filerArgs = [] } = this.options;
     const args = (port: number) => [
       'filer',
       '--ip=127.0.0.1',
@@ -325,7 +329,7 @@ export class Cluster {
       ...filerArgs,
       ...(options.args ?? []),
     ];
-    const filer = new ClusterFiler(name, directory, await freePort(), args, env);
+    const filer = new ClusterFiler(name, directory, await freePort(), args, this.options);
     this.filers.push(filer);
     await filer.start({ ready: options.ready });
     return filer;

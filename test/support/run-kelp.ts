@@ -20,6 +20,8 @@ export interface RunOptions {
   cwd?: string;
   /** Another command line built from the same parts. */
   bin?: string;
+  /** A command and its arguments that node is started by; it must leave it the process that was started. */
+  under?: readonly string[];
   input?: string;
   /** After this it is killed and the promise rejects. */
   timeoutMs?: number;
@@ -45,7 +47,8 @@ process.on('exit', () => {
 
 /** Starts `kelp ARGS` and leaves it running. A test kills what it starts; what it forgets dies with the test run. */
 export function startKelp(args: readonly string[], options: RunOptions = {}): Started {
-  const child = spawn(process.execPath, [options.bin ?? kelpBin, ...args], {
+  const [command, ...before] = [...(options.under ?? []), process.execPath];
+  const child = spawn(command, [...before, options.bin ?? kelpBin, ...args], {
     env: cleanEnvironment(options.env),
     cwd: options.cwd,
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

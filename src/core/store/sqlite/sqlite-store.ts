@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bucketCount } from '../../change/digest.js';
 import type { Row } from '../../change/row.js';
@@ -6,6 +6,7 @@ import type { Dot } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { limits } from '../../config/limits.js';
 import type { FullPath } from '../../entry/path.js';
+import { makeDirectoryDurably } from '../../durable-file.js';
 import { FilerError, isFailure, messageOf } from '../../errors.js';
 import type { TimeSource } from '../../time.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
@@ -76,7 +77,7 @@ export class SqliteStore implements Store {
   static async open(directory: string, time: Pick<TimeSource, 'randomHex'>, ledger: LedgerLimits = ledgerLimits): Promise<SqliteStore> {
     const files = filesOf(directory);
     return closingOnFailure(async (opened) => {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeDirectoryDurably(directory);
       const lock = opened(await takeLock(files.lock, directory));
       const connection = opened(await openOwn(files.database, limits.storeBusyMs));
       await configureWriter(connection);
