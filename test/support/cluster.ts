@@ -306,12 +306,13 @@ export class Cluster {
     return master;
   }
 
-  async addMaster(): Promise<ClusterProcess> {
+  /** Starts one more master, with a folder of its own; with `start` false only its address is known. */
+  async addMaster({ start = true } = {}): Promise<ClusterProcess> {
     const directory = join(this.directory, `master-${this.masters.length + 1}`);
     const args = (port: number) => ['master', '--ip=127.0.0.1', `--port=${port}`, `--mdir=${directory}`, ...(this.options.masterArgs ?? [])];
     const master = new ClusterProcess(`master-${this.masters.length + 1}`, directory, await freePort(), args, this.options);
     this.masters.push(master);
-    await master.start();
+    if (start) await master.start();
     return master;
   }
 

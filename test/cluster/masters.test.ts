@@ -1,0 +1,264 @@
+import { rm } from 'node:fs/promises';
+import { expect } from 'chai';
+import { startCluster, type Cluster, type ClusterFiler, type ClusterProcess } from '../support/cluster.js';
+import { runKelp } from '../support/run-kelp.js';
+import { expectSame } from '../support/trees.js';
+import { waitFor } from '../support/wait-for.js';
+
+interface Members {
+  readonly clusterId: string | null;
+  readonly members: readonly { readonly origin: string; readonly address: string; readonly state: 'up' | 'down' }[];
+}
+
+interface Peers {
+  readonly peers: readonly { readonly origin: string; readonly address: string; readonly state: string }[];
+}
+
+const listOf = (master: ClusterProcess, group = ''): Promise<Members> => master.json(`/cluster/filers?group=${group}`);
+const peersOf = async (filer: ClusterFiler): Promise<string[]> => (await filer.json<Peers>('/.filer/v1/peers')).peers.map(({ address }) => address).sort();
+const addressesOf = (filers: readonly ClusterFiler[]): string[] => filers.map(({ address }) => address).sort();
+
+/** Each writes at once, and all have everything. */
+async function expectTogether(cluster: Cluster, filers: readonly ClusterFiler[], top: string): Promise<void> {
+  await Promise.all(filers.map((filer) => filer.put(`${top}/${filer.name}`, `${top} ${filer.name}`)));
+  const tree = await expectSame(cluster, filers);
+  expect([...tree.keys()]).to.include.members(filers.map(({ name }) => `${top}/${name}`));
+}
+
+/** Waits until a master lists exactly these filers as up. */
+async function expectListed(master: ClusterProcess, filers: readonly ClusterFiler[]): Promise<void> {
+  const isListed = async () => {
+    const { members } = await listOf(master);
+    const up = members.filter(({ state }) => state === 'up').map(({ address }) => address);
+    return up.sort().join() === addressesOf(filers).join();
+  };
+  await waitFor(isListed, { what: `${master.name} to list ${filers.map(({ name }) => name).join()}`, timeoutMs: 20_000 });
+}
+
+describe('Several masters', function () {
+  this.timeout(240_000);
+  let cluster: Cluster;
+
+  afterEach(() => cluster?.close());
+
+  it('go away one after the other until none is left, and come back with empty folders: filers write and replicate all the time', async () => {
+    cluster = await startCluster({ filers: 3, masters: 2 });
+    const [m1, m2] = cluster.masters as [ClusterProcess, ClusterProcess];
+    for (const master of [m1, m2]) await expectListed(master, cluster.filers);
+    const { clusterId } = await listOf(m1);
+    expect(clusterId).to.match(/^[0-9a-f]{16}$/);
+    expect((await listOf(m2)).clusterId, 'carried on').to.equal(clusterId);
+    await expectTogether(cluster, cluster.filers, '/both');
+
+    await m1.kill();
+    await expectTogether(cluster, cluster.filers, '/one');
+    await cluster.addFiler();
+    await expectTogether(cluster, cluster.filers, '/one-and-a-new-filer');
+
+    await m2.kill();
+    await expectTogether(cluster, cluster.filers, '/none');
+    const [a, , , d] = cluster.filers as [ClusterFiler, ClusterFiler, ClusterFiler, ClusterFiler];
+    await a.kill();
+    await a.start();
+    await expectTogether(cluster, cluster.filers, '/none-and-a-restart');
+
+    for (const master of [m1, m2]) {
+      await rm(master.directory, { recursive: true });
+      await master.start();
+      await expectListed(master, cluster.filers);
+      expect((await listOf(master)).clusterId, `the id of ${master.name}, which began with nothing`).to.equal(clusterId);
+      await expectTogether(cluster, cluster.filers, `/back-${master.name}`);
+    }
+    const late = await cluster.addFiler();
+    expect((await late.store()).clusterId).to.equal(clusterId);
+    await expectTogether(cluster, cluster.filers, '/at-last');
+    for (const filer of cluster.filers) expect(filer.log(), 'no refusal').not.to.match(/refuses|CLUSTER_MISMATCH/);
+    expect(d.log()).to.match(/is absent/);
+  });
+
+  it('do not keep a filer unready for a peer that has died with them', async () => {
+    cluster = await startCluster({ filers: 3 });
+    const [a, b, c] = cluster.filers as [ClusterFiler, ClusterFiler, ClusterFiler];
+    await expectTogether(cluster, [a, b, c], '/before');
+    await cluster.master.kill();
+    await c.kill();
+    const isUnready = async () => (await a.request('GET', '/readyz')).status === 503;
+    await waitFor(isUnready, { what: 'the loss to show', timeoutMs: 20_000 });
+    await Promise.all([a.ready(40_000), b.ready(40_000)]);
+    await expectTogether(cluster, [a, b], '/after');
+  });
+
+  it('are a union: a filer hears from each of whom it knows, and passes on what those that know each other not have', async () => {
+    cluster = await startCluster({ filers: 0, masters: 2 });
+    const [m1, m2] = cluster.masters as [ClusterProcess, ClusterProcess];
+    const both = await cluster.addFiler();
+    const first = await cluster.addFiler({ masters: [m1.address] });
+    const second = await cluster.addFiler({ masters: [m2.address] });
+    await waitFor(async () => (await peersOf(both)).length === 2, { what: 'the union' });
+    expect(await peersOf(both)).to.deep.equal(addressesOf([first, second]));
+    expect(await peersOf(first)).to.deep.equal([both.address]);
+    expect(await peersOf(second)).to.deep.equal([both.address]);
+    await expectTogether(cluster, cluster.filers, '/union');
+  });
+
+  for (const late of [0, 1]) {
+    it(`fresh, started at one moment (${late === 0 ? 'the first' : 'the second'} a little later), found in another order by each filer: one cluster id`, async () => {
+      cluster = await startCluster({ filers: 0, masters: 0 });
+      const masters = [await cluster.addMaster({ start: false }), await cluster.addMaster({ start: false })] as [ClusterProcess, ClusterProcess];
+      const addresses = masters.map(({ address }) => address);
+      const filers = await Promise.all([0, 1, 2].map((n) => cluster.addFiler({ ready: false, masters: n % 2 === 0 ? addresses : [...addresses].reverse() })));
+      await Promise.all(filers.map((filer) => filer.ready()));
+      // Before any master: each alone.
+      await Promise.all(filers.map((filer) => filer.put(`/early/${filer.name}`, 'without a master')));
+
+      const [sooner, later] = late === 1 ? masters : ([...masters].reverse() as [ClusterProcess, ClusterProcess]);
+      const starting = sooner.start();
+      await sooner.started.waitForLine(/listens at/, 20_000);
+      await Promise.all([starting, later.start()]);
+      for (const master of masters) await expectListed(master, filers);
+      const ids = new Set(
+        [...(await Promise.all(masters.map((master) => listOf(master)))), ...(await Promise.all(filers.map((filer) => filer.store())))].map(
+          ({ clusterId }) => clusterId,
+        ),
+      );
+      expect([...ids]).to.have.length(1);
+      await expectTogether(cluster, filers, '/late');
+      for (const filer of filers) expect(filer.log()).not.to.include('refuses');
+    });
+  }
+});
+
+describe('The master of another cluster', function () {
+  this.timeout(180_000);
+  let cluster: Cluster;
+  let other: Cluster;
+
+  before(async () => {
+    [cluster, other] = await Promise.all([startCluster({ filers: 2 }), startCluster({ filers: 1 })]);
+    await expectTogether(cluster, cluster.filers, '/here');
+    await expectTogether(other, other.filers, '/there');
+  });
+  after(() => Promise.all([cluster?.close(), other?.close()]));
+
+  it('among a filer’s masters refuses it in words that name the cure, and nobody takes harm', async () => {
+    const [a, b] = cluster.filers as [ClusterFiler, ClusterFiler];
+    const [theirs] = other.filers as [ClusterFiler];
+    await b.stop();
+    const confused = await cluster.addFiler({ directory: b.directory, masters: [cluster.master.address, other.master.address] });
+    const [, said] = await confused.started.waitForLine(/refuses this filer: (.*)/, 20_000);
+    expect(said)
+      .to.include((await a.store()).clusterId)
+      .and.include((await theirs.store()).clusterId)
+      .and.include('--master');
+    await expectTogether(cluster, [a, confused], '/with-a-stranger');
+    await confused.ready();
+    expect(await peersOf(confused)).to.deep.equal([a.address]);
+    expect((await listOf(other.master)).members.map(({ address }) => address)).to.deep.equal([theirs.address]);
+    expect(await theirs.tree()).to.deep.equal(['/there/', '/there/filer-1']);
+    await confused.stop();
+    await b.start();
+  });
+
+  it('alone: the filer goes on with its own peers, and /readyz says why it is not well', async () => {
+    const [a, b] = cluster.filers as [ClusterFiler, ClusterFiler];
+    await b.stop();
+    const lost = await cluster.addFiler({ directory: b.directory, masters: [other.master.address], ready: false });
+    const isRefused = async () => (await lost.request('GET', '/readyz')).text.includes('CLUSTER_MISMATCH');
+    await waitFor(isRefused, { what: '/readyz to name the refusal', timeoutMs: 20_000 });
+    expect((await lost.request('GET', '/readyz')).status).to.equal(503);
+    // Nobody tells the first one where it is now, but it finds the first one by the list it kept.
+    await lost.put('/lost', 'still written');
+    await a.put('/found', 'still read');
+    await waitFor(async () => (await lost.get('/found')) === 'still read', { what: 'what the others write', timeoutMs: 20_000 });
+    await lost.stop();
+    await b.start();
+    await expectTogether(cluster, [a, b], '/together-again');
+    expect(await a.get('/lost')).to.equal('still written');
+  });
+
+  it('a master is not given another id than the one in its folder', async () => {
+    const { clusterId } = await listOf(other.master);
+    const { code, stderr } = await runKelp(['master', '--port=0', `--mdir=${cluster.master.directory}`, `--clusterId=${clusterId}`]);
+    expect(code).to.equal(2);
+    expect(stderr).to.include('leave out --clusterId or choose another --mdir');
+  });
+});
+
+describe('A master', function () {
+  this.timeout(180_000);
+  let cluster: Cluster;
+
+  afterEach(() => cluster?.close());
+
+  it('keeps two groups of filers apart, whole lists and trees', async () => {
+    cluster = await startCluster({ filers: 0 });
+    const add = (group: string) => cluster.addFiler({ args: [`--filerGroup=${group}`], ready: false });
+    const filers = (await Promise.all(['red', 'red', 'blue', 'blue'].map(add))) as [ClusterFiler, ClusterFiler, ClusterFiler, ClusterFiler];
+    await Promise.all(filers.map((filer) => filer.ready()));
+    const [red, blue] = [filers.slice(0, 2), filers.slice(2)] as [ClusterFiler[], ClusterFiler[]];
+    await waitFor(async () => (await Promise.all(filers.map(peersOf))).every(({ length }) => length === 1), { what: 'each to have a peer' });
+    await expectTogether(cluster, red, '/red');
+    await expectTogether(cluster, blue, '/blue');
+    for (const [group, own] of [
+      ['red', red],
+      ['blue', blue],
+    ] as const) {
+      for (const filer of own) expect(await filer.list('/')).to.deep.equal([`${group}/`]);
+      expect((await listOf(cluster.master, group)).members.map(({ address }) => address).sort()).to.deep.equal(addressesOf(own));
+      const shown = await runKelp(['filer.peers', `--master=${cluster.master.address}`, `--filerGroup=${group}`, '--json']);
+      expect((JSON.parse(shown.stdout) as { filers: { address: string }[] }).filers.map(({ address }) => address).sort()).to.deep.equal(addressesOf(own));
+    }
+    expect((await listOf(cluster.master)).members).to.deep.equal([]);
+  });
+
+  it('hears of a filer that stops at once, so that nobody waits for it', async () => {
+    cluster = await startCluster({ filers: 2, masters: 2 });
+    const [a, b] = cluster.filers as [ClusterFiler, ClusterFiler];
+    await expectTogether(cluster, [a, b], '/before');
+    expect((await b.stop()).code).to.equal(0);
+    for (const master of cluster.masters) {
+      const { members } = await listOf(master);
+      expect(members.find(({ address }) => address === b.address)?.state, master.name).to.equal('down');
+    }
+    const c = await cluster.addFiler();
+    await a.ready();
+    for (const master of cluster.masters) expect(master.log()).to.include('it has stopped').and.not.include('fell silent');
+    await b.start();
+    await expectTogether(cluster, [a, b, c], '/after');
+  });
+
+  it('does not keep a filer from stopping, whether it is gone or hangs', async () => {
+    cluster = await startCluster({ filers: 1, masters: 2 });
+    const [hung, gone] = cluster.masters as [ClusterProcess, ClusterProcess];
+    const [a] = cluster.filers as [ClusterFiler];
+    await gone.kill();
+    hung.pause();
+    const since = performance.now();
+    expect((await a.stop()).code).to.equal(0);
+    expect(performance.now() - since).to.be.below(8000);
+    hung.resume();
+  });
+
+  it('forgets by command who is gone for good, and hears again of who is not', async () => {
+    cluster = await startCluster({ filers: 3, masters: 2 });
+    const [a, b, c] = cluster.filers as [ClusterFiler, ClusterFiler, ClusterFiler];
+    await expectTogether(cluster, [a, b, c], '/all');
+    const { origin: gone } = await c.store();
+    const { origin: alive } = await b.store();
+    await c.kill();
+    const masters = `--master=${cluster.masters.map(({ address }) => address).join()}`;
+    const forgotten = await runKelp(['filer.peers', masters, `--forget=${gone}`]);
+    expect(forgotten.code).to.equal(0);
+    for (const master of cluster.masters) {
+      expect(forgotten.stdout).to.include(master.address);
+      expect((await listOf(master)).members.map(({ origin }) => origin)).not.to.include(gone);
+    }
+    await waitFor(async () => (await peersOf(a)).join() === b.address, { what: 'the forgotten one to leave the peers' });
+    expect((await runKelp(['filer.peers', masters, `--forget=${gone}`])).code, 'not on the list').to.equal(1);
+    expect((await runKelp(['filer.peers', masters, '--forget=nonsense'])).code, 'no origin').to.equal(2);
+
+    expect((await runKelp(['filer.peers', masters, `--forget=${alive}`])).code).to.equal(0);
+    for (const master of cluster.masters) await expectListed(master, [a, b]);
+    await expectTogether(cluster, [a, b], '/two');
+  });
+});
