@@ -8,6 +8,7 @@ import { type limits as defaults } from './config/limits.js';
 import { ChangeLog } from './log/change-log.js';
 import { positionOf } from './log/draft.js';
 import { Feed } from './log/feed.js';
+import { ReadGate } from './log/read-gate.js';
 import type { Logger } from './logger.js';
 import { Namespace } from './namespace/namespace.js';
 import { Aggregator, type Interruption } from './replication/aggregator.js';
@@ -62,6 +63,8 @@ export interface Readiness {
 
 export class Filer {
   readonly feed: Feed;
+  /** Whatever reads a page of rows passes it. */
+  readonly reads: ReadGate;
   readonly namespace: Namespace;
   readonly source: Source;
   readonly aggregator: Aggregator;
@@ -83,7 +86,8 @@ export class Filer {
   ) {
     const { store, time, logger, connect } = options;
     const limits = { ...options.limits, msMin: options.limits.backoffMsMin, msMax: options.limits.backoffMsMax };
-    this.feed = new Feed(store, log, time, limits);
+    this.reads = new ReadGate(limits);
+    this.feed = new Feed(store, log, time, limits, this.reads);
     this.namespace = new Namespace(log, store, time, limits);
     this.clockWatch = new ClockWatch(time, limits);
     this.scrub = new Scrub({ store, time, logger: logger.child('scrub'), limits });

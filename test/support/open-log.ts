@@ -2,7 +2,7 @@ import { limits } from '../../src/core/config/limits.js';
 import { FilerError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { ChangeLog, type ChangeLogLimits } from '../../src/core/log/change-log.js';
-import { Feed, type FeedPage, type FeedQuery } from '../../src/core/log/feed.js';
+import { Feed, type FeedLimits, type FeedPage, type FeedQuery } from '../../src/core/log/feed.js';
 import { Namespace, type NamespaceLimits } from '../../src/core/namespace/namespace.js';
 import { parsePath, type FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
@@ -37,7 +37,7 @@ export interface OpenOptions {
   /** An earlier disk, to open it again. */
   disk?: MemoryDisk;
   time?: ManualTime;
-  limits?: Partial<ChangeLogLimits & NamespaceLimits>;
+  limits?: Partial<ChangeLogLimits & NamespaceLimits & FeedLimits>;
 }
 
 let seeds = 0;
@@ -50,7 +50,7 @@ export async function openLog(options: OpenOptions = {}): Promise<OpenLog> {
   const store = new CountingStore(disk);
   const log = await ChangeLog.open({ store, time, limits: all, logger: silentLogger });
   store.transactions = 0;
-  const feed = new Feed(store, log, time, { pageCacheEntries: limits.pageCacheEntries });
+  const feed = new Feed(store, log, time, all);
   return { disk, store, log, feed, time, tree: new Namespace(log, store, time, all) };
 }
 

@@ -28,7 +28,11 @@ export const limits = {
   waitersMax: 1024,
   /** Of those, kept for peers. */
   waitersForPeers: 16,
-  /** Unfiltered pages kept as bytes, shared by all readers at the same place. */
+  /** Pages (of the feed, a snapshot, a directory, the ledger) read at one time: each may hold `pageBytesMax` before it goes out. */
+  readsMax: 8,
+  /** Pages of clients that wait to be read: all that wait for news may be woken at once. Beyond it 503. */
+  readsWaitingMax: 4096,
+  /** Pages kept, and their bytes as text and again as answers, shared by all readers at the same place. */
   pageCacheEntries: 8,
   pageCacheBytes: 32 * 1024 * 1024,
   /** Text of the last changes kept in memory, bytes, twice as much at times: followers that keep up ask for no others. */

@@ -7,6 +7,7 @@ import type { FeedIndex, LogRecord, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { ChangeLog } from './change-log.js';
 import { positionOf, type LogState } from './draft.js';
+import { ReadGate } from './read-gate.js';
 
 /** Where a reader starts. Exactly one of offset, position, now; `since` narrows a start from the beginning. */
 export type FeedStart =
@@ -47,20 +48,29 @@ export interface FeedPage {
   readonly state: LogState;
 }
 
+export interface FeedLimits {
+  readonly pageCacheEntries: number;
+  readonly pageCacheBytes: number;
+  readonly readsMax: number;
+  readonly readsWaitingMax: number;
+}
+
 const offsetPattern = /^([0-9a-f]{8})(\d{16})$/;
 /** Records looked at for one answer of a filtered read; it answers with what it has, and the reader goes on. */
 const scannedMax = 20_000;
 
 /** The feed: all changes this filer has applied, its own and its peers', in the order in which it applied them. */
 export class Feed {
-  /** Pages being read or just read, shared by readers at the same place. */
-  readonly #shared = new Map<string, Promise<LogRecord[]>>();
+  /** Pages being read or just read, oldest first, shared by readers at the same place. */
+  readonly #shared = new Map<string, { readonly page: Promise<LogRecord[]>; bytes: number }>();
+  #sharedBytes = 0;
 
   constructor(
     private readonly store: StoreReader,
     private readonly log: ChangeLog,
     private readonly time: Pick<TimeSource, 'monotonic'>,
-    private readonly limits: { readonly pageCacheEntries: number },
+    private readonly limits: FeedLimits,
+    private readonly gate = new ReadGate(limits),
   ) {}
 
   /** Store reads of pages since the start. */
@@ -101,14 +111,14 @@ export class Feed {
     let { index, position } = await this.#start(query);
     const beyond = query.start.kind === 'position' ? query.start.position : undefined;
     for (;;) {
-      const state = this.log.state;
-      const page = await this.#scan(query, index, position, beyond, state);
+      const from = { index, position };
+      const page = await this.gate.run(query.forPeer, () => this.#scan(query, from.index, from.position, beyond, this.log.state));
       if (page.records.length > 0 || page.ended || !page.upToDate) return page;
       ({ next: index, position } = page);
       const left = due - this.time.monotonic();
       if (left <= 0) return page;
       // The log may have moved on while the store was read.
-      if (this.log.state === state) await this.log.waiters.wait(left, signal, query.forPeer);
+      if (this.log.state === page.state) await this.log.waiters.wait(left, signal, query.forPeer);
       else signal.throwIfAborted();
     }
   }
@@ -235,18 +245,43 @@ export class Feed {
   ): Promise<LogRecord[]> {
     const place = beyond === undefined ? '' : [...beyond].filter(([origin]) => origins?.includes(origin) ?? true).join();
     const key = `${after} ${upto} ${limit} ${bytesMax} ${origins?.join() ?? ''} ${place}`;
-    let page = this.#shared.get(key);
-    if (page === undefined) {
-      const query = { after, upto, limit, bytesMax, origins: origins ? new Set(origins) : undefined, beyond };
-      const recent = this.log.recent.read(query);
-      if (recent === null) this.reads += 1;
-      page = recent ? Promise.resolve(recent) : this.store.readLog(query);
-      this.#shared.set(key, page);
-      page.catch(() => this.#shared.delete(key));
-      const oldest = this.#shared.keys().next().value;
-      if (this.#shared.size > this.limits.pageCacheEntries && oldest !== undefined) this.#shared.delete(oldest);
-    }
+    const shared = this.#shared.get(key);
+    if (shared) return shared.page;
+    const query = { after, upto, limit, bytesMax, origins: origins ? new Set(origins) : undefined, beyond };
+    const recent = this.log.recent.read(query);
+    if (recent === null) this.reads += 1;
+    const page = recent ? Promise.resolve(recent) : this.store.readLog(query);
+    this.#share(key, page);
     return page;
+  }
+
+  #share(key: string, page: Promise<LogRecord[]>): void {
+    const shared = { page, bytes: 0 };
+    this.#shared.set(key, shared);
+    page.then(
+      (records) => {
+        // It may have made room for others meanwhile.
+        if (this.#shared.get(key) !== shared) return;
+        shared.bytes = records.reduce((sum, { text }) => sum + text.length, 0);
+        this.#sharedBytes += shared.bytes;
+        this.#makeRoom();
+      },
+      () => this.#forget(key),
+    );
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    const { pageCacheEntries, pageCacheBytes } = this.limits;
+    for (const key of this.#shared.keys()) {
+      if (this.#shared.size <= pageCacheEntries && this.#sharedBytes <= pageCacheBytes) return;
+      this.#forget(key);
+    }
+  }
+
+  #forget(key: string): void {
+    this.#sharedBytes -= this.#shared.get(key)?.bytes ?? 0;
+    this.#shared.delete(key);
   }
 }
 

@@ -232,6 +232,20 @@ describe('a read that finds nothing', () => {
     await Promise.all(waiting.map(() => again.feed.read(ask({ start: { kind: 'position', position: new Map() } }), never)));
     expect(again.feed.reads).to.equal(1);
   });
+
+  it('keeps pages to share only up to their bytes', async () => {
+    const { disk, time } = await openLog().then(async (at) => {
+      await put(at, '/a', 'x'.repeat(1000));
+      await put(at, '/b', 'x'.repeat(1000));
+      return at;
+    });
+    const readsOf = async (pageCacheBytes: number) => {
+      const at = await openLog({ disk, time, limits: { pageCacheBytes } });
+      for (const index of [0, 1, 0, 1]) await read(at, { start: { kind: 'offset', index }, limit: 1 });
+      return at.feed.reads;
+    };
+    expect([await readsOf(1e6), await readsOf(2500)]).to.deep.equal([2, 4]);
+  });
 });
 
 describe('offsets', () => {

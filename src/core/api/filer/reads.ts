@@ -75,7 +75,9 @@ async function list(filer: Filer, found: Found, query: Query): Promise<ListingJs
   const pattern = readPattern(query, 'namePattern');
   const exclude = readPattern(query, 'namePatternExclude');
   const keep = (name: string) => (pattern?.matches(name) ?? true) && !exclude?.matches(name);
-  const { entries, hasMore } = await filer.namespace.list(found.path, { after, prefix: pattern?.prefix, limit, bytesMax: limits.listBytes }, keep);
+  const { entries, hasMore } = await filer.reads.run(false, () =>
+    filer.namespace.list(found.path, { after, prefix: pattern?.prefix, limit, bytesMax: limits.listBytes }, keep),
+  );
   const last = entries.at(-1);
   const isAll = after === '' && pattern === null && exclude === null;
   return {

@@ -58,7 +58,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       path: metaPaths.conflicts,
       role: 'peer',
       summary: 'states that were overruled by concurrent ones, newest first',
-      handler: async ({ query }) => json(200, { conflicts: await readConflicts(store, limits, query) }),
+      handler: async ({ query }) => json(200, { conflicts: await filer.reads.run(false, () => readConflicts(store, limits, query)) }),
     },
     {
       method: 'GET',
@@ -84,7 +84,7 @@ async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, header
   const text = query.get('after');
   const after = text === null ? null : parseAfter(text);
   if (text !== null && after === null) throw invalidParameter('after', text, 'what "next" of a page said');
-  const page = await filer.source.snapshot(after, limit, caller);
+  const page = await filer.reads.run(caller !== null, () => filer.source.snapshot(after, limit, caller));
   return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page), forPeer: caller !== null };
 }
 

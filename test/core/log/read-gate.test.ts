@@ -1,0 +1,55 @@
+import { expect } from 'chai';
+import { ReadGate } from '../../../src/core/log/read-gate.js';
+import { codeOf } from '../../support/open-log.js';
+
+describe('ReadGate', () => {
+  /** A read that notes when it begins, and ends when it is told to. */
+  const open = (readsMax: number, readsWaitingMax = 100) => {
+    const gate = new ReadGate({ readsMax, readsWaitingMax });
+    const begun: string[] = [];
+    const finish = new Map<string, () => void>();
+    const read = (name: string, forPeer = false) =>
+      gate.run(forPeer, async () => {
+        begun.push(name);
+        await new Promise<void>((resolve) => finish.set(name, resolve));
+        return name;
+      });
+    const end = async (name: string, work: Promise<unknown>) => {
+      finish.get(name)?.();
+      await work;
+    };
+    return { gate, begun, read, end };
+  };
+
+  it('runs so many at one time, and the next when one has ended, peers first', async () => {
+    const { begun, read, end } = open(2);
+    const [a, b] = [read('a'), read('b')];
+    const [c, d, peer] = [read('c'), read('d'), read('peer', true)];
+    expect(begun).to.deep.equal(['a', 'b']);
+    await end('a', a);
+    await end('b', b);
+    expect(begun).to.deep.equal(['a', 'b', 'peer', 'c']);
+    await end('peer', peer);
+    await end('c', c);
+    await end('d', d);
+    const e = read('e');
+    expect(begun.slice(4), 'nobody keeps a place').to.deep.equal(['d', 'e']);
+    await end('e', e);
+  });
+
+  it('gives a place back when a read fails', async () => {
+    const { gate } = open(1);
+    const fail = () => gate.run(false, () => Promise.reject(new Error('no')));
+    expect(await Promise.allSettled([fail(), fail()]).then((all) => all.map(({ status }) => status))).to.deep.equal(['rejected', 'rejected']);
+    expect(await gate.run(false, async () => 'read')).to.equal('read');
+  });
+
+  it('lets only so many clients wait, and every peer', async () => {
+    const { read, begun, gate } = open(1, 1);
+    void read('a');
+    void read('b');
+    void read('peer', true);
+    expect(await codeOf(() => gate.run(false, async () => {}))).to.equal('OVERLOADED');
+    expect(begun).to.deep.equal(['a']);
+  });
+});
