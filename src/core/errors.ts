@@ -53,6 +53,7 @@ export const failures = define({
   STOPPING: { status: 503, exit: 3, retriable: true },
   STORE_FAILED: { status: 503, exit: 5, retriable: true },
   STORE_FULL: { status: 507, exit: 5, retriable: true },
+  QUARANTINE_FULL: { status: 507, exit: 5, retriable: true },
   /* Never on the wire: what a command ends with. */
   USAGE: { status: 400, exit: 2, retriable: false },
   STORE_TOO_NEW: { status: 500, exit: 5, retriable: false },

@@ -212,7 +212,7 @@ export class Filer {
       first: this.feed.formatOffset(state.first - 1),
       digest: log.digest,
       damage: this.scrub.damage,
-      quarantined: [],
+      quarantined: [...state.quarantine.keys()],
       counts: state.counts,
       time: options.time.micros(),
       former,

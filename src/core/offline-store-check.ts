@@ -1,5 +1,6 @@
-import { decodeChange } from './change/codec.js';
+import { isRefused } from './change/change.js';
 import { bucketCount, chainHash } from './change/digest.js';
+import { receiveChange } from './change/refused.js';
 import type { Row } from './change/row.js';
 import { formatDot, type Origin } from './clock/vector.js';
 import { limits } from './config/limits.js';
@@ -110,10 +111,11 @@ function* recordProblems(record: LogRecord, last: { seq: number; hash: string })
     return;
   }
   try {
-    const change = decodeChange(record.text);
+    const change = receiveChange(record.text);
+    const link = isRefused(change) ? change.link : change;
     const same = change.origin === record.origin && change.seq === record.seq && change.version === record.version && change.hash === record.hash;
     if (!same) yield `${dot}: its text is another change's, ${formatDot(change)}`;
-    else if (chainHash(last.hash, change) !== record.hash) yield `${dot}: its hash does not follow from its content and the change before it`;
+    else if (link !== null && chainHash(last.hash, link) !== record.hash) yield `${dot}: its hash does not follow from its content and the change before it`;
   } catch (error) {
     yield `${dot}: ${messageOf(error)}`;
   }

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { canonicalJson } from '../../src/core/change/canonical.js';
+import { formatDot } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
-import type { LogQuery, Store, WriteBatch } from '../../src/core/store/store.js';
-import { alpha, beta, conflictOf, originOf, path, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
+import type { LogQuery, QuarantineRecord, Store, WriteBatch } from '../../src/core/store/store.js';
+import { alpha, beta, conflictOf, originOf, path, quarantinedOf, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
 import { examineContract } from './store-examine.contract.js';
 import { rowsContract } from './store-rows.contract.js';
 import { everything, inKeyOrder, keyOf, pathsOf, sorted, write, type StoreUnderTest } from './store-under-test.js';
@@ -308,6 +309,45 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         await write(store, { conflicts: [conflictOf('/b', { seenAt: 15_000 })] });
         expect(await seen()).to.deep.equal([15_000, 9000, 5000]);
         expect((await store.load()).meta.get('conflictsDropped')).to.equal('1');
+      });
+    });
+
+    describe('quarantine', () => {
+      const kept = async () => (await store.load()).quarantine;
+      const quarantine = (...records: QuarantineRecord[]) => new Map(records.map((record) => [formatDot(record.dot), record]));
+
+      it('gives what was put aside as it was written, in the order of coming, also after a restart', async () => {
+        const refused = quarantinedOf(3, { text: '{"name":"\\u0000 \u2028 😀 }}"}', refusal: { code: 'BODY_INVALID', error: 'é' }, version: 2 ** 52 });
+        const waits = quarantinedOf(1, { dot: { origin: beta, seq: 2 ** 40 }, place: 12, waitsFor: refused.dot, refusal: null, paths: [], version: 0 });
+        const first = quarantinedOf(7, { place: 2 });
+        await write(store, { quarantine: quarantine(refused, waits) });
+        await write(store, { quarantine: quarantine(first), log: [recordOf(1)] });
+        expect(await kept()).to.deep.equal([first, refused, waits]);
+        store = await under.reopen(store);
+        expect(await kept()).to.deep.equal([first, refused, waits]);
+      });
+
+      it('replaces and drops by dot, and keeps the rest', async () => {
+        const [a, b, c] = [1, 2, 3].map((seq) => quarantinedOf(seq)) as [QuarantineRecord, QuarantineRecord, QuarantineRecord];
+        await write(store, { quarantine: quarantine(a, b, c) });
+        await write(store, {
+          quarantine: new Map([
+            [formatDot(a.dot), null],
+            [formatDot(b.dot), { ...b, attempts: 1 }],
+            [`${beta}:9`, null],
+          ]),
+        });
+        expect(await kept()).to.deep.equal([{ ...b, attempts: 1 }, c]);
+      });
+
+      it('is left alone by a transaction that fails', async () => {
+        await write(store, { quarantine: quarantine(quarantinedOf(1)) });
+        const failing = store.transaction(async (tx) => {
+          await tx.write({ quarantine: new Map([[`${alpha}:1`, null]]) });
+          throw new Error('on purpose');
+        });
+        await failing.catch(() => {});
+        expect(await kept()).to.deep.equal([quarantinedOf(1)]);
       });
     });
 

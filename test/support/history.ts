@@ -73,6 +73,7 @@ export async function expectConsistent(filer: OpenLog): Promise<void> {
   if (kept.meta.has('counts')) expect(JSON.parse(kept.meta.get('counts') as string), 'counts in the store').to.deep.equal(counted.counts);
   expect(new Map(disk.content.children.counts), 'children').to.deep.equal(counted.children);
   expect(new Map(kept.origins.map((origin) => [origin.origin, origin])), 'origins').to.deep.equal(new Map(log.state.origins));
+  expect([...log.state.quarantine.values()], 'quarantine').to.deep.equal(kept.quarantine);
   expect([log.state.head, log.state.first], 'log').to.deep.equal([kept.head, kept.first]);
 }
 

@@ -97,7 +97,7 @@ export class MemoryFiler {
       first: feed.formatOffset(state.first - 1),
       digest: digestOf(state.buckets),
       damage: null,
-      quarantined: [],
+      quarantined: [...state.quarantine.keys()],
       counts: state.counts,
       time: time.micros(),
       former,

@@ -2,7 +2,7 @@ import { contentHash, entryDigest } from '../../src/core/change/digest.js';
 import type { Row } from '../../src/core/change/row.js';
 import type { Origin } from '../../src/core/clock/vector.js';
 import { nameOf, type FullPath } from '../../src/core/entry/path.js';
-import type { ConflictRecord, LogRecord, OriginState } from '../../src/core/store/store.js';
+import type { ConflictRecord, LogRecord, OriginState, QuarantineRecord } from '../../src/core/store/store.js';
 
 /* Values as a store is given them, whole but for what a test names. */
 
@@ -59,6 +59,22 @@ export function conflictOf(at: string, fields: Partial<ConflictRecord> = {}): Co
     loser,
     seenAt: 1_763_763_268_000_000,
     seenBy: alpha,
+    ...fields,
+  };
+}
+
+/** What waits in the quarantine under `alpha:seq`. */
+export function quarantinedOf(seq: number, fields: Partial<QuarantineRecord> = {}): QuarantineRecord {
+  return {
+    dot: { origin: alpha, seq },
+    place: seq,
+    version: 1_763_763_267_000_000 + seq,
+    paths: [path(`/p${seq}`)],
+    text: `{"change":${seq}}`,
+    refusal: { code: 'BODY_INVALID', error: 'a rule' },
+    waitsFor: null,
+    since: 1_763_763_268_000_000,
+    attempts: 0,
     ...fields,
   };
 }

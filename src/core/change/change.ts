@@ -1,11 +1,15 @@
 import type { Dot, Origin, Seq, Vector } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
-import { entryDigest } from './digest.js';
+import { entryDigest, type ChainLink } from './digest.js';
 import type { Row } from './row.js';
 
-/** What became of a change in the store that holds it: a local word, not part of the change. */
-export type Applied = 'won' | 'lost' | 'partly';
+/**
+ * What became of a change when it came to the store that holds it: a local word, not part of the change. quarantined: it could not be
+ * applied then, and may have been since.
+ */
+export const appliedWords = ['won', 'lost', 'partly', 'quarantined'] as const;
+export type Applied = (typeof appliedWords)[number];
 
 /**
  * One create, update, delete or rename, with its place in its origin's log. A create has only a new path, a delete
@@ -33,6 +37,37 @@ export interface Change {
   readonly clusters: readonly string[];
   /** The change as it stands in the log and in the feed, without the local word `applied`. */
   readonly text: string;
+}
+
+/** A change whose place in its origin's log can be read, but which breaks a rule: it is kept, and its effect is not applied. */
+export interface RefusedChange {
+  readonly origin: Origin;
+  readonly seq: Seq;
+  /** As it claims; the hash of the next change proves it. */
+  readonly hash: string;
+  /** 0 if it names none that is valid. */
+  readonly version: Version;
+  /** Those it names that could be read. */
+  readonly paths: readonly FullPath[];
+  /** What its hash covers; null if that cannot be told from what could be read. */
+  readonly link: ChainLink | null;
+  readonly text: string;
+  /** Which rule it breaks. */
+  readonly refusal: { readonly code: string; readonly error: string };
+}
+
+/** What a peer's feed may bring. */
+export type ReceivedChange = Change | RefusedChange;
+
+export function isRefused(change: ReceivedChange): change is RefusedChange {
+  return 'refusal' in change;
+}
+
+/** The paths a change touches: one, or a rename's two. */
+export function pathsOf(change: ReceivedChange): readonly FullPath[] {
+  if (isRefused(change)) return change.paths;
+  const { oldPath, newPath } = change;
+  return oldPath === null || oldPath === newPath ? [newPath as FullPath] : newPath === null ? [oldPath] : [oldPath, newPath];
 }
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'RENAME';

@@ -4,7 +4,7 @@ import { isVersion } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
 import { joinPath, parsePath, type FullPath } from '../entry/path.js';
 import { canonicalJson } from './canonical.js';
-import type { Applied, Change } from './change.js';
+import { appliedWords, type Applied, type Change } from './change.js';
 import { contentHash } from './digest.js';
 
 /*
@@ -19,7 +19,7 @@ import { contentHash } from './digest.js';
  */
 
 const end = '}}';
-const appliedEnd = /,"applied":"(?:won|lost|partly)"\}\}$/;
+const appliedEnd = new RegExp(`,"applied":"(?:${appliedWords.join('|')})"\\}\\}$`);
 
 /** The text of a change as the feed sends it. */
 export function withApplied(text: string, applied: Applied): string {
@@ -116,6 +116,13 @@ function pathAt(directory: unknown, name: unknown, field: string): FullPath {
 
 const hashPattern = /^[0-9a-f]{12}$/;
 
+export const isChainHash = (value: unknown): value is string => typeof value === 'string' && hashPattern.test(value);
+
+/** True if a change goes on to others as it came, one line, with `applied` put in front of its last two braces. */
+export function isOneLine(text: string, parsed: object): boolean {
+  return text.endsWith(end) && !text.includes('\n') && !text.includes('\r') && Object.keys(parsed).at(-1) === 'replication';
+}
+
 /**
  * Reads one change from its text, every field checked. `field` is the name the caller gives it in messages.
  * @throws FilerError BODY_INVALID naming the field
@@ -131,13 +138,11 @@ export function decodeChange(line: string, field = 'change'): Change {
   const change = objectAt(parsed, field);
   const event = objectAt(change.eventNotification, `${field}.eventNotification`);
   const replication = objectAt(change.replication, `${field}.replication`);
-  // It goes on to others as it came, one line, with `applied` put in front of its last two braces.
-  if (!text.endsWith(end) || text.includes('\n') || text.includes('\r') || Object.keys(change).at(-1) !== 'replication')
-    throw invalid(field, 'must be one line of JSON with replication as its last field');
+  if (!isOneLine(text, change)) throw invalid(field, 'must be one line of JSON with replication as its last field');
   const { origin, seq, hash, version, author, clusters } = replication;
   if (!isOrigin(origin)) throw invalid(`${field}.replication.origin`, 'must be 16 hex digits');
   if (!isSeq(seq) || seq === 0) throw invalid(`${field}.replication.seq`, 'must be a whole number above 0');
-  if (typeof hash !== 'string' || !hashPattern.test(hash)) throw invalid(`${field}.replication.hash`, 'must be 12 hex digits');
+  if (!isChainHash(hash)) throw invalid(`${field}.replication.hash`, 'must be 12 hex digits');
   if (!isVersion(version)) throw invalid(`${field}.replication.version`, 'must be microseconds since 1970, at most 2^52');
   if (!isOrigin(author)) throw invalid(`${field}.replication.author`, 'must be 16 hex digits');
   if (clusters !== undefined && !(Array.isArray(clusters) && clusters.every((c) => typeof c === 'string')))

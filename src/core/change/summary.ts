@@ -3,13 +3,14 @@ import { isOrigin, isSeq } from '../clock/vector.js';
 import { isVersion, type Version } from '../clock/version.js';
 import { sizeOf } from '../entry/entry.js';
 import { joinPath, parsePath, type FullPath } from '../entry/path.js';
-import { FilerError } from '../errors.js';
-import { operationOf, type Operation } from './change.js';
-import { checkEntry } from './codec.js';
+import { FilerError, isFailure } from '../errors.js';
+import { operationOf, type Operation, type RefusedChange } from './change.js';
+import { checkEntry, withoutApplied } from './codec.js';
+import { readRefused } from './refused.js';
 
 /* What a reader of a feed needs of a change's text, without the cost of decoding it whole as codec.ts does to apply it. */
 
-/** Which change it is, and its version. */
+/** Which change it is, and its version; 0 if it names none that is valid, as a refused one may. */
 export interface Stamp extends Dot {
   readonly version: Version;
 }
@@ -22,14 +23,15 @@ export function stampOf(text: string): Stamp {
   stampPattern.lastIndex = Math.max(0, text.lastIndexOf('"replication":{'));
   const match = stampPattern.exec(text);
   const { origin, seq, version } = match ? { origin: match[1], seq: Number(match[2]), version: Number(match[3]) } : (parseChange(text).replication ?? {});
-  if (!isOrigin(origin) || !isSeq(seq) || !isVersion(version)) throw invalid(text);
-  return { origin, seq, version };
+  if (!isOrigin(origin) || !isSeq(seq)) throw invalid(text);
+  return { origin, seq, version: isVersion(version) ? version : 0 };
 }
 
 /** A change as one line of a listing tells it. */
 export interface ChangeSummary {
   readonly version: Version;
-  readonly operation: Operation;
+  /** REFUSED: it breaks a rule, and only what could be read of it is told. */
+  readonly operation: Operation | 'REFUSED';
   readonly oldPath: FullPath | null;
   readonly newPath: FullPath | null;
   readonly isDirectory: boolean;
@@ -38,9 +40,14 @@ export interface ChangeSummary {
   readonly chunks: number | null;
 }
 
-/** @throws FilerError BODY_INVALID */
+/** @throws FilerError BODY_INVALID if it is no change at all */
 export function summarize(text: string): ChangeSummary {
-  const { oldPath, newPath, oldEntry, newEntry, version } = readChange(text);
+  const change = readOrRefuse(text);
+  if ('refusal' in change) {
+    const [oldPath = null, newPath = null] = change.paths;
+    return { version: change.version, operation: 'REFUSED', oldPath, newPath, isDirectory: false, size: null, chunks: null };
+  }
+  const { oldPath, newPath, oldEntry, newEntry, version } = change;
   const entry = newEntry ?? oldEntry;
   const known = entry && (entry.attributes ?? entry.content ?? entry.chunks) !== undefined ? entry : null;
   return {
@@ -54,10 +61,23 @@ export function summarize(text: string): ChangeSummary {
   };
 }
 
-/** The paths of a change: one, or a rename's two. @throws FilerError BODY_INVALID */
-export function pathsOf(text: string): FullPath[] {
-  const { oldPath, newPath } = readChange(text);
+/** The paths of a change: one, or a rename's two; of a refused one those that can be read. @throws FilerError BODY_INVALID if it is no change at all */
+export function pathsOf(text: string): readonly FullPath[] {
+  const change = readOrRefuse(text);
+  if ('refusal' in change) return change.paths;
+  const { oldPath, newPath } = change;
   return [...new Set([oldPath, newPath])].filter((path) => path !== null);
+}
+
+/** What is told of a change; of one that breaks a rule what can be read. */
+function readOrRefuse(text: string): ReturnType<typeof readChange> | RefusedChange {
+  try {
+    return readChange(text);
+  } catch (error) {
+    const refused = readRefused(withoutApplied(text), isFailure(error) ? error : invalid(text));
+    if (refused === null) throw error;
+    return refused;
+  }
 }
 
 interface Parsed {

@@ -168,6 +168,14 @@ export const limits = {
   conflictsPerPath: 100,
   conflictBytes: 256 * 1024 * 1024,
 
+  // ---- quarantine
+  /** Changes put aside, and bytes of their text: all of them are in memory and on the first page of a snapshot. Beyond it the stream stalls. */
+  quarantineChanges: 1000,
+  quarantineBytes: 8 * 1024 * 1024,
+  /** How soon what is quarantined is tried again, milliseconds, and how seldom in the end: mostly it takes another kelp to apply it. */
+  quarantineRetryMs: 60_000,
+  quarantineRetryMsMax: 3600_000,
+
   // ---- server
   /** Beyond these the one that has been idle for longest is closed; fewer if the system lets the process open fewer files. */
   connectionsMax: 10_000,

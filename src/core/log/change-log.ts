@@ -1,14 +1,14 @@
 import { FilerError, isFailure, messageOf } from '../errors.js';
-import type { Change } from '../change/change.js';
+import { pathsOf, type ReceivedChange } from '../change/change.js';
 import { digestOf } from '../change/digest.js';
 import { Clock } from '../clock/clock.js';
-import { positionCovers, type Origin, type Position } from '../clock/vector.js';
+import { formatDot, positionCovers, type Origin, type Position } from '../clock/vector.js';
 import type { FullPath } from '../entry/path.js';
 import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
-import { Draft, originStart, positionOf, type LogState, type Outcome } from './draft.js';
+import { Draft, originStart, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
 import { RecentRecords } from './recent-records.js';
 import { Turns, type TurnsLimits } from './turns.js';
 import { Waiters } from './waiters.js';
@@ -50,12 +50,10 @@ interface Job {
   reject(error: unknown): void;
 }
 
-export interface ChangeLogLimits extends TurnsLimits {
+export interface ChangeLogLimits extends TurnsLimits, DraftLimits {
   readonly clockSkewMs: number;
   readonly waitersMax: number;
   readonly waitersForPeers: number;
-  /** Text of the last changes kept in memory, bytes. */
-  readonly recentBytes: number;
 }
 
 export interface ChangeLogOptions {
@@ -72,6 +70,8 @@ export interface ChangeLogTotals {
   localChanges: number;
   appliedChanges: number;
   duplicateChanges: number;
+  /** Put aside instead of applied; what is released later is not counted again. */
+  quarantinedChanges: number;
 }
 
 export class ChangeLog {
@@ -79,7 +79,7 @@ export class ChangeLog {
   readonly clock: Clock;
   /** The end of the log. */
   readonly recent: RecentRecords;
-  readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0 };
+  readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0, quarantinedChanges: 0 };
   readonly #turns: Turns<Job>;
   #running: Promise<void> | null = null;
   /** True after a transaction that had done its work failed: it may have been written all the same. */
@@ -165,17 +165,19 @@ export class ChangeLog {
 
   /**
    * Applies one page of another origin's changes, in order, in one transaction with the position in it.
-   * @throws FilerError ORIGIN_DIVERGED, PARAMETER_INVALID (a gap), STORE_FULL, STORE_FAILED: then nothing was applied
+   * A change that is refused is put aside (DESIGN: A change that cannot be applied).
+   * @throws FilerError ORIGIN_DIVERGED, PARAMETER_INVALID (a gap), QUARANTINE_FULL, STORE_FULL, STORE_FAILED: then nothing was applied
    */
-  async apply(changes: readonly Change[]): Promise<ApplyResult> {
+  async apply(changes: readonly ReceivedChange[]): Promise<ApplyResult> {
     const outcomes = await this.alone(async (draft) => {
-      await draft.load(changes.flatMap((change) => [change.oldPath, change.newPath].filter((path) => path !== null)));
+      await draft.load(changes.flatMap(pathsOf));
       const all = changes.map((change) => draft.apply(change));
       await draft.flush();
       return all;
     });
     for (const outcome of outcomes) {
       if (outcome === 'duplicate') this.totals.duplicateChanges += 1;
+      else if (outcome === 'quarantined') this.totals.quarantinedChanges += 1;
       else this.totals.appliedChanges += 1;
     }
     return { outcomes };
@@ -231,7 +233,7 @@ export class ChangeLog {
     try {
       if (this.#isUnsure) this.#become(stateOf(await this.options.store.load()), null);
       const { next, appended } = await this.options.store.transaction(async (tx) => {
-        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits.recentBytes);
+        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits);
         if (group[0]?.shared === null) {
           const [job] = group as [Job];
           const value = await job.run(draft);
@@ -299,7 +301,7 @@ class HalfDone extends Error {
 }
 
 function stateOf(contents: StoreContents): LogState {
-  const { origins, buckets, head, first, meta } = contents;
+  const { origins, buckets, head, first, quarantine, meta } = contents;
   return {
     identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
     origins: new Map(origins.map((origin) => [origin.origin, origin])),
@@ -307,6 +309,7 @@ function stateOf(contents: StoreContents): LogState {
     counts: JSON.parse(meta.get('counts') ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts,
     head,
     first,
+    quarantine: new Map(quarantine.map((record) => [formatDot(record.dot), record])),
   };
 }
 

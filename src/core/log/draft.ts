@@ -1,6 +1,6 @@
 import { FilerError } from '../errors.js';
 import { canonicalJson } from '../change/canonical.js';
-import { rowsOf, type Applied, type Change } from '../change/change.js';
+import { isRefused, pathsOf, rowsOf, type Applied, type Change, type ReceivedChange } from '../change/change.js';
 import { encodeChange } from '../change/codec.js';
 import { addToSum, bucketOf, chainHash, chainStart, contentHash, takeFromSum } from '../change/digest.js';
 import { isLive, joinRows, type Row } from '../change/row.js';
@@ -12,6 +12,7 @@ import { ancestorsOf, parentOf, root, type FullPath } from '../entry/path.js';
 import { identityToMeta, type Identity } from '../store/identity.js';
 import type { ConflictRecord, Counts, FeedIndex, ListOptions, ListPage, LogRecord, OriginState, StoreTransaction } from '../store/store.js';
 import { childOfDeleted, deletedAboveLive, overruled } from './conflicts.js';
+import { QuarantineDraft, type QuarantineLimits, type QuarantineMap } from './quarantine.js';
 
 /** Everything small a change log knows of its store: what `load` read, and every commit since. Immutable. */
 export interface LogState {
@@ -21,6 +22,12 @@ export interface LogState {
   readonly counts: Counts;
   readonly head: FeedIndex;
   readonly first: FeedIndex;
+  readonly quarantine: QuarantineMap;
+}
+
+export interface DraftLimits extends QuarantineLimits {
+  /** Text of the last changes kept in memory, bytes. */
+  readonly recentBytes: number;
 }
 
 /** One change to be made here. `entry` is the whole new entry; its name is set from the path. */
@@ -75,13 +82,15 @@ export class Draft implements View {
   #identity: Identity;
   #head: FeedIndex;
   #first: FeedIndex;
+  /** What is put aside. */
+  readonly quarantine: QuarantineDraft;
 
   constructor(
     readonly tx: StoreTransaction,
     base: LogState,
     private readonly clock: Clock,
     private readonly now: Version,
-    private readonly recentBytes: number,
+    private readonly limits: DraftLimits,
   ) {
     this.#buckets = [...base.buckets];
     this.#origins = new Map(base.origins);
@@ -89,6 +98,7 @@ export class Draft implements View {
     this.#identity = base.identity;
     this.#head = base.head;
     this.#first = base.first;
+    this.quarantine = new QuarantineDraft(base.quarantine, limits);
   }
 
   // ---- reading
@@ -194,10 +204,11 @@ export class Draft implements View {
   }
 
   /**
-   * Joins one change of another origin into the store. Its paths must be loaded.
-   * @throws FilerError ORIGIN_DIVERGED if its hash does not follow from what is here; PARAMETER_INVALID if it leaves a gap
+   * Joins one change of another origin into the store. Its paths must be loaded. One that is refused, or touches what a refused one holds,
+   * goes to the quarantine: into the log and under the position, but not into the tree.
+   * @throws FilerError ORIGIN_DIVERGED if its hash does not follow from what is here; PARAMETER_INVALID if it leaves a gap; QUARANTINE_FULL
    */
-  apply(change: Change): Outcome {
+  apply(change: ReceivedChange): Outcome {
     const known = this.#origins.get(change.origin) ?? originStart(change.origin);
     // seq ≤ position is a duplicate: dropping it makes a second delivery harmless.
     if (change.seq <= known.seq || change.origin === this.#identity.origin) return 'duplicate';
@@ -207,8 +218,8 @@ export class Draft implements View {
         seq: known.seq,
       });
     }
-    const hash = chainHash(known.hash, change);
-    if (hash !== change.hash) {
+    const link = isRefused(change) ? change.link : change;
+    if (link !== null && chainHash(known.hash, link) !== change.hash) {
       throw new FilerError(
         'ORIGIN_DIVERGED',
         `origin ${change.origin}: change ${change.seq} does not follow from what is here at ${known.seq}; two logs were written under one origin`,
@@ -219,9 +230,20 @@ export class Draft implements View {
       );
     }
     this.clock.observe(change.version);
-    const applied = this.join(change);
+    const applied = this.joinOrQuarantine(change);
     this.#append(change, known, applied);
     return applied;
+  }
+
+  /** Joins a change if it is good and nothing holds its paths, else puts it aside; without log and position. @throws FilerError QUARANTINE_FULL */
+  joinOrQuarantine(change: ReceivedChange): Applied {
+    if (isRefused(change)) this.quarantine.add(change, null, this.now);
+    else {
+      const waitsFor = this.quarantine.records.size === 0 ? null : this.quarantine.holder(pathsOf(change));
+      if (waitsFor === null) return this.join(change);
+      this.quarantine.add(change, waitsFor, this.now);
+    }
+    return 'quarantined';
   }
 
   /** Joins the states a change brings, path by path, without log and position: for a snapshot's tail. */
@@ -297,6 +319,7 @@ export class Draft implements View {
     this.#appended = null;
     await this.tx.clearOrigins();
     this.#origins.clear();
+    this.quarantine.clear();
     this.#buckets.fill(0);
     for (let bucket = 0; bucket < this.#buckets.length; bucket++) this.#dirtyBuckets.add(bucket);
     this.#counts = { entries: 0, directories: 0, tombstones: 0, changes: 0, bytes: 0 };
@@ -316,11 +339,12 @@ export class Draft implements View {
     this.setMeta('counts', JSON.stringify(this.#counts));
   }
 
-  #append(change: Change, before: OriginState, applied: Applied): void {
+  #append(change: ReceivedChange, before: OriginState, applied: Applied): void {
     this.#head += 1;
     this.#log.push({ index: this.#head, origin: change.origin, seq: change.seq, version: change.version, hash: change.hash, applied, text: change.text });
     const { origin, first, firstHash, firstVersion } = before;
-    this.#origins.set(origin, { origin, seq: change.seq, hash: change.hash, version: change.version, first, firstHash, firstVersion });
+    const version = change.version || before.version;
+    this.#origins.set(origin, { origin, seq: change.seq, hash: change.hash, version, first, firstHash, firstVersion });
     this.#dirtyOrigins.add(change.origin);
     this.#counts.changes += 1;
     this.#counts.bytes += Buffer.byteLength(change.text);
@@ -385,6 +409,7 @@ export class Draft implements View {
       origins: [...this.#dirtyOrigins].map((origin) => this.#origins.get(origin) as OriginState),
       buckets: new Map([...this.#dirtyBuckets].map((bucket) => [bucket, this.#buckets[bucket] as number])),
       conflicts: this.#conflicts,
+      quarantine: this.quarantine.takeDirty(),
       meta: this.#meta,
     });
     this.#dirtyRows.clear();
@@ -403,7 +428,7 @@ export class Draft implements View {
 
   #keepAppended(): void {
     this.#appendedBytes = this.#log.reduce((bytes, { text }) => bytes + text.length, this.#appendedBytes);
-    if (this.#appendedBytes > this.recentBytes) this.#appended = null;
+    if (this.#appendedBytes > this.limits.recentBytes) this.#appended = null;
     this.#appended?.push(...this.#log);
   }
 
@@ -414,7 +439,8 @@ export class Draft implements View {
 
   /** The state after the transaction; call when everything is flushed. */
   result(): LogState {
-    return { identity: this.#identity, origins: this.#origins, buckets: this.#buckets, counts: this.#counts, head: this.#head, first: this.#first };
+    const { records: quarantine } = this.quarantine;
+    return { identity: this.#identity, origins: this.#origins, buckets: this.#buckets, counts: this.#counts, head: this.#head, first: this.#first, quarantine };
   }
 }
 

@@ -2,7 +2,8 @@ import { FilerError } from '../errors.js';
 import { formatPosition, joinPositions, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { isWithin, type FullPath } from '../entry/path.js';
-import { decodeChange } from '../change/codec.js';
+import { pathsOf } from '../change/change.js';
+import { receiveChange } from '../change/refused.js';
 import type { FeedIndex, LogRecord, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { ChangeLog } from './change-log.js';
@@ -294,6 +295,5 @@ function matches(record: LogRecord, query: FeedQuery): boolean {
   if (record.version < (sinceOf(query) ?? 0)) return false;
   if (query.pathPrefix === undefined) return true;
   const top = query.pathPrefix;
-  const { oldPath, newPath } = decodeChange(record.text);
-  return (oldPath !== null && isWithin(oldPath, top)) || (newPath !== null && isWithin(newPath, top));
+  return pathsOf(receiveChange(record.text)).some((path) => isWithin(path, top));
 }

@@ -1,13 +1,27 @@
 import { FilerError, isFailure } from '../errors.js';
-import { rowsOf, type Change } from '../change/change.js';
-import { decodeChange } from '../change/codec.js';
+import { isRefused, pathsOf, rowsOf, type Change, type ReceivedChange } from '../change/change.js';
 import { chainHash } from '../change/digest.js';
+import { receiveChange } from '../change/refused.js';
 import { isLive, joinRows, type Row } from '../change/row.js';
-import { joinPositions, positionCovers, positionFromJson, positionIncludes, positionToJson, type Origin, type Position, type Seq } from '../clock/vector.js';
+import {
+  emptyPosition,
+  formatDot,
+  joinPositions,
+  positionCovers,
+  positionFromJson,
+  positionIncludes,
+  positionToJson,
+  type Dot,
+  type Origin,
+  type Position,
+  type Seq,
+} from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import { originStart, type Draft } from '../log/draft.js';
+import { HeldPaths } from '../log/quarantine.js';
+import { releaseQuarantined } from '../log/release.js';
 import type { Logger } from '../logger.js';
 import type { Area, OriginState } from '../store/store.js';
 import type { TimeSource } from '../time.js';
@@ -42,6 +56,8 @@ export interface Progress {
   /** The maximum of all pages' positions. */
   readonly goal: Position;
   readonly floor: Version;
+  /** Changes that are covered and in no row, as text, in the order of coming: the source's, and those of the tail that are refused here or wait. */
+  readonly quarantined: readonly string[];
   /** Rows taken so far, for people who watch. */
   readonly rows: number;
   /** Rows the source had when it began. */
@@ -53,8 +69,12 @@ export function formatProgress(progress: Progress): string {
 }
 
 export function parseProgress(text: string): Progress {
-  const raw = JSON.parse(text) as Omit<Progress, 'reached' | 'goal'> & { reached: Record<string, { seq: Seq; hash: string; version: Version }>; goal: unknown };
-  return { ...raw, reached: new Map(Object.entries(raw.reached)), goal: positionFromJson(raw.goal, 'goal') };
+  // A store of an older kelp has no `quarantined`.
+  const raw = JSON.parse(text) as Omit<Progress, 'reached' | 'goal' | 'quarantined'> & { quarantined?: readonly string[] } & {
+    reached: Record<string, { seq: Seq; hash: string; version: Version }>;
+    goal: unknown;
+  };
+  return { ...raw, reached: new Map(Object.entries(raw.reached)), goal: positionFromJson(raw.goal, 'goal'), quarantined: raw.quarantined ?? [] };
 }
 
 export interface BootstrapLimits {
@@ -140,6 +160,7 @@ export class Bootstrap {
         reached: before?.reached ?? reachedAt(page),
         goal: joinPositions(before?.goal ?? page.position, page.position),
         floor: Math.max(before?.floor ?? 0, page.floor),
+        quarantined: before?.quarantined ?? page.quarantined,
         rows: (before?.rows ?? 0) + page.rows.length,
         expected: before?.expected ?? info.counts.entries + info.counts.tombstones,
       };
@@ -176,10 +197,13 @@ export class Bootstrap {
       if (origins.every((origin) => (at.get(origin) ?? 0) >= (progress.goal.get(origin) ?? 0))) return;
       const page = await peer.changes({ origins, position: at, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs: 0 }, caller(), signal);
       if (page.texts.length === 0) throw new FilerError('OFFSET_UNKNOWN', `${peer.address} does not have the changes its own snapshot was read at`);
-      const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`));
+      const changes = page.texts.map((text, i) => receiveChange(text, `changes[${i}]`));
       const reached = new Map(progress.reached);
-      const fresh = changes.filter((change) => follows(reached, change));
-      const next = { ...progress, reached };
+      const { fresh, aside } = partTail(
+        progress.quarantined,
+        changes.filter((change) => follows(reached, change)),
+      );
+      const next = { ...progress, reached, quarantined: [...progress.quarantined, ...aside] };
       await log.alone(async (draft) => {
         if (progress.area === 'tree') {
           await draft.load(fresh.flatMap(pathsOf));
@@ -195,6 +219,7 @@ export class Bootstrap {
   async #finishInPlace(draft: Draft): Promise<void> {
     const progress = this.progress as Progress;
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
+    await settle(draft, progress.quarantined, emptyPosition);
     const { phase, floor } = draft.identity;
     draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor), phase: phase === 'bootstrapping' ? 'ready' : phase });
     // With the position: a store that crashed in between would take another snapshot over this one, and be emptied if that fails.
@@ -209,23 +234,29 @@ export class Bootstrap {
     const { draftRows, draftBytes } = this.options.limits;
     const own: Position = new Map([...draft.origins.values()].map(({ origin, seq }) => [origin, seq]));
     const theirs: Position = new Map([...progress.reached].map(([origin, { seq }]) => [origin, seq]));
+    const aside = new Set(progress.quarantined.map((text) => formatDot(receiveChange(text))));
     for await (const rows of scanArea(draft, 'staging', draftRows, draftBytes)) {
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
-        // Gone here although this store has seen the change that made it: it was overruled since.
-        if (draft.row(row.path) === null && row.dot !== null && positionIncludes(own, row.dot)) continue;
+        // Gone here although this store has seen the change that made it: it was overruled since. What is quarantined here it has not seen.
+        if (draft.row(row.path) === null && row.dot !== null && positionIncludes(own, row.dot) && !draft.quarantine.has(row.dot)) continue;
         draft.joinRow(row);
       }
       await draft.flush({ evict: true });
     }
     for await (const rows of scanArea(draft, 'tree', draftRows, draftBytes)) {
-      const candidates = rows.filter((row) => isLive(row) && row.dot !== null && positionIncludes(theirs, row.dot)).map((row) => row.path);
+      const isSeen = (dot: Dot) => positionIncludes(theirs, dot) && !aside.has(formatDot(dot));
+      const candidates = rows.filter((row) => isLive(row) && row.dot !== null && isSeen(row.dot)).map((row) => row.path);
       const staged = new Set((await draft.tx.find('staging', candidates)).map((row) => row.path));
       const dropped = candidates.filter((path) => !staged.has(path));
       await draft.load(dropped);
       for (const path of dropped) draft.setRow(path, null);
       await draft.flush({ evict: true });
     }
+    // The source has applied these: what they bring came with the rows.
+    for (const { dot } of [...draft.quarantine.records.values()]) if (positionIncludes(theirs, dot) && !aside.has(formatDot(dot))) draft.quarantine.drop(dot);
+    await settle(draft, progress.quarantined, own);
+    await releaseQuarantined(draft, () => false);
     const jumped = reachedStates(progress).filter((state) => state.origin !== draft.identity.origin && state.seq > (own.get(state.origin) ?? 0));
     await draft.jump(jumped);
     for (const origin of theirs.keys()) draft.know(origin);
@@ -272,19 +303,42 @@ function reachedStates(progress: Progress): OriginState[] {
   }));
 }
 
-const pathsOf = (change: Change): FullPath[] => [change.oldPath, change.newPath].filter((path) => path !== null);
+/** Parts what is joined at once from what is refused, or touches what a refused change holds: that waits until the snapshot is whole. */
+function partTail(quarantined: readonly string[], changes: readonly ReceivedChange[]): { fresh: Change[]; aside: string[] } {
+  const held = new HeldPaths();
+  const hold = (change: ReceivedChange) => held.add({ dot: change, paths: pathsOf(change), waitsFor: null });
+  for (const text of quarantined) hold(receiveChange(text));
+  const fresh: Change[] = [];
+  const aside: string[] = [];
+  for (const change of changes) {
+    if (!isRefused(change) && held.holder(pathsOf(change)) === null) fresh.push(change);
+    else {
+      hold(change);
+      aside.push(change.text);
+    }
+  }
+  return { fresh, aside };
+}
+
+/** Joins what a snapshot carried beside its rows, or quarantines it here, but for what `own` covers. */
+async function settle(draft: Draft, texts: readonly string[], own: Position): Promise<void> {
+  const changes = texts.map((text) => receiveChange(text)).filter((change) => change.origin !== draft.identity.origin && !positionIncludes(own, change));
+  await draft.load(changes.flatMap(pathsOf));
+  for (const change of changes) draft.joinOrQuarantine(change);
+}
 
 /** Moves `reached` past a change if it is the next one of its origin; false for one that is included already. */
-function follows(reached: Map<Origin, { seq: Seq; hash: string; version: Version }>, change: Change): boolean {
+function follows(reached: Map<Origin, { seq: Seq; hash: string; version: Version }>, change: ReceivedChange): boolean {
   const at = reached.get(change.origin) ?? originStart(change.origin);
   if (change.seq <= at.seq) return false;
-  if (change.seq !== at.seq + 1 || chainHash(at.hash, change) !== change.hash) {
+  const link = isRefused(change) ? change.link : change;
+  if (change.seq !== at.seq + 1 || (link !== null && chainHash(at.hash, link) !== change.hash)) {
     throw new FilerError('ORIGIN_DIVERGED', `origin ${change.origin}: change ${change.seq} does not follow from the snapshot at ${at.seq}`, {
       origin: change.origin,
       seq: at.seq,
     });
   }
-  reached.set(change.origin, { seq: change.seq, hash: change.hash, version: change.version });
+  reached.set(change.origin, { seq: change.seq, hash: change.hash, version: change.version || at.version });
   return true;
 }
 

@@ -88,6 +88,7 @@ export interface SnapshotPage {
   readonly versions: ReadonlyMap<Origin, Version>;
   readonly floor: Version;
   readonly closed: readonly Origin[];
+  /** Changes that the position covers and whose effect is in none of the rows, as text, in the order of coming; on the first page only. */
   readonly quarantined: readonly string[];
   readonly rows: readonly Row[];
   /** Feed epoch of the answerer: another one means another store, or another tree. */

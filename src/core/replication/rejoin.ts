@@ -1,4 +1,6 @@
-import { compareStates, isLive, type Row } from '../change/row.js';
+import { isRefused, rowsOf } from '../change/change.js';
+import { receiveChange } from '../change/refused.js';
+import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
 import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Position } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -48,6 +50,7 @@ export async function beginRejoin(
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(goal, row.dot)) } });
     }
+    await rememberWaiting(draft, goal);
     const { origin, former } = draft.identity;
     await draft.empty(time.randomHex(4));
     await draft.tx.clear('staging');
@@ -60,6 +63,16 @@ export async function beginRejoin(
     await draft.flush();
   });
   return rejoin;
+}
+
+/** Remembers what good changes would have brought that only wait here: if the peer lacks them, they are nowhere else. */
+async function rememberWaiting(draft: Draft, goal: Position): Promise<void> {
+  const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(goal, dot)).map(({ text }) => receiveChange(text));
+  const rows = lacking.flatMap((change) => (isRefused(change) ? [] : rowsOf(change)));
+  const paths = [...new Set(rows.map((row) => row.path))];
+  const known = new Map((await draft.tx.find('remembered', paths)).map((row) => [row.path, row]));
+  for (const row of rows) known.set(row.path, joinRows(known.get(row.path) ?? null, row));
+  await draft.tx.write({ rows: { remembered: [...known.values()] } });
 }
 
 /** The snapshot is here: from now on only remembered rows are left to write. */

@@ -6,6 +6,7 @@ import type { ChangeLog } from '../log/change-log.js';
 import { withApplied } from '../change/codec.js';
 import type { Feed, FeedPage, FeedQuery } from '../log/feed.js';
 import { positionOf } from '../log/draft.js';
+import { appliedPosition } from '../log/quarantine.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { findDivergence, sideOf, sideOfCaller, verdict } from './meeting.js';
@@ -48,14 +49,15 @@ export class Source {
     private readonly limits: SourceLimits,
   ) {}
 
-  /** This filer's report, if it may give one. */
+  /** This filer's report, if it may give one: cut before the oldest quarantined change of each origin, whose effect it has not seen. */
   report(): Position | null {
+    const { log } = this.parts;
     try {
       this.hooks.mustServe();
-      return this.parts.log.position;
     } catch {
       return null;
     }
+    return appliedPosition(log.position, log.state.quarantine);
   }
 
   /**
@@ -73,7 +75,7 @@ export class Source {
       texts,
       position: page.position,
       head,
-      digest: page.state === log.state ? log.digest : '',
+      digest: page.state === log.state && page.state.quarantine.size === 0 ? log.digest : '',
       time: log.clock.now(),
       report: this.report(),
       bytes: texts.reduce((sum, text) => sum + text.length, 0),
@@ -105,7 +107,12 @@ export class Source {
     await this.#meet(caller);
     const { log, store } = this.parts;
     const { identity } = log.state;
-    const { rows, origins } = await store.scanWithOrigins(after, limit, this.limits.snapshotBytes);
+    const read = async () => ({
+      ...(await store.scanWithOrigins(after, limit, this.limits.snapshotBytes)),
+      quarantined: after === null ? [...log.state.quarantine.values()].map(({ text }) => text) : [],
+    });
+    // Rows, position and quarantine of the first page must be of one commit: nothing is written meanwhile.
+    const { rows, origins, quarantined } = after === null ? await log.aloneForClient(read) : await read();
     // Rejoining empties the tree and renews the epoch: a page from both sides of that must not go out.
     if (log.identity.epoch !== identity.epoch) throw new FilerError('BOOTSTRAPPING', 'this filer has just begun to rejoin; take the snapshot from another one');
     this.hooks.mustServe();
@@ -115,7 +122,7 @@ export class Source {
       versions: new Map(origins.map(({ origin, version }) => [origin, version])),
       floor: identity.floor,
       closed: [],
-      quarantined: [],
+      quarantined,
       rows,
       epoch: identity.epoch,
       next: rows.at(-1)?.path ?? null,

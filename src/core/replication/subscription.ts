@@ -1,7 +1,7 @@
 import { anySignal } from '../abort.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
-import type { Change } from '../change/change.js';
-import { decodeChange } from '../change/codec.js';
+import type { ReceivedChange } from '../change/change.js';
+import { receiveChange } from '../change/refused.js';
 import { joinPositions, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
@@ -66,7 +66,7 @@ export interface Lag {
 /** What one poll brought; no page if it was ended to ask for other origins. */
 interface Poll {
   readonly page: ChangesPage | null;
-  readonly changes: readonly Change[];
+  readonly changes: readonly ReceivedChange[];
   readonly origins: readonly Origin[];
 }
 
@@ -75,7 +75,7 @@ export class Subscription {
   error: FilerError | null = null;
   /** The last position the peer told. */
   head: Position = new Map();
-  /** The peer's digest at `head`; '' if it told none. */
+  /** The peer's digest at `head`; '' if it told none, as one does that has quarantined changes. */
   digest = '';
   /** Monotonic milliseconds of the last answer; null before the first. */
   lastContact: number | null = null;
@@ -137,7 +137,8 @@ export class Subscription {
 
   /** How the trees compare, as far as both are known at one position. */
   digestVerdict(): 'equal' | 'different' | 'unknown' {
-    if (this.state !== 'following' || this.digest === '' || !positionsEqual(this.head, this.log.position)) return 'unknown';
+    if (this.state !== 'following' || this.digest === '' || this.log.state.quarantine.size > 0 || !positionsEqual(this.head, this.log.position))
+      return 'unknown';
     return this.digest === this.log.digest ? 'equal' : 'different';
   }
 
@@ -177,7 +178,7 @@ export class Subscription {
     const answered = time.micros();
     this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
     this.#metAt = time.monotonic();
-    this.#heard(info.position, info.digest);
+    this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
     await hooks.met(this, info);
     signal.throwIfAborted();
   }
@@ -215,16 +216,16 @@ export class Subscription {
   }
 
   /** Applies a page; while the store fails, tries the same page again. */
-  async #apply(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+  async #apply(changes: readonly ReceivedChange[], signal: AbortSignal): Promise<void> {
     const { time, limits } = this.options;
-    this.#oldest = changes[0]?.version ?? null;
+    this.#oldest = changes[0]?.version || null;
     const started = time.monotonic();
     for (let failures = 1; ; failures++) {
       try {
         await this.log.apply(changes);
         break;
       } catch (error) {
-        if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED')) throw error;
+        if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED', 'QUARANTINE_FULL')) throw error;
         this.#become('stalled', error);
         await time.sleep(
           backoffMs(failures, limits, () => time.random()),
@@ -251,7 +252,7 @@ export class Subscription {
       const waitMs = Math.round(waitMsMax * (0.8 + 0.2 * time.random()));
       const request = { origins, position, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs };
       const page = await this.peer.changes(request, hooks.caller(), ended.signal);
-      const changes = page.texts.map((text, i) => decodeChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
+      const changes = page.texts.map((text, i) => receiveChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
       return { page, changes, origins };
     } catch (error) {
       if (poll.signal.aborted && !signal.aborted) return { page: null, changes: [], origins };

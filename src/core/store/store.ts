@@ -14,6 +14,7 @@ import type { FullPath } from '../entry/path.js';
  *   log              the feed: one record a change, in the order of applying; `index` is dense per feed epoch, from 1
  *   positions        per origin: how far, the hash there, and where the log begins
  *   buckets          the 256 digest sums
+ *   quarantine       changes that are in the log and not in the tree, because they could not be applied
  *   meta, kv         small values by name
  */
 
@@ -107,6 +108,27 @@ export interface ConflictRecord {
   readonly seenBy: Origin;
 }
 
+/** A change that could not be applied, or that waits for one. It is covered by the position; its effect is not in the tree. */
+export interface QuarantineRecord {
+  readonly dot: Dot;
+  /** Rises in the order of coming, which is the order of trying again. */
+  readonly place: number;
+  /** 0 if it names none that is valid. */
+  readonly version: Version;
+  /** Those it names that could be read: later changes of them and below them wait with it. */
+  readonly paths: readonly FullPath[];
+  /** As it stands in the log. */
+  readonly text: string;
+  /** Why it was refused; null if it is good and only waits. */
+  readonly refusal: { readonly code: string; readonly error: string } | null;
+  /** The refused change it waits for; null if it was refused itself. */
+  readonly waitsFor: Dot | null;
+  /** When this store put it aside, microseconds since 1970. */
+  readonly since: Version;
+  /** How often it was tried again. */
+  readonly attempts: number;
+}
+
 /** Totals over the tree area and the log. */
 export interface Counts {
   /** Live rows. */
@@ -137,6 +159,8 @@ export interface WriteBatch {
   /** Bucket to sum. */
   buckets?: ReadonlyMap<number, number>;
   conflicts?: readonly ConflictRecord[];
+  /** Dot as text to what waits under it; null drops it. */
+  quarantine?: ReadonlyMap<string, QuarantineRecord | null>;
   /** Name to text; null drops it. */
   meta?: ReadonlyMap<string, string | null>;
   kv?: ReadonlyMap<string, string | null>;
@@ -269,6 +293,8 @@ export interface StoreContents {
   readonly head: FeedIndex;
   /** Index of the first record left; head + 1 if the log is empty. */
   readonly first: FeedIndex;
+  /** In order of `place`. */
+  readonly quarantine: QuarantineRecord[];
   readonly meta: Map<string, string>;
 }
 

@@ -4,6 +4,9 @@ import { FilerError } from '../../../src/core/errors.js';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { positionsEqual } from '../../../src/core/clock/vector.js';
 import { formatProgress, parseProgress, scanArea, type Progress } from '../../../src/core/replication/bootstrap.js';
+import { receiveChange } from '../../../src/core/change/refused.js';
+import type { ReceivedChange, RefusedChange } from '../../../src/core/change/change.js';
+import { ForgedLog } from '../../support/forged-log.js';
 import type { Bootstrap } from '../../../src/core/replication/bootstrap.js';
 import { anyHistory, expectConsistent, expectSame, run, take as takeStep } from '../../support/history.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
@@ -377,7 +380,7 @@ describe('the progress of a snapshot', () => {
   it('comes back from its text', () => {
     const origin = '1'.repeat(16);
     const reached = new Map([[origin, { seq: 1, hash: '0'.repeat(12), version: 5 }]]);
-    const place = { source: origin, address: 'a:1', epoch: '00000001', area: 'staging', after: p('/ü'), allPages: false } as const;
+    const place = { source: origin, address: 'a:1', epoch: '00000001', area: 'staging', after: p('/ü'), quarantined: [], allPages: false } as const;
     const progress: Progress = { ...place, reached, goal: new Map([[origin, 3]]), floor: 4, rows: 1, expected: 2 };
     expect(parseProgress(formatProgress(progress))).to.deep.equal(progress);
   });
@@ -393,6 +396,124 @@ describe('scanArea', () => {
         for await (const page of scanArea(draft, 'tree', limit, 1e6)) seen.push(...page);
       });
       expect(seen).to.deep.equal(rows);
+    }
+  });
+});
+
+describe('Bootstrap from a source with quarantined changes', () => {
+  const forged = '1'.repeat(16);
+
+  /** Lets a filer have what another kelp wrote: a good change, a refused one, and one that waits for it. */
+  async function withQuarantine(source: MemoryFiler): Promise<ForgedLog> {
+    const log = new ForgedLog(forged, source.core.time.micros());
+    log.put('/good');
+    log.putBad('/held');
+    log.put('/held/below');
+    await source.core.log.apply(log.texts.map((text) => receiveChange(text)));
+    expect(source.core.log.state.quarantine.size).to.equal(2);
+    return log;
+  }
+
+  /** Good changes, of which this filer refuses the second, as an older kelp would that does not know its form. */
+  async function refuseSecond(at: MemoryFiler, log: ForgedLog): Promise<void> {
+    const changes = log.texts.map((text) => receiveChange(text));
+    const { origin, seq, hash, version, text } = changes[1] as ReceivedChange;
+    const refused: RefusedChange = { origin, seq, hash, version, paths: [p('/held')], link: null, text, refusal: { code: 'BODY_INVALID', error: 'a rule' } };
+    await at.core.log.apply(changes.with(1, refused));
+    expect(at.core.log.state.quarantine.size).to.equal(2);
+  }
+
+  function goodLog(at: MemoryFiler): ForgedLog {
+    const log = new ForgedLog(forged, at.core.time.micros());
+    for (const path of ['/good', '/held', '/held/below']) log.put(path);
+    return log;
+  }
+
+  const aside = (at: MemoryFiler) => [...at.core.log.state.quarantine.values()].map(({ dot, waitsFor }) => [dot.seq, waitsFor?.seq ?? null]);
+  const paths = async (at: MemoryFiler) => (await rowsIn(at.core.store)).filter(isLive).map((row) => row.path);
+
+  it('quarantines itself what it cannot apply either, in place and staged', async () => {
+    const source = await filled();
+    await withQuarantine(source);
+    const fresh = await openFiler('reader:1', 'bootstrapping');
+    await take(fresh, source, 'tree');
+    const old = await acquainted(source);
+    await put(old, '/own');
+    await take(old, source, 'staging');
+    for (const reader of [fresh, old]) {
+      expect(aside(reader)).to.deep.equal([
+        [2, null],
+        [3, 2],
+      ]);
+      expect(await paths(reader))
+        .to.include('/good')
+        .and.not.include('/held/below');
+      expect(reader.core.log.position.get(forged)).to.equal(3);
+      await expectConsistent(reader.core);
+    }
+    await expectSame(source.core, fresh.core);
+    await expectConsistent((await fresh.restart()).core);
+  });
+
+  it('applies what it can, and what waited for it', async () => {
+    const source = await filled();
+    await refuseSecond(source, goodLog(source));
+    const fresh = await openFiler('reader:1', 'bootstrapping');
+    await take(fresh, source, 'tree');
+    const old = await acquainted(source);
+    await take(old, source, 'staging');
+    for (const reader of [fresh, old]) {
+      expect(aside(reader)).to.deep.equal([]);
+      expect(await paths(reader)).to.include.members(['/good', '/held', '/held/below']);
+      await expectConsistent(reader.core);
+    }
+  });
+
+  it('keeps what it has applied itself and the source has not', async () => {
+    const source = await filled();
+    const log = goodLog(source);
+    await refuseSecond(source, log);
+    const old = await acquainted(source);
+    await old.core.log.apply(log.texts.slice(0, 2).map((text) => receiveChange(text)));
+    await take(old, source, 'staging');
+    expect(await paths(old)).to.include.members(['/good', '/held', '/held/below']);
+    expect(aside(old)).to.deep.equal([]);
+    await expectConsistent(old.core);
+  });
+
+  it('takes from the rows of a source what it had refused itself', async () => {
+    const source = await filled();
+    const old = await acquainted(source);
+    const log = goodLog(source);
+    await refuseSecond(old, log);
+    await source.core.log.apply(log.texts.map((text) => receiveChange(text)));
+    await take(old, source, 'staging');
+    expect(aside(old)).to.deep.equal([]);
+    await expectSame(source.core, old.core);
+    await expectConsistent(old.core);
+  });
+
+  it('holds in the tail what touches a refused change of the pages, and quarantines one that comes there', async () => {
+    const source = await filled();
+    const log = await withQuarantine(source);
+    source.before = async (call) => {
+      if (call.kind !== 'snapshot' || log.seq > 3) return;
+      log.put('/held/later');
+      log.putBad('/late');
+      log.put('/free');
+      await source.core.log.apply(log.texts.map((text) => receiveChange(text)));
+    };
+    for (const area of ['tree', 'staging'] as const) {
+      const reader = area === 'tree' ? await openFiler('reader:1', 'bootstrapping') : await acquainted(source);
+      await take(reader, source, area);
+      expect(aside(reader)).to.deep.equal([
+        [2, null],
+        [3, 2],
+        [4, 2],
+        [5, null],
+      ]);
+      expect(await paths(reader)).to.include('/free');
+      await expectSame(source.core, reader.core);
     }
   });
 });

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { receiveChange } from '../../../src/core/change/refused.js';
 import { isLive } from '../../../src/core/change/row.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta } from '../../../src/core/replication/rejoin.js';
+import { ForgedLog } from '../../support/forged-log.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
 import { file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
@@ -166,6 +168,18 @@ describe('a rejoin', () => {
     });
     await begin(at, peer);
     expect((await rowsIn(at.core.store, 'remembered')).map(({ path }) => path)).to.deep.equal(['/ours']);
+  });
+
+  it('remembers a good change that only waited here and that the peer lacks, and forgets the quarantine', async () => {
+    const [peer, at] = await parted();
+    const log = new ForgedLog('1'.repeat(16), at.core.time.micros());
+    log.putBad('/held');
+    log.put('/held/below');
+    await at.core.log.apply(log.texts.map((text) => receiveChange(text)));
+    await rejoin(at, peer);
+    expect(at.core.log.state.quarantine.size).to.equal(0);
+    expect(await content(at, '/held/below')).to.equal('');
+    await expectConsistent(at.core);
   });
 
   it('goes on after a crash at any point', async () => {

@@ -6,7 +6,7 @@ import { Subscription, type SubscriptionHooks, type SubscriptionState } from '..
 import { expectSame } from '../../support/history.js';
 import { ManualTime, passUntil } from '../../support/manual-time.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
-import { file, mode, p } from '../../support/open-log.js';
+import { file, mode, p, type OpenOptions } from '../../support/open-log.js';
 
 const limits = {
   pageChanges: 2,
@@ -30,9 +30,9 @@ interface Pair {
 const running: Subscription[] = [];
 
 /** A filer that follows a peer. */
-async function following(hooks: Partial<SubscriptionHooks> = {}): Promise<Pair> {
+async function following(hooks: Partial<SubscriptionHooks> = {}, own: OpenOptions['limits'] = {}): Promise<Pair> {
   const time = new ManualTime();
-  const [peer, at] = [await openFiler('peer:1', 'ready', { time }), await openFiler('at:1', 'ready', { time })];
+  const [peer, at] = [await openFiler('peer:1', 'ready', { time }), await openFiler('at:1', 'ready', { time, limits: own })];
   await peer.source.greet(at.caller());
   await at.source.greet(peer.caller());
   const states: SubscriptionState[] = [];
@@ -195,7 +195,7 @@ describe('Subscription', () => {
     const real = peer.source.changes.bind(peer.source);
     peer.source.changes = async (...args) => {
       const page = await real(...args);
-      return { ...page, texts: page.texts.map((text) => text.replaceAll('"/d"', '"/.."')) };
+      return { ...page, texts: page.texts.map((text) => text.replace('"seq":', '"sequence":')) };
     };
     // The poll that is held was answered by the real one.
     peer.endPolls();
@@ -211,6 +211,45 @@ describe('Subscription', () => {
     expect(at.core.log.state.head).to.equal(0);
     peer.source.changes = real;
     await passUntil(time, 'the recovery', () => caughtUp(pair));
+  });
+
+  it('puts aside a change that breaks a rule, goes on with the others, and compares no digests meanwhile', async () => {
+    const pair = await following();
+    const { time, peer, at, subscription } = pair;
+    await passUntil(time, 'the first answer', () => subscription.state === 'following');
+    const real = peer.source.changes.bind(peer.source);
+    peer.source.changes = async (...args) => {
+      const page = await real(...args);
+      return { ...page, texts: page.texts.map((text) => text.replace('"name":"bad"', '"name":".."')) };
+    };
+    peer.endPolls();
+    await time.advance(1);
+    for (const path of ['/a', '/bad', '/c']) await put(peer, path);
+    await passUntil(time, 'all of it', () => caughtUp(pair));
+    expect([...at.core.log.state.quarantine.keys()]).to.deep.equal([`${peer.origin}:2`]);
+    expect([subscription.state, subscription.error, subscription.digestVerdict()]).to.deep.equal(['following', null, 'unknown']);
+    expect(at.source.report()?.get(peer.origin)).to.equal(1);
+    expect(at.core.log.position.get(peer.origin)).to.equal(3);
+    const answer = await at.source.changes(
+      { origins: [peer.origin], position: new Map(), limit: 9, bytesMax: 1e6, waitMs: 0 },
+      peer.caller(),
+      new AbortController().signal,
+    );
+    expect([answer.digest, answer.report?.get(peer.origin), answer.head.get(peer.origin)]).to.deep.equal(['', 1, 3]);
+  });
+
+  it('stalls while the quarantine is full, and goes on when there is room', async () => {
+    const pair = await following({}, { quarantineChanges: 0 });
+    const { time, peer, at, subscription } = pair;
+    const real = peer.source.changes.bind(peer.source);
+    peer.source.changes = async (...args) => {
+      const page = await real(...args);
+      return { ...page, texts: page.texts.map((text) => text.replace('"name":"bad"', '"name":".."')) };
+    };
+    await put(peer, '/bad');
+    await passUntil(time, 'the stall', () => subscription.state === 'stalled');
+    expect(subscription.error?.code).to.equal('QUARANTINE_FULL');
+    expect(at.core.log.state.head).to.equal(0);
   });
 
   it('asks for other origins at once when they are reassigned', async () => {

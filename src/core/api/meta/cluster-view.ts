@@ -176,7 +176,8 @@ export class ClusterView {
         try {
           const { texts, time } = await this.#soon(holder, signal, (within) => new MetaClient(this.#http, holder).feed(request, within));
           // Its writer's clock gave the version; the holder's must do if the writer does not answer.
-          return [keyOf(each), texts[0] === undefined ? null : Math.max(0, ((clocks.get(origin) ?? time) - stampOf(texts[0]).version) / 1e6)];
+          const version = texts[0] === undefined ? 0 : stampOf(texts[0]).version;
+          return [keyOf(each), version === 0 ? null : Math.max(0, ((clocks.get(origin) ?? time) - version) / 1e6)];
         } catch (error) {
           signal.throwIfAborted();
           if (!isFailure(error)) throw error;

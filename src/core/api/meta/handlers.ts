@@ -94,7 +94,7 @@ async function digestReport(filer: Filer, store: Store, recompute: boolean): Pro
   const kept = () => ({
     position: log.position,
     digest: log.digest,
-    quarantined: [],
+    quarantined: [...log.state.quarantine.keys()],
     entries: log.state.counts.entries,
     buckets: log.state.buckets,
     scrub: filer.scrub.report,

@@ -17,6 +17,7 @@ import { Fields, invalidField, listOf, objectOf } from './fields.js';
  *   {"directory":"/a","name":"c","deleted":true,"dot":"o:8",…}
  *   ],"next":"opaque"|null}
  *
+ * `quarantined` is each such change as one text, as it stands in the log: it could not be applied, and may not be a change that parses.
  * Entries are in the canonical form the store keeps, so they go out as they are. What follows from the fields (content hash,
  * digest) is not sent: the reader adds it up itself.
  */

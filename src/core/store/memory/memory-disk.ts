@@ -5,7 +5,16 @@ import type { Version } from '../../clock/version.js';
 import { expiryOfRow } from '../../entry/expiry.js';
 import { compareBytes, nameOf, parentOf, type FullPath } from '../../entry/path.js';
 import type { LedgerLine } from '../ledger.js';
-import { storeMeta, type Area, type ConflictRecord, type ExpiringFile, type FeedIndex, type LogRecord, type OriginState } from '../store.js';
+import {
+  storeMeta,
+  type Area,
+  type ConflictRecord,
+  type ExpiringFile,
+  type FeedIndex,
+  type LogRecord,
+  type OriginState,
+  type QuarantineRecord,
+} from '../store.js';
 
 /** Where a path stands in key order; kept, so that sorting hashes and cuts nothing. */
 interface Key {
@@ -167,6 +176,8 @@ export class MemoryContent {
   /** By the key of ledgerLine, oldest first. */
   conflicts = new Map<string, { record: ConflictRecord; line: LedgerLine }>();
   conflictBytes = 0;
+  /** By dot as text. */
+  quarantine = new Map<string, QuarantineRecord>();
   meta = new Map<string, string>();
   kv = new Map<string, string>();
 
@@ -181,6 +192,7 @@ export class MemoryContent {
     copy.buckets = [...this.buckets];
     copy.conflicts = new Map(this.conflicts);
     copy.conflictBytes = this.conflictBytes;
+    copy.quarantine = new Map(this.quarantine);
     copy.meta = new Map(this.meta);
     copy.kv = new Map(this.kv);
     return copy;

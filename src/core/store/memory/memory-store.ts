@@ -57,8 +57,15 @@ export class MemoryStore implements Store {
   }
 
   async load(): Promise<StoreContents> {
-    const { origins, buckets, head, log, meta } = this.#content();
-    return { origins: [...origins.values()], buckets: [...buckets], head, first: log[0]?.index ?? head + 1, meta: new Map(meta) };
+    const { origins, buckets, head, log, quarantine, meta } = this.#content();
+    return {
+      origins: [...origins.values()],
+      buckets: [...buckets],
+      head,
+      first: log[0]?.index ?? head + 1,
+      quarantine: [...quarantine.values()].sort((a, b) => a.place - b.place),
+      meta: new Map(meta),
+    };
   }
 
   async find(area: Area, paths: readonly FullPath[]): Promise<Row[]> {

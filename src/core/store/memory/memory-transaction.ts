@@ -187,6 +187,10 @@ function applyBatch(content: MemoryContent, batch: WriteBatch, ledger: LedgerLim
   for (const state of batch.origins ?? []) content.origins.set(state.origin, state);
   for (const [bucket, sum] of batch.buckets ?? []) content.buckets[bucket] = sum;
   if (batch.conflicts && batch.conflicts.length > 0) addConflicts(content, batch.conflicts, ledger);
+  for (const [dot, record] of batch.quarantine ?? []) {
+    if (record === null) content.quarantine.delete(dot);
+    else content.quarantine.set(dot, record);
+  }
   for (const [map, values] of [
     [content.meta, batch.meta],
     [content.kv, batch.kv],

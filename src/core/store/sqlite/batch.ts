@@ -43,7 +43,7 @@ export const createBatchView = `
 /** Writes what encodeBatch gives. */
 export const putBatch = `INSERT INTO batch VALUES (${columns.map((_, i) => `?${i + 1}`).join(', ')})`;
 
-/** A batch as the parameters of putBatch; the ledger is not in it. */
+/** A batch as the parameters of putBatch; ledger and quarantine are not in it. */
 export function encodeBatch(batch: WriteBatch): Parameter[] {
   const counts = [...(batch.children ?? [])].map(([path, count]) => [parentOf(path), nameOf(path), count] as const);
   const pairsOf = (pairs: ReadonlyMap<string, string | null> = new Map()) => [

@@ -34,6 +34,7 @@ import { Connection } from './connection.js';
 import { Examiner } from './examiner.js';
 import { FileIdentity } from './file-identity.js';
 import { findRecord, indexAfterBytes, indexBefore, readHead, readLog } from './log-queries.js';
+import { readQuarantine } from './quarantine-queries.js';
 import { recount } from './recount.js';
 import { originObjects, RowQueries } from './row-queries.js';
 import { checkSchema, configureReader, configureWriter, schemaVersion, upgrade } from './schema.js';
@@ -129,7 +130,8 @@ export class SqliteStore implements Store {
     for (const { bucket, sum } of await scans.all<{ bucket: number; sum: number }>('SELECT bucket, sum FROM buckets')) buckets[bucket] = sum;
     const meta = await scans.all<{ name: string; value: string }>('SELECT name, value FROM meta');
     const span = await scans.one<{ head: number; first: number }>(readHead);
-    return { origins: JSON.parse(origins) as OriginState[], buckets, ...span, meta: new Map(meta.map(({ name, value }) => [name, value])) };
+    const quarantine = await readQuarantine(scans);
+    return { origins: JSON.parse(origins) as OriginState[], buckets, ...span, quarantine, meta: new Map(meta.map(({ name, value }) => [name, value])) };
   }
 
   find(area: Area, paths: readonly FullPath[]): Promise<Row[]> {

@@ -5,6 +5,7 @@ import { encodeBatch, putBatch } from './batch.js';
 import { addConflicts } from './conflict-queries.js';
 import type { Connection, Parameter } from './connection.js';
 import { clearLog, cutLog, trimLog } from './log-queries.js';
+import { writeQuarantine } from './quarantine-queries.js';
 import { RowQueries } from './row-queries.js';
 import { areaTables } from './schema.js';
 
@@ -27,9 +28,15 @@ export class SqliteTransaction extends RowQueries implements StoreTransaction {
     this.#mustBeOpen();
     if (this.#waiting) await this.#settle();
     this.#waiting = encodeBatch(batch);
-    if (!batch.conflicts || batch.conflicts.length === 0) return;
-    await this.#settle();
-    await addConflicts(this.connection, batch.conflicts, this.ledger);
+    // Both are rare: they cost statements of their own, so that the one above stays short.
+    if (batch.conflicts && batch.conflicts.length > 0) {
+      await this.#settle();
+      await addConflicts(this.connection, batch.conflicts, this.ledger);
+    }
+    if (batch.quarantine && batch.quarantine.size > 0) {
+      await this.#settle();
+      await writeQuarantine(this.connection, batch.quarantine);
+    }
   }
 
   protected override async ask<T>(sql: string, ...parameters: Parameter[]): Promise<T[]> {
