@@ -26,10 +26,11 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/api/meta/tail',
       'core/config/',
       'core/store/open-store',
+      'type core/security/',
       'ux/',
     ],
   ],
-  ['ux/', ['core/config/']],
+  ['ux/', ['core/config/', 'core/security/']],
   // The composition: everything below.
   ['core/filer', ['core/']],
   ['core/master', ['core/']],
@@ -65,6 +66,7 @@ const mayImport: [files: string, imports: string[]][] = [
     'core/api/',
     [
       'core/http/',
+      'type core/security/',
       'core/config/',
       'core/namespace/',
       'core/replication/',
@@ -137,6 +139,11 @@ describe('imports', () => {
       const others = adapters.filter((adapter) => adapters.some((own) => file.startsWith(own)) && !file.startsWith(adapter));
       return importsOf(file, text).flatMap(({ target }) => (others.some((other) => target.startsWith(other)) ? [`${file} imports ${target}`] : []));
     });
+    expect(wrong).to.deep.equal([]);
+  });
+
+  it('make no client that could not sign', () => {
+    const wrong = sources.flatMap(({ file, text }) => heldBy(file, text, /new HttpClient\((?!.*\bsigner\b)/));
     expect(wrong).to.deep.equal([]);
   });
 

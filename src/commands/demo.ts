@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { basename, relative } from 'node:path';
+import { basename, relative, resolve } from 'node:path';
 import { Args, Flags } from '@oclif/core';
-import { logOf } from '../core/demo/demo-cluster.js';
+import { logOf, type DemoSecret } from '../core/demo/demo-cluster.js';
 import { runDemo, type DemoPlace, type DemoResult } from '../core/demo/demo.js';
 import type { PeerRow } from '../core/demo/peer-rows.js';
 import type { Witness } from '../core/demo/proof.js';
@@ -70,6 +70,7 @@ Copies a directory into the first filer, changes it on the others, kills one wit
       return await runDemo({
         directory: this.args.dir ?? this.config.root,
         launch: { program: process.execPath, args: [process.argv[1] as string] },
+        secret: this.#secret(),
         time: realTime,
         signal: this.signal,
         events: {
@@ -80,7 +81,7 @@ Copies a directory into the first filer, changes it on the others, kills one wit
         proven: async (place, result, signal) => {
           tellProof(result);
           if (isOnce) return;
-          for (const line of invitation(place, result)) view.line('try', line);
+          for (const line of invitation(place, result, this.flags.secretFile)) view.line('try', line);
           view.line('end', `Ctrl-C stops everything and removes ${place.directory}`);
           if (!signal.aborted) await once(signal, 'abort');
         },
@@ -91,6 +92,11 @@ Copies a directory into the first filer, changes it on the others, kills one wit
     } finally {
       view.end();
     }
+  }
+
+  #secret(): DemoSecret | undefined {
+    const { signer } = this;
+    return signer && { file: resolve(this.flags.secretFile as string), signer };
   }
 
   /** Whatever fails once the directory was good means that the proof was not given. */
@@ -112,7 +118,7 @@ function ownName(): string {
   return basename(script) === 'kelp' ? 'kelp' : `node ${relative(process.cwd(), script)}`;
 }
 
-function invitation({ master, filers }: DemoPlace, { conflict, proof }: DemoResult): string[] {
+function invitation({ master, filers }: DemoPlace, { conflict, proof }: DemoResult, secretFile: string | undefined): string[] {
   const [first, , third, fourth] = filers;
   // Each ledger holds what its own filer has seen; the fourth came later.
   const ledger = proof.witnesses.find(({ filer }) => filer === conflict.ledger.filer);
@@ -121,8 +127,10 @@ function invitation({ master, filers }: DemoPlace, { conflict, proof }: DemoResu
     `curl -X PUT -d 'hello' http://${first}/hello.txt`,
     `curl http://${third}/hello.txt`,
     `curl -X POST 'http://${fourth}/moved.txt?mv.from=/hello.txt'`,
-    `curl -N 'http://${third}/.filer/v1/changes?offset=now&live=sse'`,
-    `curl http://${ledger?.address}/.filer/v1/conflicts`,
-    `${ownName()} filer.peers --master=${master} --watch`,
+    // What only takes signed requests is for commands.
+    ...(secretFile === undefined
+      ? [`curl -N 'http://${third}/.filer/v1/changes?offset=now&live=sse'`, `curl http://${ledger?.address}/.filer/v1/conflicts`]
+      : [`${ownName()} filer.meta.tail --filer=${third} --secretFile=${secretFile}`]),
+    `${ownName()} filer.peers --master=${master} --watch${secretFile === undefined ? '' : ` --secretFile=${secretFile}`}`,
   ];
 }

@@ -18,7 +18,7 @@ export default class FilerLog extends BaseCommand<typeof FilerLog> {
   };
 
   async run(): Promise<LogReport> {
-    const report = await askLog(this.flags.filer, this.signal);
+    const report = await askLog(this.flags.filer, this.signal, this.signer);
     if (this.flags.json) return report;
     const options = { width: widthOf(process.stdout), style: this.styleFor(process.stdout) };
     process.stdout.write(renderTable(summaryColumns, summaryOf(report), options));

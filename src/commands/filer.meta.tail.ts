@@ -89,6 +89,7 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
       until: until !== undefined ? timeOf('until', until) : untilTimeAgo ? ago(untilTimeAgo) : undefined,
       follow,
       limit,
+      signer: this.signer,
       time: realTime,
       away: (error) => this.say(`${filer} is away (${error.message}); waiting for it`),
       back: () => this.say(`${filer} is back`),

@@ -38,7 +38,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
 
   async run(): Promise<void> {
     const { master, filer = null, filerGroup, watch, maxLag, forget } = this.flags;
-    const view = new ClusterView({ masters: master, filer, group: filerGroup, maxLagMs: maxLag, time: realTime });
+    const view = new ClusterView({ masters: master, filer, group: filerGroup, maxLagMs: maxLag, signer: this.signer, time: realTime });
     try {
       if (forget !== undefined) await this.#forget(view, forget);
       else if (watch) await this.#watch(view);

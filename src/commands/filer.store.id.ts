@@ -3,6 +3,7 @@ import { askStoreIds, findDigestProblem, type StoreIds } from '../core/api/meta/
 import { FilerError } from '../core/errors.js';
 import { readStoreIds, regenerate } from '../core/offline-store.js';
 import { checkStore, type Finding } from '../core/offline-store-check.js';
+import type { Signer } from '../core/security/signer.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address } from '../ux/flags.js';
@@ -33,8 +34,8 @@ export default class FilerStoreId extends BaseCommand<typeof FilerStoreId> {
   async run(): Promise<StoreIds | { before: StoreIds; after: StoreIds } | { findings: Finding[] }> {
     const { filer = 'localhost:8888', store, check } = this.flags;
     if (this.flags.regenerate) return this.#regenerate(store);
-    if (check) return this.#check(store === undefined ? checkFiler(filer, this.signal) : checkStore(store, realTime));
-    const ids = store === undefined ? await askStoreIds(filer, this.signal) : await readStoreIds(store);
+    if (check) return this.#check(store === undefined ? checkFiler(filer, this.signal, this.signer) : checkStore(store, realTime));
+    const ids = store === undefined ? await askStoreIds(filer, this.signal, this.signer) : await readStoreIds(store);
     this.log(ids.storeId);
     return ids;
   }
@@ -67,7 +68,7 @@ export default class FilerStoreId extends BaseCommand<typeof FilerStoreId> {
   }
 }
 
-async function* checkFiler(filer: string, signal: AbortSignal): AsyncGenerator<Finding, void, undefined> {
-  const problem = await findDigestProblem(filer, signal);
+async function* checkFiler(filer: string, signal: AbortSignal, signer: Signer | undefined): AsyncGenerator<Finding, void, undefined> {
+  const problem = await findDigestProblem(filer, signal, signer);
   if (problem !== null) yield { part: 'sums', problem };
 }

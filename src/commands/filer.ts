@@ -12,7 +12,7 @@ export default class Filer extends BaseCommand<typeof Filer> {
   static override examples = [
     '<%= config.bin %> filer',
     '<%= config.bin %> filer --port=8889 --master=localhost:9333 --defaultStoreDir=/var/lib/kelp',
-    '<%= config.bin %> filer --ip=10.0.0.6 --master=10.0.0.5:9333 --insecure',
+    '<%= config.bin %> filer --ip=10.0.0.6 --master=10.0.0.5:9333 --secretFile=/etc/kelp/secret',
   ];
   static override flags = {
     ...noEffectFlags(
@@ -59,7 +59,7 @@ export default class Filer extends BaseCommand<typeof Filer> {
     'conflict.maxBytes': Flags.integer({ description: 'bytes the conflict ledger may take; the oldest make room', default: limits.conflictBytes, min: 1 }),
     'scrub.interval': duration({ description: 'pause between two scrubs, which look for damage to the store; 0 = never', default: limits.scrubIntervalMs }),
     force: Flags.boolean({ description: 'go on with a restored store, or be the first of a cluster whose members all were restored' }),
-    insecure: Flags.boolean({ description: 'listen on an address that others can reach, without any protection' }),
+    insecure: Flags.boolean({ description: 'listen on an address that others can reach, though nothing is signed' }),
   };
   protected override readonly kind = 'daemon';
 
@@ -67,7 +67,8 @@ export default class Filer extends BaseCommand<typeof Filer> {
     const { port, ip, master, defaultStoreDir, filerGroup, saveToFilerLimit, subtreeLimit, maxClockSkew, force, insecure } = this.flags;
     const bind = this.flags['ip.bind'] ?? ip;
     const { logger, signal } = this;
-    const warning = checkBind(bind, insecure, ['kelp filer', ...this.argv].join(' '));
+    const { secrets } = this;
+    const warning = checkBind({ bind, insecure, signed: secrets !== undefined, serves: 'tree', line: ['kelp filer', ...this.argv].join(' ') });
     if (warning) logger.warn(warning);
     const filer = await FilerProcess.start({
       ip,
@@ -77,6 +78,7 @@ export default class Filer extends BaseCommand<typeof Filer> {
       dir: defaultStoreDir,
       group: filerGroup,
       force,
+      secrets,
       program: `kelp ${this.config.version}`,
       limits: {
         contentBytesMax: saveToFilerLimit,

@@ -42,6 +42,7 @@ export default class FilerWait extends BaseCommand<typeof FilerWait> {
           condition: this.flags.for,
           position: position ?? null,
           timeoutMs: timeout,
+          signer: this.signer,
           time: realTime,
           progress: (waiting) => spinner?.update(`waiting for ${waiting.map(line).join(', ')}`),
         },

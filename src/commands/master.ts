@@ -12,7 +12,7 @@ export default class Master extends BaseCommand<typeof Master> {
   static override examples = [
     '<%= config.bin %> master',
     '<%= config.bin %> master --port=9334 --mdir=/var/lib/kelp',
-    '<%= config.bin %> master --ip=10.0.0.5 --insecure',
+    '<%= config.bin %> master --ip=10.0.0.5 --secretFile=/etc/kelp/secret',
   ];
   static override flags = {
     ...noEffectFlags(
@@ -40,7 +40,7 @@ export default class Master extends BaseCommand<typeof Master> {
     mdir: Flags.string({ helpValue: '<dir>', description: 'directory of master.json, which keeps the cluster id', default: '.' }),
     clusterId: Flags.string({ description: 'cluster id of a master that has none yet, 16 hex digits', helpValue: '<id>' }),
     forgetAfter: duration({ description: 'how long a silent filer stays on the list', default: limits.forgetAfterMs }),
-    insecure: Flags.boolean({ description: 'listen on an address that others can reach, without any protection' }),
+    insecure: Flags.boolean({ description: 'listen on an address that others can reach, though nothing is signed' }),
   };
   protected override readonly kind = 'daemon';
 
@@ -48,9 +48,10 @@ export default class Master extends BaseCommand<typeof Master> {
     const { port, ip, mdir, clusterId, forgetAfter, insecure } = this.flags;
     const bind = this.flags['ip.bind'] ?? ip;
     const { logger, signal } = this;
-    const warning = checkBind(bind, insecure, ['kelp master', ...this.argv].join(' '));
+    const { secrets } = this;
+    const warning = checkBind({ bind, insecure, signed: secrets !== undefined, serves: 'list', line: ['kelp master', ...this.argv].join(' ') });
     if (warning) logger.warn(warning);
-    const master = new MasterProcess({ ip, bind, port, mdir, clusterId, forgetAfterMs: forgetAfter, time: realTime, logger });
+    const master = new MasterProcess({ ip, bind, port, mdir, clusterId, forgetAfterMs: forgetAfter, secrets, time: realTime, logger });
     await master.start();
     if (!signal.aborted) await once(signal, 'abort');
     await master.stop();

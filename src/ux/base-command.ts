@@ -1,5 +1,8 @@
 import { Command, type Interfaces } from '@oclif/core';
 import { createLogger, type Logger } from '../core/logger.js';
+import { SecretFile } from '../core/security/secret-file.js';
+import { Signer } from '../core/security/signer.js';
+import { realTime } from '../core/time.js';
 import { watchClosedPipe } from './closed-pipe.js';
 import { endingOf, exitBug, type Ending } from './ending.js';
 import { commonFlags } from './flags.js';
@@ -50,6 +53,18 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** Lines on stderr, at `--logLevel` and above. */
   protected get logger(): Logger {
     return createLogger({ level: this.flags.logLevel, now: () => new Date(), write: (line) => void process.stderr.write(`${line}\n`) });
+  }
+
+  /** What `--secretFile` holds; undefined without it. Ask once: each is read anew when the file changes. @throws FilerError USAGE */
+  protected get secrets(): SecretFile | undefined {
+    const { secretFile } = this.flags;
+    return secretFile === undefined ? undefined : SecretFile.open(secretFile, { time: realTime, logger: this.logger });
+  }
+
+  /** Signs what a command asks of filers and masters; undefined without `--secretFile`. @throws FilerError USAGE */
+  protected get signer(): Signer | undefined {
+    const { secrets } = this;
+    return secrets && new Signer({ secrets, time: realTime });
   }
 
   /** Colours for `stream`, or none. */

@@ -13,6 +13,11 @@ export const commonFlags = {
     default: 'info' as LogLevel,
     helpGroup: 'GLOBAL',
   }),
+  secretFile: Flags.string({
+    description: 'file with the secret that the filers and masters of a cluster sign their requests with',
+    helpValue: '<file>',
+    helpGroup: 'GLOBAL',
+  }),
 };
 
 /** A duration such as `1.5h` or plain seconds; the value is whole milliseconds. `default` is in milliseconds too. */

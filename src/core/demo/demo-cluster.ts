@@ -6,6 +6,7 @@ import { MetaClient } from '../api/meta/client.js';
 import { limits } from '../config/limits.js';
 import { FilerError, isFailure } from '../errors.js';
 import { HttpClient } from '../http/client.js';
+import type { Signer } from '../security/signer.js';
 import type { TimeSource } from '../time.js';
 import { DemoFiler } from './demo-filer.js';
 import { KelpProcess, type Launch } from './kelp-process.js';
@@ -21,6 +22,12 @@ interface Started {
   readonly process: KelpProcess;
 }
 
+/** A secret that all processes of a demo share. */
+export interface DemoSecret {
+  readonly file: string;
+  readonly signer: Signer;
+}
+
 /** Why a process cannot be used yet; null if it can. */
 type Probe = (meta: MetaClient) => Promise<string | null>;
 
@@ -30,7 +37,7 @@ type Probe = (meta: MetaClient) => Promise<string | null>;
  */
 export class DemoCluster {
   readonly filers: DemoFiler[] = [];
-  readonly #http = new HttpClient({ connections: limits.demoInFlight + 8 });
+  readonly #http: HttpClient;
   readonly #processes = new Set<KelpProcess>();
   readonly #failed = new AbortController();
   #master: Started | null = null;
@@ -41,12 +48,14 @@ export class DemoCluster {
     readonly directory: string,
     private readonly launch: Launch,
     private readonly time: TimeSource,
+    private readonly secret?: DemoSecret,
   ) {
+    this.#http = new HttpClient({ connections: limits.demoInFlight + 8, signer: secret?.signer });
     process.on('exit', this.#killNow);
   }
 
-  static async open(launch: Launch, time: TimeSource): Promise<DemoCluster> {
-    return new DemoCluster(await realpath(await mkdtemp(join(tmpdir(), 'kelp-demo-'))), launch, time);
+  static async open(launch: Launch, time: TimeSource, secret?: DemoSecret): Promise<DemoCluster> {
+    return new DemoCluster(await realpath(await mkdtemp(join(tmpdir(), 'kelp-demo-'))), launch, time, secret);
   }
 
   /** Aborts with a FilerError if a process ends that nobody asked to; `fields.log` are its last lines. */
@@ -121,8 +130,9 @@ export class DemoCluster {
 
   /** Starts a process at `preferred` if that is free, else at any free port, and waits until it can be used. */
   async #start(name: string, args: readonly string[], preferred: number, isReady: Probe, signal: AbortSignal): Promise<Started> {
+    const common = ['--ip=127.0.0.1', ...(this.secret ? [`--secretFile=${this.secret.file}`] : [])];
     for (let port = (await isFree(preferred)) ? preferred : 0; ; port = 0) {
-      const process = KelpProcess.start(this.launch, [...args, '--ip=127.0.0.1', `--port=${port}`], join(this.directory, `${name.replace(' ', '-')}.log`));
+      const process = KelpProcess.start(this.launch, [...args, ...common, `--port=${port}`], join(this.directory, `${name.replace(' ', '-')}.log`));
       this.#processes.add(process);
       const look = async (): Promise<Look<string | null>> => {
         if (!process.running) return { found: null };

@@ -7,7 +7,7 @@ import type { TimeSource } from '../time.js';
 import { changeTree, type Changed } from './changes.js';
 import { writeTwice, type Conflict } from './conflict.js';
 import { copyFiles, type Copied } from './copy.js';
-import { DemoCluster } from './demo-cluster.js';
+import { DemoCluster, type DemoSecret } from './demo-cluster.js';
 import type { DemoFiler } from './demo-filer.js';
 import type { Launch } from './kelp-process.js';
 import { readLocalFiles, type LocalFiles } from './local-files.js';
@@ -39,6 +39,8 @@ export interface DemoOptions {
   /** What is copied. */
   readonly directory: string;
   readonly launch: Launch;
+  /** What all of them sign with; absent = nothing is signed. */
+  readonly secret?: DemoSecret;
   readonly time: TimeSource;
   /** Ends the demo wherever it is; what it has started is cleaned up first. */
   readonly signal: AbortSignal;
@@ -84,8 +86,8 @@ const crashAt = 0.4;
  *   process dies; the signal's reason
  */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
-  const { launch, time, events, proven } = options;
-  const cluster = await DemoCluster.open(launch, time);
+  const { launch, secret, time, events, proven } = options;
+  const cluster = await DemoCluster.open(launch, time, secret);
   const ended = new AbortController();
   const { signal, release } = anySignal(options.signal, cluster.failed, ended.signal);
   // One listener for each request in flight.

@@ -6,6 +6,7 @@ import { limits } from '../../config/limits.js';
 import { FilerError, isFailure, messageOf } from '../../errors.js';
 import { HttpClient } from '../../http/client.js';
 import { keyOf, missingOf, pairsOf, type Ages, type Missing, type Pair, type Probe } from '../../replication/pairs.js';
+import type { Signer } from '../../security/signer.js';
 import type { TimeSource } from '../../time.js';
 import { MasterClient } from '../master/client.js';
 import { MetaClient } from './client.js';
@@ -18,6 +19,7 @@ export interface ClusterViewOptions {
   readonly group: string;
   /** Beyond it a pair is not healthy. */
   readonly maxLagMs: number;
+  readonly signer?: Signer;
   readonly time: TimeSource;
 }
 
@@ -54,14 +56,19 @@ type Listed = Omit<Probe, 'answer' | 'error'>;
 
 /** Looks at a whole cluster: asks for the members, then all of them at once. Keeps connections between samples; the caller closes it. */
 export class ClusterView {
-  readonly #http = new HttpClient({ connections: 3, connectMs: limits.probeMs });
+  readonly #http: HttpClient;
   /** From the last time anybody had the list, so that a watcher goes on when its master stops. */
   #clusterId: string | null = null;
   #members: readonly Listed[] | null = null;
 
-  constructor(private readonly options: ClusterViewOptions) {}
+  constructor(private readonly options: ClusterViewOptions) {
+    this.#http = new HttpClient({ connections: 3, connectMs: limits.probeMs, signer: options.signer });
+  }
 
-  /** @throws FilerError PEER_UNREACHABLE if nobody who has the list can be reached and none was known before; the signal's reason */
+  /**
+   * @throws FilerError PEER_UNREACHABLE if nobody who has the list can be reached and none was known before; SIGNATURE_INVALID if it is
+   *   refused; the signal's reason
+   */
   async sample(signal: AbortSignal): Promise<ClusterSample> {
     const { maxLagMs } = this.options;
     const { probes: judged, silentMasters } = await this.look(signal);
@@ -120,6 +127,8 @@ export class ClusterView {
     const lists = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const silent = asked.flatMap((one, index) => (one.status === 'rejected' ? [{ address: masters[index] as string, error: messageOf(one.reason) }] : []));
     if (lists.length === 0 && this.#members === null) {
+      const refused = asked.map((one) => (one.status === 'rejected' ? (one.reason as unknown) : null)).find((error) => isFailure(error, 'SIGNATURE_INVALID'));
+      if (refused) throw refused;
       const why = silent.map(({ error }) => error).join('; ');
       throw new FilerError('PEER_UNREACHABLE', `no master answers: ${why || 'none is named'}; name one with --master, or any filer with --filer`);
     }

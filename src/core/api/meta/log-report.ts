@@ -1,5 +1,6 @@
 import type { Origin } from '../../clock/vector.js';
 import { HttpClient } from '../../http/client.js';
+import type { Signer } from '../../security/signer.js';
 import { MetaClient } from './client.js';
 import { Fields } from './fields.js';
 
@@ -93,8 +94,8 @@ function peerFrom(peer: Fields): LogPeer {
 }
 
 /** What one filer keeps of its log. @throws FilerError PEER_UNREACHABLE, and what the filer answers */
-export async function askLog(address: string, signal: AbortSignal): Promise<LogReport> {
-  const http = new HttpClient({ connections: 1 });
+export async function askLog(address: string, signal: AbortSignal, signer?: Signer): Promise<LogReport> {
+  const http = new HttpClient({ connections: 1, signer });
   try {
     return await new MetaClient(http, address).log(signal);
   } finally {

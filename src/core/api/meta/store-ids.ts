@@ -2,6 +2,7 @@ import { positionToJson, type Origin, type Seq } from '../../clock/vector.js';
 import { FilerError } from '../../errors.js';
 import { HttpClient } from '../../http/client.js';
 import type { FilerState } from '../../replication/peer.js';
+import type { Signer } from '../../security/signer.js';
 import { MetaClient } from './client.js';
 
 /** The ids of a store, as JSON. */
@@ -30,8 +31,8 @@ const phases: Record<FilerState, StoreIds['phase']> = {
 };
 
 /** The ids of the store of a filer that runs. @throws FilerError PEER_UNREACHABLE */
-export async function askStoreIds(address: string, signal: AbortSignal): Promise<StoreIds> {
-  return withClient(address, async (client) => {
+export async function askStoreIds(address: string, signal: AbortSignal, signer?: Signer): Promise<StoreIds> {
+  return withClient(address, signer, async (client) => {
     const { storeId, origin, former, clusterId, head, state, engine, kind, position } = await client.info(signal);
     return { storeId, origin, former, clusterId, epoch: head.slice(0, 8), phase: phases[state], engine, kind, position: positionToJson(position) };
   });
@@ -41,8 +42,8 @@ export async function askStoreIds(address: string, signal: AbortSignal): Promise
  * Lets a filer add up its digest anew from its rows; null if that gives what it has kept.
  * @throws FilerError PEER_UNREACHABLE
  */
-export async function findDigestProblem(address: string, signal: AbortSignal): Promise<string | null> {
-  return withClient(address, async (client) => {
+export async function findDigestProblem(address: string, signal: AbortSignal, signer?: Signer): Promise<string | null> {
+  return withClient(address, signer, async (client) => {
     const { digest, entries, recomputed } = await client.digest(true, signal);
     if (!recomputed)
       throw new FilerError('PEER_UNREACHABLE', `${address} does not say what its rows add up to; is it a filer of this version?`, { peer: address });
@@ -51,8 +52,8 @@ export async function findDigestProblem(address: string, signal: AbortSignal): P
   });
 }
 
-async function withClient<T>(address: string, ask: (client: MetaClient) => Promise<T>): Promise<T> {
-  const http = new HttpClient({ connections: 1 });
+async function withClient<T>(address: string, signer: Signer | undefined, ask: (client: MetaClient) => Promise<T>): Promise<T> {
+  const http = new HttpClient({ connections: 1, signer });
   try {
     return await ask(new MetaClient(http, address));
   } finally {

@@ -6,6 +6,7 @@ import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError, isFailure, messageOf } from '../../errors.js';
 import { HttpClient } from '../../http/client.js';
 import { backoffMs, isAbort } from '../../loop.js';
+import type { Signer } from '../../security/signer.js';
 import type { TimeSource } from '../../time.js';
 import { parseNamePattern } from '../filer/name-pattern.js';
 import { MetaClient, type FeedAnswer, type FeedRequest } from './client.js';
@@ -43,6 +44,7 @@ export interface TailOptions {
   readonly follow: boolean;
   /** Ends after so many changes. */
   readonly limit?: number;
+  readonly signer?: Signer;
   readonly time: TimeSource;
   /** The filer has stopped to answer and is waited for; told once. */
   away(error: FilerError): void;
@@ -63,7 +65,7 @@ export interface TailPage {
  * OFFSET_UNKNOWN if it no longer has the place to begin; CLUSTER_MISMATCH if another cluster's filer is there now; the signal's reason
  */
 export async function* tailFeed(options: TailOptions, signal: AbortSignal): AsyncGenerator<TailPage, void, undefined> {
-  const http = new HttpClient({ connections: 2 });
+  const http = new HttpClient({ connections: 2, signer: options.signer });
   const ended = new AbortController();
   const stop = () => ended.abort(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
