@@ -31,7 +31,7 @@ export default tseslint.config(
     rules: { '@typescript-eslint/no-unused-expressions': 'off' },
   },
   {
-    files: ['src/ux/**/*.ts', 'src/commands/**/*.ts', 'test/simulation/**/*.ts', 'test/bench/**/*.ts'],
+    files: ['src/ux/**/*.ts', 'src/commands/**/*.ts', 'test/simulation/**/*.ts', 'test/endurance/**/*.ts', 'test/bench/**/*.ts'],
     rules: { 'no-console': 'off' },
   },
 );
