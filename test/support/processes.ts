@@ -4,6 +4,7 @@ import { FilerProcess, type FilerProcessOptions } from '../../src/core/filer-pro
 import { HttpClient } from '../../src/core/http/client.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { Master } from '../../src/core/master.js';
+import type { Secrets } from '../../src/core/security/secret-file.js';
 import { realTime } from '../../src/core/time.js';
 import { tempDir } from './temp-dir.js';
 import { waitFor } from './wait-for.js';
@@ -13,13 +14,14 @@ export class Processes {
   readonly http = new HttpClient({ connections: 16 });
   readonly #running = new Set<{ stop(): Promise<void> }>();
 
-  async master(options: { port?: number } = {}): Promise<Master> {
+  async master(options: { port?: number; secrets?: Secrets } = {}): Promise<Master> {
     const master = new Master({
       ip: '127.0.0.1',
       bind: '127.0.0.1',
       port: options.port ?? 0,
       mdir: await tempDir(),
       forgetAfterMs: limits.forgetAfterMs,
+      secrets: options.secrets,
       time: realTime,
       logger: silentLogger,
     });
