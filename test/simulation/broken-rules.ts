@@ -100,6 +100,28 @@ export const brokenRules: readonly BrokenRule[] = [
     'if (directory !== root && (before === 0 || after === 0) &&',
     'if (directory !== root && after === 0 &&',
   ),
+  // ---- ledger
+  rule(
+    'loser-forgotten',
+    'Conflicts: the loser of two concurrent states is kept',
+    draft,
+    '    if (conflict) this.#conflicts.push(conflict);\n    const joined',
+    '    const joined',
+  ),
+  rule(
+    'child-of-deleted-forgotten',
+    'Conflicts: a live row that arrives below a deletion that has not seen it is named',
+    draft,
+    'if (below) this.#conflicts.push(below);',
+    '',
+  ),
+  rule(
+    'rejoin-overrules-in-silence',
+    'Rejoin: what loses goes to the ledger, what was there as well as what was remembered',
+    rejoin,
+    'const [winner, loser] = isWritten ? [row, standing] : [standing, row];',
+    'const [winner, loser] = isWritten ? [null, null] : [standing, row];',
+  ),
   // ---- feed, who asks whom
   rule(
     'cut-page-claims-head',

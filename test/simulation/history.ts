@@ -6,6 +6,7 @@ import { childPath, root, type FullPath } from '../../src/core/entry/path.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';
+import { beforeOf, isNamed, losersOf, type Before, type Loser } from './ledger.js';
 import { fingerprint, Model, order } from './model.js';
 import type { SimFiler } from './sim-filer.js';
 
@@ -38,6 +39,10 @@ interface Seen {
   /** The tree that a rejoin has emptied; null if none is under way. */
   emptied: readonly Row[] | null;
   phase: string | undefined;
+  /** The store as the last commit left it. */
+  before: Before;
+  /** What its ledger must name. */
+  losers: Loser[];
   /** True if something was committed since the last check. */
   isStale: boolean;
 }
@@ -68,9 +73,11 @@ export class History {
     try {
       const seen = this.#seenOf(filer);
       seen.isStale = true;
-      this.#collect(filer, seen);
+      const appended = this.#collect(filer, seen);
+      this.#ledger(filer, seen, appended);
       this.#compare(filer, seen);
       this.#rejoined(filer, seen);
+      seen.before = beforeOf(filer.disk.content);
       seen.rows = [...filer.disk.content.areas.tree.values()];
       seen.phase = filer.disk.content.meta.get('phase');
     } catch (error) {
@@ -149,24 +156,47 @@ export class History {
     }
   }
 
+  /** What the ledger was to name is still there. */
+  ledgers(filers: readonly SimFiler[]): void {
+    for (const filer of filers) {
+      const { content, losers } = this.#seenOf(filer);
+      for (const loser of losers)
+        if (!isNamed(content, loser)) throw new Violation('ledger', `${filer.name}: the entry that named "${fingerprint(loser.row)}" is gone`);
+    }
+  }
+
   #seenOf(filer: SimFiler): Seen {
     const { content } = filer.disk;
     let seen = this.#seen.get(filer);
     if (!seen || seen.content !== content || content.head < seen.index) {
       const index = content.log[0] ? content.log[0].index - 1 : content.head;
       const [rows, phase] = [[...content.areas.tree.values()], content.meta.get('phase')];
-      seen = { content, index, seqs: new Map(), position: new Map(), model: new Model(), alike: new Map(), rows, emptied: null, phase, isStale: true };
+      seen = {
+        content,
+        index,
+        seqs: new Map(),
+        position: new Map(),
+        model: new Model(),
+        alike: new Map(),
+        rows,
+        emptied: null,
+        phase,
+        before: beforeOf(content),
+        losers: [],
+        isStale: true,
+      };
       this.#seen.set(filer, seen);
     }
     return seen;
   }
 
   /** Takes up what is new in the log; I5, I10. */
-  #collect(filer: SimFiler, seen: Seen): void {
+  #collect(filer: SimFiler, seen: Seen): readonly LogRecord[] {
     const { log, origins } = filer.disk.content;
     let start = log.length;
     while (start > 0 && (log[start - 1] as LogRecord).index > seen.index) start -= 1;
-    for (const record of log.slice(start)) {
+    const appended = log.slice(start);
+    for (const record of appended) {
       const last = seen.seqs.get(record.origin);
       if (last !== undefined && record.seq !== last + 1 && record.seq !== origins.get(record.origin)?.first)
         throw new Violation('I5', `${filer.name}: ${record.origin}:${record.seq} follows ${last}`);
@@ -175,6 +205,17 @@ export class History {
       const known = this.changes.get(key(record.origin, record.seq));
       if (known === undefined) this.changes.set(key(record.origin, record.seq), { text: record.text, rows: rowsOf(decodeChange(record.text)) });
       else if (known.text !== record.text) throw new Violation('I10', `${filer.name}: two changes ${record.origin}:${record.seq}`);
+    }
+    return appended;
+  }
+
+  /** Of two concurrent states that meet, the one that is overruled stands in the ledger of the filer where they met. */
+  #ledger(filer: SimFiler, seen: Seen, appended: readonly LogRecord[]): void {
+    const { content } = filer.disk;
+    for (const loser of losersOf(seen.before, content, appended, content.meta.get('origin'))) {
+      this.count(`conflict ${loser.how}`);
+      if (!isNamed(content, loser)) throw new Violation('ledger', `${filer.name}: "${fingerprint(loser.row)}" was ${loser.how}, and no entry names it`);
+      seen.losers.push(loser);
     }
   }
 

@@ -25,7 +25,7 @@ export class Model {
   }
 }
 
-function join(a: Row, b: Row): Row {
+export function join(a: Row, b: Row): Row {
   const compared = order(a, b);
   const vector: Record<string, number> = { ...a.vector };
   for (const [author, version] of Object.entries(b.vector)) vector[author] = Math.max(version, vector[author] ?? 0);

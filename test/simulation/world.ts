@@ -104,6 +104,7 @@ export class World {
     await this.#settle();
     const [first] = this.filers as [SimFiler];
     this.history.final(positionOn(first.disk), first);
+    this.history.ledgers(this.filers);
   }
 
   async #check(): Promise<void> {

@@ -29,6 +29,15 @@ export function overruled(local: Row | null, incoming: Row, isRename: boolean, s
 }
 
 /**
+ * The ledger row for `loser`, which a rejoin leaves aside for `winner` whichever of the two is greater, if they are concurrent.
+ * `standsAs` is what stands for the winner now: the new change it was written as.
+ */
+export function leftAside(winner: Row, loser: Row, standsAs: Row, seenAt: Version, seenBy: Origin): ConflictRecord | null {
+  const type = areConcurrent(winner, loser) && compareStates(winner, loser) !== 0 ? typeOf(winner, loser, false) : null;
+  return type === null ? null : record(loser.path, type, standsAs, loser, seenAt, seenBy);
+}
+
+/**
  * The ledger row for a live row that now stands below a deleted directory (nearest first in `above`) which was deleted
  * without having seen it. Nothing is overruled: the tree shows the directory as implied.
  */

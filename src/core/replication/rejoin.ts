@@ -4,7 +4,7 @@ import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
 import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Position } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
 import type { ChangeLog } from '../log/change-log.js';
-import { overruled } from '../log/conflicts.js';
+import { leftAside } from '../log/conflicts.js';
 import { originStart, type Draft } from '../log/draft.js';
 import type { TimeSource } from '../time.js';
 import { scanArea, type BootstrapLimits } from './bootstrap.js';
@@ -94,12 +94,14 @@ export async function finishRejoin(log: ChangeLog, now: () => number, limits: Bo
       const rows = await draft.tx.scan('remembered', null, limits.draftRows, limits.draftBytes);
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
-        if (rewrite(draft, row)) total.written += 1;
-        else {
-          const standing = draft.row(row.path);
-          if (standing !== null) draft.note(overruled(standing, row, false, now(), draft.identity.origin));
-          total.overruled += 1;
-        }
+        const standing = draft.row(row.path);
+        const isWritten = rewrite(draft, row);
+        const stands = draft.row(row.path);
+        // Whoever hears of the new change finds that it has seen what stood here: only this filer knows that it had not.
+        const [winner, loser] = isWritten ? [row, standing] : [standing, row];
+        if (winner !== null && loser !== null && stands !== null) draft.note(leftAside(winner, loser, stands, now(), draft.identity.origin));
+        if (isWritten) total.written += 1;
+        else total.overruled += 1;
       }
       await draft.tx.write({ removed: { remembered: rows.map((row) => row.path) } });
       if (rows.length === 0) {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { areConcurrent, compareStates, type Row } from '../../../src/core/change/row.js';
 import type { Vector } from '../../../src/core/clock/vector.js';
-import { childOfDeleted, deletedAboveLive, overruled } from '../../../src/core/log/conflicts.js';
+import { childOfDeleted, deletedAboveLive, leftAside, overruled } from '../../../src/core/log/conflicts.js';
 import { anyRow } from '../../support/arbitrary.js';
 import { p } from '../../support/open-log.js';
 
@@ -76,6 +76,23 @@ describe('overruled', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('leftAside', () => {
+  const [older, newer] = [row('file', a, 5), row('deleted', b, 9)];
+
+  it('names what a rejoin left aside, be it the greater, and the change that stands instead', () => {
+    const written = row('file', a, 12, { [a]: 12, [b]: 9 });
+    expect(leftAside(older, newer, written, 77, a)).to.include({ type: 'update/delete', loser: newer, seenAt: 77, seenBy: a });
+    expect(leftAside(older, newer, written, 77, a)?.winner).to.deep.equal({ dot: written.dot, version: 12, author: a, deleted: false });
+    expect(leftAside(newer, older, newer, 77, a)).to.include({ loser: older });
+  });
+
+  it('is nothing where one has seen the other, and for two directories or two deletions', () => {
+    expect(leftAside(row('file', b, 9, { [a]: 5, [b]: 9 }), older, newer, 77, a)).to.equal(null);
+    expect(leftAside(row('directory', b, 9), row('directory', a, 5), newer, 77, a)).to.equal(null);
+    expect(leftAside(row('deleted', b, 9), row('deleted', a, 5), newer, 77, a)).to.equal(null);
   });
 });
 

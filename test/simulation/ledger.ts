@@ -1,0 +1,88 @@
+import { decodeChange } from '../../src/core/change/codec.js';
+import { rowsOf } from '../../src/core/change/change.js';
+import { isLive, type Row } from '../../src/core/change/row.js';
+import { ancestorsOf, type FullPath } from '../../src/core/entry/path.js';
+import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
+import type { LogRecord } from '../../src/core/store/store.js';
+import { join, order } from './model.js';
+
+type Content = MemoryDisk['content'];
+
+const inSnapshot = 'met in a snapshot';
+
+/** What a transaction may have changed of a store, as it stood before. */
+export interface Before {
+  readonly tree: ReadonlyMap<FullPath, Row>;
+  readonly staging: ReadonlyMap<FullPath, Row>;
+  readonly remembered: ReadonlyMap<FullPath, Row>;
+  readonly epoch: string | undefined;
+}
+
+export function beforeOf({ areas, meta }: Content): Before {
+  const map = (rows: Iterable<Row>) => new Map([...rows].map((row) => [row.path, row]));
+  return { tree: map(areas.tree.values()), staging: map(areas.staging.values()), remembered: map(areas.remembered.values()), epoch: meta.get('epoch') };
+}
+
+/** A state that was overruled by one that had not seen it, or a deletion of what it had not seen: the ledger must name it. */
+export interface Loser {
+  readonly path: FullPath;
+  readonly row: Row;
+  readonly how: string;
+}
+
+/**
+ * The losers of one transaction, found from the rows before and after it, what it appended to the log and what it remembered. Says
+ * the ledger's rule a second time: wherever two states meet of which neither includes the other, and that are not two directories
+ * or two deletions, the lesser is kept.
+ */
+export function losersOf(before: Before, { areas, meta }: Content, appended: readonly LogRecord[], own: string | undefined): Loser[] {
+  const losers: Loser[] = [];
+  const now = new Map(before.tree);
+  const meet = (incoming: Row, how: string): void => {
+    const standing = now.get(incoming.path);
+    if (standing && areAtOdds(standing, incoming)) losers.push({ path: incoming.path, row: order(incoming, standing) > 0 ? standing : incoming, how });
+    now.set(incoming.path, standing ? join(standing, incoming) : incoming);
+    const stands = standing === undefined || order(incoming, standing) > 0;
+    // In a snapshot a directory's deletion may come after what lies below it.
+    if (!stands || !isLive(incoming) || how === inSnapshot) return;
+    const above = ancestorsOf(incoming.path).map((path) => now.get(path));
+    const deleted = above.find((row) => row !== undefined && !isLive(row) && !((row.vector[incoming.author] ?? 0) >= incoming.version));
+    if (deleted) losers.push({ path: incoming.path, row: deleted, how: `${how} below a deletion` });
+  };
+  const isEmpty = [...areas.staging.values()].length === 0;
+  // Thrown away, it would leave the epoch as it was; a rejoin empties everything.
+  const isMerged = before.staging.size > 0 && isEmpty && meta.get('epoch') !== before.epoch && meta.get('phase') === 'ready';
+  if (isMerged) for (const row of before.staging.values()) if (before.tree.has(row.path)) meet(row, inSnapshot);
+  for (const record of appended) {
+    const rows = rowsOf(decodeChange(record.text));
+    for (const row of rows) {
+      if (record.origin === own) now.set(row.path, row);
+      else meet(row, 'met in a page');
+    }
+  }
+  for (const row of before.remembered.values()) {
+    if (areas.remembered.get(row.path)) continue;
+    const standing = before.tree.get(row.path);
+    if (!standing || !areAtOdds(standing, row)) continue;
+    const isWritten = areas.tree.get(row.path)?.dot?.origin === own;
+    losers.push({ path: row.path, row: isWritten ? standing : row, how: isWritten ? 'overruled by a rejoin' : 'not written again by a rejoin' });
+  }
+  return losers;
+}
+
+/** Neither includes the other, and one of them is lost by the other's standing. */
+function areAtOdds(a: Row, b: Row): boolean {
+  const covers = (one: Row, other: Row) => Object.entries(other.vector).every(([author, version]) => (one.vector[author] ?? 0) >= version);
+  if (covers(a, b) || covers(b, a) || order(a, b) === 0) return false;
+  return isLive(a) || isLive(b) ? !(isLive(a) && isLive(b) && a.isDirectory && b.isDirectory) : false;
+}
+
+/** True if the ledger names the loser. */
+export function isNamed({ conflicts }: Content, { path, row }: Loser): boolean {
+  for (const { record } of conflicts.values()) {
+    const { loser } = record;
+    if (record.path !== path) continue;
+    if (loser.path === row.path && loser.version === row.version && loser.author === row.author && loser.contentHash === row.contentHash) return true;
+  }
+  return false;
+}
