@@ -10,6 +10,7 @@ import { positionOf } from './log/draft.js';
 import { Feed } from './log/feed.js';
 import { ReadGate } from './log/read-gate.js';
 import type { Logger } from './logger.js';
+import { Expiry } from './namespace/expiry.js';
 import { Namespace } from './namespace/namespace.js';
 import { Aggregator, type Interruption } from './replication/aggregator.js';
 import { ClockWatch } from './replication/clock-watch.js';
@@ -72,6 +73,7 @@ export class Filer {
   readonly membership: Membership;
   readonly clockWatch: ClockWatch;
   readonly scrub: Scrub;
+  readonly expiry: Expiry;
   #members: readonly Member[];
   #refusal: FilerError | null = null;
   #running = new AbortController();
@@ -102,6 +104,7 @@ export class Filer {
     );
     const caller = () => this.#caller();
     const members = () => this.#members;
+    this.expiry = new Expiry({ log, store, time, logger: logger.child('expiry'), limits, members, mayWrite: () => this.#mayWrite() });
     this.joining = new Joining({
       log,
       time,
@@ -160,6 +163,7 @@ export class Filer {
   start(): void {
     this.membership.start();
     this.scrub.start();
+    this.expiry.start();
     this.#replicating = this.#replicate(this.#running.signal);
   }
 
@@ -173,7 +177,7 @@ export class Filer {
     const stopping = new FilerError('STOPPING', 'this filer is stopping; use another one');
     this.#running.abort(stopping);
     this.#serving.abort(stopping);
-    await Promise.all([this.membership.stop(), this.scrub.stop()]);
+    await Promise.all([this.membership.stop(), this.scrub.stop(), this.expiry.stop()]);
     await this.#replicating;
     await this.log.close();
     await this.options.store.close();
@@ -238,6 +242,15 @@ export class Filer {
     const ahead = this.clockWatch.tooFarAhead();
     if (ahead !== null)
       throw new FilerError('CLOCK_SKEWED', `the clock of this filer is ${ahead.toFixed(1)} s ahead of the others; set it, or write to another filer`);
+  }
+
+  #mayWrite(): boolean {
+    try {
+      this.mustWrite();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /**

@@ -312,7 +312,7 @@ export class World {
         return namespace.put(path, spec, 0o660);
       }
       case 'mkdir':
-        return namespace.mkdir(path, 0o755, 0);
+        return namespace.mkdir(path, 0o755);
       case 'remove':
         return namespace.remove(path, false);
       case 'removeAll':

@@ -47,7 +47,7 @@ export async function take(step: Step, filers: readonly OpenLog[]): Promise<void
     if (kind === 'pull') {
       if (step.from !== step.at) await pull(filers[step.from], at);
     } else if (kind === 'put') await at.tree.put(path, file(text), mode);
-    else if (kind === 'mkdir') await at.tree.mkdir(path, 0o755, 0);
+    else if (kind === 'mkdir') await at.tree.mkdir(path, 0o755);
     else if (kind === 'move') await at.tree.move(path, to);
     else await at.tree.remove(path, kind === 'removeAll');
   } catch (error) {

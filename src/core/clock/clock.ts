@@ -26,6 +26,14 @@ export class Clock {
   }
 
   /**
+   * `now`, but no further ahead of the wall clock than a peer may be: what decides that the time of something is up. A write over the
+   * version of a filer with a bad clock moves `now` decades ahead, and nothing may expire by that.
+   */
+  believed(): Version {
+    return Math.min(this.now(), this.#wall() + this.skewMaxMicros);
+  }
+
+  /**
    * The version of the next change: beats the clock, everything issued, the floor and `replaced`, the greatest version in the rows the change
    * replaces, tombstones and hidden files included. A write beats the state it saw, whatever the clocks say.
    * @throws FilerError CLOCK_SKEWED if no valid version is left above what is replaced

@@ -14,6 +14,9 @@ export const limits = {
   /** Objects and arrays within each other in an entry: it is walked by recursion, and the stack has an end. */
   jsonDepthMax: 100,
 
+  /** Tags and kept headers of one entry as they are stored, bytes: they go out in the headers of one answer, beside a position. */
+  extendedBytesMax: 32 * 1024,
+
   // ---- feed
   /** Changes in one page. */
   pageChanges: 1000,
@@ -74,6 +77,9 @@ export const limits = {
   formHeaders: 20,
   /** How long a client waits for a recursive delete or a move: up to `subtreeEntries` changes in one transaction. */
   subtreeMs: 120_000,
+
+  /** How often a filer looks for files whose time is up, milliseconds: they are hidden already, only their rows wait. */
+  expiryCheckMs: 5000,
 
   // ---- the door
   /** Decisions that share a transaction. */

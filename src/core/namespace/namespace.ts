@@ -1,25 +1,28 @@
-import { FilerError } from '../errors.js';
-import { isLive, type Row } from '../change/row.js';
+import { FilerError, isFailure } from '../errors.js';
+import { isLive } from '../change/row.js';
 import type { Dot, Seq } from '../clock/vector.js';
-import { directoryBit, type Entry } from '../entry/entry.js';
-import { childPath, isReserved, nameOf, rebase, root, type FullPath } from '../entry/path.js';
+import type { Version } from '../clock/version.js';
+import { childPath, isReserved, rebase, root, type FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
-import type { Draft } from '../log/draft.js';
-import type { ListOptions, Listed, StoreReader } from '../store/store.js';
+import type { Draft, Mutation, View } from '../log/draft.js';
+import type { ListOptions, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
-import { entryOf, makeDirectory, moveOne, prepareMove, putFile, removeOne, type FileSpec, type Stamp } from './mutations.js';
-
-/** One path as the tree shows it. */
-export interface Found {
-  readonly path: FullPath;
-  readonly isDirectory: boolean;
-  /** The entry; null for a directory that is only implied by what lies below it. */
-  readonly entry: Entry | null;
-  /** The live row, a hidden file's too; null for the root and for what is only implied, tombstone or not. */
-  readonly row: Row | null;
-  /** Names a directory shows. */
-  readonly children: number;
-}
+import {
+  appendToFile,
+  copyOne,
+  editTags,
+  makeDirectory,
+  moveOne,
+  prepareTransfer,
+  putFile,
+  removeOne,
+  type FileSpec,
+  type Stamp,
+  type TagEdit,
+  type Transfer,
+} from './mutations.js';
+import { currentView, foundIn, isExpired, shownAs, type Found } from './shown.js';
+import { walkSubtree, type SubtreeLimits } from './subtree.js';
 
 /** One page of a directory. */
 export interface Listing {
@@ -35,30 +38,36 @@ export interface Written {
   readonly created: boolean;
 }
 
-export interface NamespaceLimits {
-  /** Entries one recursive delete or rename may touch. */
-  readonly subtreeEntries: number;
-  /** Rows, and bytes of entries, a long transaction holds in memory. */
-  readonly draftRows: number;
-  readonly draftBytes: number;
+export interface Appended extends Written {
+  /** Of the whole file, bytes. */
+  readonly size: number;
+  /** Of the whole file, base64. */
+  readonly md5: string;
 }
+
+/** Looks at what the request's path shows, in the transaction that writes, and throws if the request must not be done. */
+export type Precondition = (found: Found | null) => void;
 
 /** Looks at one name of a listing; false leaves it out. */
 export type NameFilter = (name: string) => boolean;
 
-/** The tree as clients use it: every write is one decision at the door. */
+const anything: Precondition = () => {};
+
+/** The tree as clients use it: every write is one decision at the door. Files whose time is up are not there. */
 export class Namespace {
   constructor(
     private readonly log: ChangeLog,
     private readonly store: StoreReader,
     private readonly time: Pick<TimeSource, 'micros'>,
-    private readonly limits: NamespaceLimits,
+    private readonly limits: SubtreeLimits,
   ) {}
 
   /** What is shown at `path`, null if nothing. The root is always there. */
   async find(path: FullPath): Promise<Found | null> {
+    const now = this.#now();
     const { rows, children } = await this.store.findWithChildren([path]);
-    return shownAs(path, rows[0] ?? null, children.get(path) ?? 0);
+    const row = rows[0] ?? null;
+    return this.#unlessEmptied(shownAs(path, isExpired(row, now) ? null : row, children.get(path) ?? 0), now);
   }
 
   /**
@@ -66,6 +75,7 @@ export class Namespace {
    * count what it keeps, so a page may be shorter than its limit though more names follow.
    */
   async list(directory: FullPath, options: ListOptions, keep: NameFilter = () => true): Promise<Listing> {
+    const now = this.#now();
     const entries: Found[] = [];
     let bytes = 0;
     let { after, inclusive } = options;
@@ -74,10 +84,12 @@ export class Namespace {
       for (const listed of names) {
         const path = childPath(directory, listed.name);
         if (isReserved(path) || !keep(listed.name)) continue;
-        bytes += listed.row?.entry?.length ?? 0;
+        const row = isExpired(listed.row, now) ? null : listed.row;
+        const found = await this.#unlessEmptied(shownAs(path, row, listed.children), now);
+        if (found === null) continue;
+        bytes += row?.entry?.length ?? 0;
         if (entries.length >= options.limit || (entries.length > 0 && bytes > options.bytesMax)) return { entries, hasMore: true };
-        const found = shownAs(path, listed.row, listed.children);
-        if (found) entries.push(found);
+        entries.push(found);
       }
       const last = names.at(-1);
       if (last === undefined || !more) {
@@ -92,24 +104,44 @@ export class Namespace {
   }
 
   /** Writes a file; missing parents are made. `modeDefault` is used if neither the request nor the old entry has one. */
-  put(path: FullPath, spec: FileSpec, modeDefault: number, precondition?: (found: Found | null) => void): Promise<Written> {
-    return this.log.commit({
-      paths: [path],
-      bytes: spec.content.length + 1000,
-      decide: (draft) => {
-        const before = foundIn(draft, path);
-        precondition?.(before);
-        return { dot: issueAll(draft, putFile(draft, path, spec, this.#stamp(), modeDefault)), created: before === null };
-      },
+  put(path: FullPath, spec: FileSpec, modeDefault: number, precondition = anything): Promise<Written> {
+    return this.#decide([path], spec.content.length + 1000, (draft, view, stamp) => {
+      const before = foundIn(view, path);
+      precondition(before);
+      return { dot: issueAll(draft, putFile(view, path, spec, stamp, modeDefault)), created: before === null };
+    });
+  }
+
+  /**
+   * Puts content at the end of a file, in one decision with reading what is there: of two appends none is lost. The whole may have `bytesMax` bytes.
+   * @throws FilerError as appendToFile does
+   */
+  async append(path: FullPath, spec: FileSpec, modeDefault: number, bytesMax: number, precondition = anything): Promise<Appended> {
+    // Only to know how much will be written.
+    const before = await this.find(path);
+    return this.#decide([path], (before?.row?.entry?.length ?? 0) + spec.content.length + 1000, (draft, view, stamp) => {
+      const found = foundIn(view, path);
+      precondition(found);
+      const mutations = appendToFile(view, path, spec, stamp, modeDefault, bytesMax);
+      const last = mutations.at(-1) as Mutation & { kind: 'put' };
+      const { fileSize, md5 } = last.entry.attributes ?? {};
+      return { dot: issueAll(draft, mutations), created: found === null, size: Number(fileSize), md5: md5 ?? '' };
+    });
+  }
+
+  /** Edits the extended attributes of a file or a directory. @throws FilerError as editTags does */
+  tag(path: FullPath, edit: TagEdit, precondition = anything): Promise<Written> {
+    return this.#decide([path], 1000, (draft, view, stamp) => {
+      precondition(foundIn(view, path));
+      return { dot: issueAll(draft, editTags(view, path, edit, stamp)), created: false };
     });
   }
 
   /** Makes a directory; missing parents too. */
-  mkdir(path: FullPath, mode: number, ttlSec: number): Promise<Written> {
-    return this.log.commit({
-      paths: [path],
-      bytes: 1000,
-      decide: (draft) => ({ dot: issueAll(draft, makeDirectory(draft, path, mode, ttlSec, this.#stamp())), created: true }),
+  mkdir(path: FullPath, mode: number, precondition = anything): Promise<Written> {
+    return this.#decide([path], 1000, (draft, view, stamp) => {
+      precondition(foundIn(view, path));
+      return { dot: issueAll(draft, makeDirectory(view, path, mode, stamp)), created: true };
     });
   }
 
@@ -117,59 +149,41 @@ export class Namespace {
    * Deletes a path, with everything below it if `recursive`: one change per row, children first, in one transaction.
    * @throws FilerError DIRECTORY_NOT_EMPTY, SUBTREE_TOO_LARGE, PATH_INVALID for the root
    */
-  async remove(path: FullPath, recursive: boolean, precondition?: (found: Found | null) => void): Promise<Written> {
+  async remove(path: FullPath, recursive: boolean, precondition = anything): Promise<Written> {
     if (path === root) throw new FilerError('PATH_INVALID', 'the root cannot be deleted; delete what is in it');
-    const decide = (draft: Draft): Written => {
-      precondition?.(foundIn(draft, path));
-      return { dot: issueAll(draft, removeOne(draft, path)), created: false };
-    };
-    if (!recursive) return this.log.commit({ paths: [path], bytes: 1000, decide });
+    if (!recursive) {
+      return this.#decide([path], 1000, (draft, view) => {
+        precondition(foundIn(view, path));
+        return { dot: issueAll(draft, removeOne(view, path)), created: false };
+      });
+    }
     return this.log.aloneForClient(async (draft) => {
       await draft.load([path]);
-      precondition?.(foundIn(draft, path));
-      let written: Written = { dot: null, created: false };
-      await this.#descend(draft, path, 'children-first', async (rows) => {
+      precondition(foundIn(currentView(draft, this.#now()), path));
+      let dot: Dot | null = null;
+      await walkSubtree(draft, path, 'children-first', this.limits, async (rows) => {
         await draft.load(rows.map((row) => row.path));
-        for (const row of rows) written = { dot: draft.issue({ kind: 'delete', path: row.path }), created: false };
+        for (const row of rows) dot = draft.issue({ kind: 'delete', path: row.path });
       });
       await draft.flush();
-      return written;
+      return { dot, created: false };
     });
   }
 
   /**
    * Moves a file, or a directory with everything below it: one change per row, parents first, in one transaction.
-   * @throws FilerError as prepareMove does; SUBTREE_TOO_LARGE
+   * @throws FilerError as prepareTransfer does; SUBTREE_TOO_LARGE
    */
-  async move(from: FullPath, to: FullPath): Promise<Written> {
-    const found = await this.find(from);
-    if (found && !found.isDirectory) {
-      const written = await this.log.commit({
-        paths: [from, to],
-        bytes: 2000 + (found.row?.entry?.length ?? 0),
-        decide: (draft): Written | null => {
-          const parents = prepareMove(draft, from, to, this.#stamp());
-          const row = draft.row(from);
-          // It may have become a directory since it was looked at.
-          if (draft.shown(from) === 'directory' || !isLive(row)) return null;
-          const created = draft.shown(to) === 'absent';
-          issueAll(draft, parents);
-          return { dot: draft.issue(moveOne(row, to)), created };
-        },
-      });
-      if (written) return written;
-    }
-    return this.log.aloneForClient(async (draft) => {
-      await draft.load([from, to]);
-      const created = draft.shown(to) === 'absent';
-      let dot = issueAll(draft, prepareMove(draft, from, to, this.#stamp()));
-      await this.#descend(draft, from, 'parents-first', async (rows) => {
-        await draft.load(rows.flatMap((row) => [row.path, rebase(row.path, from, to)]));
-        for (const row of rows) dot = draft.issue(moveOne(row, rebase(row.path, from, to)));
-      });
-      await draft.flush();
-      return { dot, created };
-    });
+  move(from: FullPath, to: FullPath, precondition = anything): Promise<Written> {
+    return this.#transfer({ parameter: 'mv.from', from, to, overwrite: true }, precondition);
+  }
+
+  /**
+   * Copies a file, or a directory with everything it shows: one change per entry, parents first, in one transaction.
+   * @throws FilerError as prepareTransfer and copyOne do; SUBTREE_TOO_LARGE
+   */
+  copy(from: FullPath, to: FullPath, overwrite: boolean, precondition = anything): Promise<Written> {
+    return this.#transfer({ parameter: 'cp.from', from, to, overwrite }, precondition);
   }
 
   /** How far this filer's own log is: what `Filer-Position` says after a write. */
@@ -177,92 +191,131 @@ export class Namespace {
     return this.log.position.get(this.log.identity.origin) ?? 0;
   }
 
-  /**
-   * Every live row at and below `top`, handed over in batches; what `visit` changes is written before the next batch.
-   * Walks names as the transaction sees them, so what has been deleted or moved away is not met again.
-   */
-  async #descend(
-    draft: Draft,
-    top: FullPath,
-    order: 'children-first' | 'parents-first',
-    visit: (rows: (Row & { entry: string })[]) => Promise<void>,
-  ): Promise<void> {
-    const { draftRows: limit, draftBytes: bytesMax } = this.limits;
-    let batch: (Row & { entry: string })[] = [];
-    let bytes = 0;
-    let total = 0;
-    const take = async (row: Row | null) => {
-      if (!isLive(row)) return;
-      total += 1;
-      if (total > this.limits.subtreeEntries) {
-        throw new FilerError(
-          'SUBTREE_TOO_LARGE',
-          `more than ${this.limits.subtreeEntries} entries lie below ${top}; go in steps (fs.rm -r, fs.mv), or raise --subtreeLimit`,
-          { path: top, limit: this.limits.subtreeEntries },
-        );
-      }
-      batch.push(row);
-      bytes += row.entry.length;
-      if (batch.length >= limit || bytes >= bytesMax) await visitBatch();
-    };
-    const visitBatch = async () => {
-      await visit(batch);
-      batch = [];
-      bytes = 0;
-      await draft.flush({ evict: true });
-    };
-    await draft.flush({ evict: false });
-    await draft.load([top]);
-    /** Directories being walked, outermost first, each with the page it is in. */
-    const stack: { directory: FullPath; row: Row | null; page: readonly Listed[]; at: number; more: boolean }[] = [];
-    const enter = async (directory: FullPath, row: Row | null) => {
-      if (order === 'parents-first') await take(row);
-      stack.push({ directory, row, page: [], at: 0, more: true });
-    };
-    const [own] = await draft.tx.find('tree', [top]);
-    await enter(top, own ?? null);
-    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
-      if (frame.at >= frame.page.length) {
-        if (frame.more) {
-          const after = frame.page.at(-1)?.name ?? '';
-          ({ names: frame.page, more: frame.more } = await draft.list(frame.directory, { after, limit, bytesMax }));
-          frame.at = 0;
-          continue;
-        }
-        stack.pop();
-        if (order === 'children-first') await take(frame.row);
-        continue;
-      }
-      const listed = frame.page[frame.at++] as Listed;
-      if (listed.children > 0) await enter(childPath(frame.directory, listed.name), listed.row);
-      else await take(listed.row);
+  async #transfer(transfer: Transfer, precondition: Precondition): Promise<Written> {
+    const { parameter, from, to } = transfer;
+    const found = await this.find(from);
+    if (found && !found.isDirectory) {
+      const written = await this.#decide([from, to], 2000 + (found.row?.entry?.length ?? 0), (draft, view, stamp): Written | null => {
+        precondition(foundIn(view, to));
+        const parents = prepareTransfer(view, transfer, stamp);
+        const row = view.row(from);
+        // It may have become a directory since it was looked at.
+        if (view.shown(from) === 'directory' || !isLive(row)) return null;
+        const last = parameter === 'mv.from' ? moveOne(row, to) : copyOne(view, row, to, stamp);
+        const created = view.shown(to) === 'absent';
+        return { dot: issueAll(draft, [...parents, last]), created };
+      });
+      if (written) return written;
     }
-    if (batch.length > 0) await visitBatch();
+    return this.log.aloneForClient((draft) => this.#transferAll(draft, transfer, precondition));
+  }
+
+  async #transferAll(draft: Draft, transfer: Transfer, precondition: Precondition): Promise<Written> {
+    const { parameter, from, to } = transfer;
+    const first = await this.#attempt(draft, [from, to], (view, stamp) => {
+      precondition(foundIn(view, to));
+      const created = view.shown(to) === 'absent';
+      return { dot: issueAll(draft, prepareTransfer(view, transfer, stamp)), created };
+    });
+    let { dot } = first;
+    await walkSubtree(draft, from, 'parents-first', this.limits, async (rows) => {
+      await draft.load(rows.flatMap((row) => [row.path, rebase(row.path, from, to)]));
+      const stamp = this.#stamp();
+      const view = currentView(draft, stamp.now);
+      for (const row of rows) {
+        const target = rebase(row.path, from, to);
+        if (parameter === 'mv.from') dot = draft.issue(moveOne(row, target));
+        // A copy is of what is shown: neither what has expired nor what is hidden comes back by it.
+        else if (isLive(view.row(row.path)) && (row.isDirectory || view.children(row.path) === 0)) dot = draft.issue(copyOne(view, row, target, stamp));
+      }
+    });
+    await draft.flush();
+    return { dot, created: first.created };
+  }
+
+  /** One decision at the door, on the tree as it is then. The last path is where the request goes to. */
+  async #decide<T>(paths: readonly FullPath[], bytes: number, decide: (draft: Draft, view: View, stamp: Stamp) => T): Promise<T> {
+    const decision = (draft: Draft): T => {
+      const stamp = this.#stamp();
+      return decide(draft, currentView(draft, stamp.now), stamp);
+    };
+    try {
+      return await this.log.commit({ paths, bytes, decide: decision });
+    } catch (error) {
+      if (!(await this.#mayBeExpired(error, paths.at(-1) as FullPath))) throw error;
+    }
+    return this.log.aloneForClient(async (draft) => {
+      const value = await this.#attempt(draft, paths, (view, stamp) => decide(draft, view, stamp));
+      await draft.flush();
+      return value;
+    });
+  }
+
+  /** Decides in a transaction of its own. If what is in the way are only files whose time is up, they are deleted first, as changes like any other. */
+  async #attempt<T>(draft: Draft, paths: readonly FullPath[], decide: (view: View, stamp: Stamp) => T): Promise<T> {
+    const decideNow = async () => {
+      await draft.load(paths);
+      const stamp = this.#stamp();
+      return decide(currentView(draft, stamp.now), stamp);
+    };
+    try {
+      return await decideNow();
+    } catch (error) {
+      const target = paths.at(-1) as FullPath;
+      if (!(await this.#mayBeExpired(error, target))) throw error;
+      const now = this.#now();
+      await walkSubtree(draft, target, 'children-first', this.limits, async (rows) => {
+        await draft.load(rows.map((row) => row.path));
+        for (const row of rows) {
+          if (isExpired(row, now)) draft.issue({ kind: 'delete', path: row.path });
+          else if (row.path !== target) throw error;
+        }
+      });
+      return decideNow();
+    }
+  }
+
+  /** True if a request failed because of what lies below `path`, and some of that has expired. */
+  async #mayBeExpired(error: unknown, path: FullPath): Promise<boolean> {
+    if (!isFailure(error, 'DIRECTORY_NOT_EMPTY', 'IS_A_DIRECTORY', 'ENTRY_EXISTS', 'PRECONDITION_FAILED')) return false;
+    return (await this.store.expired({ now: this.#now(), below: path, limit: 1 })).length > 0;
+  }
+
+  /** What is a directory only by what lies below it is none if all of that has expired: a hidden file is shown again, else nothing is. */
+  async #unlessEmptied(found: Found | null, now: Version): Promise<Found | null> {
+    if (found === null || found.entry !== null) return found;
+    const expired = await this.store.expired({ now, below: found.path, limit: 1 });
+    if (expired.length === 0 || (await this.#showsAny(found.path, now))) return found;
+    return shownAs(found.path, found.row, 0);
+  }
+
+  /** True if anything that has not expired lies below `directory`. */
+  async #showsAny(directory: FullPath, now: Version): Promise<boolean> {
+    const { draftRows: limit, draftBytes: bytesMax } = this.limits;
+    for (let after = '', more = true; more;) {
+      const page = await this.store.list(directory, { after, limit, bytesMax });
+      for (const { name, row, children } of page.names) {
+        if (isLive(row) && !isExpired(row, now)) return true;
+        if (children > 0 && (await this.#showsAny(childPath(directory, name), now))) return true;
+      }
+      after = page.names.at(-1)?.name ?? '';
+      ({ more } = page);
+    }
+    return false;
+  }
+
+  #now(): Version {
+    return this.log.clock.believed();
   }
 
   #stamp(): Stamp {
     const micros = this.time.micros();
-    return { seconds: Math.floor(micros / 1_000_000), nanos: (micros % 1_000_000) * 1000 };
+    return { seconds: Math.floor(micros / 1_000_000), nanos: (micros % 1_000_000) * 1000, now: this.#now() };
   }
 }
 
-function issueAll(draft: Draft, mutations: readonly Parameters<Draft['issue']>[0][]): Dot | null {
+function issueAll(draft: Draft, mutations: readonly Mutation[]): Dot | null {
   let dot: Dot | null = null;
   for (const mutation of mutations) dot = draft.issue(mutation);
   return dot;
-}
-
-function foundIn(draft: Draft, path: FullPath): Found | null {
-  return shownAs(path, draft.row(path), draft.children(path));
-}
-
-function shownAs(path: FullPath, row: Row | null, children: number): Found | null {
-  const live = isLive(row);
-  if (path === root)
-    return { path, isDirectory: true, entry: { name: '', isDirectory: true, attributes: { fileMode: (directoryBit | 0o777) >>> 0 } }, row: null, children };
-  if (!live && children === 0) return null;
-  // Something live below: a directory, even if the row is a file of its own, which is then hidden.
-  const isDirectory = children > 0 || (live && row.isDirectory);
-  const entry = live && row.isDirectory === isDirectory ? entryOf(row) : null;
-  return { path, isDirectory, entry: entry ? { ...entry, name: nameOf(path) } : null, row: live ? row : null, children };
 }

@@ -57,6 +57,8 @@ export interface ExpiringFile {
   readonly expires: Version;
   readonly version: Version;
   readonly author: Origin;
+  /** Bytes of its entry. */
+  readonly bytes: number;
 }
 
 export interface ExpiredQuery {

@@ -41,7 +41,7 @@ describe('ChangeLog.commit', () => {
     const results = await Promise.allSettled([
       put(at, '/a/b'),
       put(at, '/a'),
-      at.tree.mkdir(p('/a'), 0o755, 0),
+      at.tree.mkdir(p('/a'), 0o755),
       put(at, '/a/b/c'),
       at.tree.remove(p('/a/b'), false),
       put(at, '/a/b/c'),

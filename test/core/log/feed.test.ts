@@ -148,7 +148,7 @@ describe('Feed.read by time', () => {
 describe('Feed.read of a part of the tree', () => {
   it('takes whole components, the path itself, and both sides of a rename', async () => {
     const at = await openLog();
-    for (const path of ['/d', '/d/f', '/de/f', '/x']) await (path === '/d' ? at.tree.mkdir(p(path), 0o755, 0) : put(at, path));
+    for (const path of ['/d', '/d/f', '/de/f', '/x']) await (path === '/d' ? at.tree.mkdir(p(path), 0o755) : put(at, path));
     await at.tree.move(p('/x'), p('/d/x'));
     await at.tree.move(p('/d/x'), p('/y'));
     await at.tree.move(p('/y'), p('/z'));

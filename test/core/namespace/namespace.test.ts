@@ -93,17 +93,17 @@ describe('Namespace.mkdir', () => {
     const at = await openLog();
     await force(at, '/d/f');
     expect((await at.tree.find(p('/d')))?.entry).to.equal(null);
-    await at.tree.mkdir(p('/d'), 0o755, 0);
+    await at.tree.mkdir(p('/d'), 0o755);
     expect((await at.tree.find(p('/d')))?.entry).to.deep.include({ name: 'd', isDirectory: true });
-    expect(await codeOf(() => at.tree.mkdir(p('/d'), 0o755, 0))).to.equal('ENTRY_EXISTS');
+    expect(await codeOf(() => at.tree.mkdir(p('/d'), 0o755))).to.equal('ENTRY_EXISTS');
     expect(await list(at, '/d')).to.deep.equal(['/d/f']);
   });
 
   it('never makes a row for the root', async () => {
     const at = await openLog();
-    expect(await codeOf(() => at.tree.mkdir(root, 0o755, 0))).to.equal('ENTRY_EXISTS');
+    expect(await codeOf(() => at.tree.mkdir(root, 0o755))).to.equal('ENTRY_EXISTS');
     await put(at, '/f');
-    expect(await codeOf(() => at.tree.mkdir(root, 0o755, 0))).to.equal('ENTRY_EXISTS');
+    expect(await codeOf(() => at.tree.mkdir(root, 0o755))).to.equal('ENTRY_EXISTS');
     expect(await live(at)).to.deep.equal(['/f']);
   });
 });
@@ -118,7 +118,7 @@ describe('Namespace.find and list', () => {
   it('show files, directories, implied ones and hidden files for what they are', async () => {
     const at = await openLog();
     await put(at, '/file');
-    await at.tree.mkdir(p('/dir'), 0o755, 0);
+    await at.tree.mkdir(p('/dir'), 0o755);
     await force(at, '/implied/f');
     await force(at, '/hidden');
     await force(at, '/hidden/f');
@@ -163,7 +163,7 @@ describe('Namespace.find and list', () => {
     const at = await openLog();
     await put(at, '/f');
     for (const path of ['/none', '/f']) expect(await codeOf(() => list(at, path)), path).to.equal('ENTRY_NOT_FOUND');
-    await at.tree.mkdir(p('/d'), 0o755, 0);
+    await at.tree.mkdir(p('/d'), 0o755);
     expect(await list(at, '/d')).to.deep.equal([]);
   });
 });
@@ -289,7 +289,7 @@ describe('Namespace.move', () => {
   it('replaces an empty directory, takes hidden files, and directories without a row', async () => {
     const at = await openLog();
     for (const path of ['/d/hidden', '/d/hidden/f', '/d/a/b']) await force(at, path);
-    await at.tree.mkdir(p('/empty'), 0o755, 0);
+    await at.tree.mkdir(p('/empty'), 0o755);
     await at.tree.move(p('/d'), p('/empty'));
     expect(await live(at)).to.deep.equal(['/empty', '/empty/a/b', '/empty/hidden', '/empty/hidden/f']);
     await expectConsistent(at);
@@ -338,6 +338,92 @@ describe('Namespace.move', () => {
     ]);
     expect(isFailure(moved) ? moved.code : (await live(at)).includes(p('/h'))).to.be.oneOf(['PARAMETER_INVALID', true]);
     await expectConsistent(at);
+  });
+});
+
+describe('Namespace.append', () => {
+  it('loses nothing of what many append at once, nor anything before it', async () => {
+    const at = await openLog();
+    const parts = Array.from({ length: 40 }, (_, i) => `<${i}>`);
+    const results = await Promise.all(parts.map((part) => at.tree.append(p('/log/f'), file(part), mode, 1000)));
+    const content = Buffer.from((await at.tree.find(p('/log/f')))?.entry?.content ?? '', 'base64').toString();
+    expect(content).to.equal(parts.join(''));
+    expect([results.filter(({ created }) => created).length, results.at(-1)?.size]).to.deep.equal([1, content.length]);
+    expect(await codeOf(() => at.tree.append(p('/log/f'), file('x'.repeat(1000)), mode, 1000))).to.equal('BODY_TOO_LARGE');
+  });
+});
+
+describe('Namespace.copy', () => {
+  it('copies a file as one change, and only over another if it may', async () => {
+    const at = await openLog();
+    await put(at, '/f', 'one');
+    await put(at, '/g', 'two');
+    expect(await codeOf(() => at.tree.copy(p('/f'), p('/g'), false))).to.equal('ENTRY_EXISTS');
+    const from = at.log.state.head;
+    expect((await at.tree.copy(p('/f'), p('/g'), true)).created).to.equal(false);
+    expect((await at.tree.copy(p('/f'), p('/new/h'), false)).created).to.equal(true);
+    expect(await done(at, from)).to.deep.equal(['UPDATE /g', 'CREATE /new', 'CREATE /new/h']);
+    for (const path of ['/f', '/g', '/new/h']) expect((await at.tree.find(p(path)))?.entry?.content, path).to.equal(file('one').content);
+  });
+
+  it('copies a directory with everything it shows, parents first, in one transaction', async () => {
+    const at = await openLog({ limits: { draftRows: 2 } });
+    await big(at);
+    await force(at, '/t/hidden');
+    await force(at, '/t/hidden/f');
+    await at.tree.mkdir(p('/empty'), 0o700);
+    const from = at.log.state.head;
+    at.store.transactions = 0;
+    await at.tree.copy(p('/t'), p('/empty'), true);
+    expect(at.store.transactions).to.equal(1);
+    const changes = await done(at, from);
+    const made = changes.map((change) => change.split(' ')[1] as string);
+    for (const [i, path] of made.entries()) expect(made.slice(i + 1), path).to.not.include(path.slice(0, path.lastIndexOf('/')));
+    const shown = ['/4', '/a', '/a/1', '/a/2', '/b', '/b/c', '/b/c/3', '/hidden/f'];
+    expect([...made].sort()).to.deep.equal(['/empty', ...shown.map((path) => `/empty${path}`)]);
+    expect((await live(at)).filter((path) => path.startsWith('/t/'))).to.deep.equal([...shown, '/hidden'].map((path) => `/t${path}`).sort());
+    expect(await codeOf(() => at.tree.copy(p('/t'), p('/empty'), true))).to.equal('DIRECTORY_NOT_EMPTY');
+  });
+
+  it('changes nothing if it is too much, or if something in it cannot be copied', async () => {
+    const at = await openLog({ limits: { subtreeEntries: 5, draftRows: 2 } });
+    await big(at);
+    const { digest } = at.log;
+    expect(await codeOf(() => at.tree.copy(p('/t'), p('/copy'), false))).to.equal('SUBTREE_TOO_LARGE');
+    await force(at, '/c/chunked', { chunks: [{ fileId: '1,2' }] });
+    const after = at.log.digest;
+    expect(await codeOf(() => at.tree.copy(p('/c'), p('/copy'), false))).to.equal('CONTENT_NOT_HERE');
+    expect([at.log.digest, digest === after]).to.deep.equal([after, false]);
+  });
+});
+
+describe('preconditions', () => {
+  it('are asked of what is written to, in the transaction that writes it', async () => {
+    const at = await openLog();
+    await put(at, '/f');
+    await at.tree.mkdir(p('/d'), 0o755);
+    await put(at, '/t/x');
+    const { head } = at.log.state;
+    const asked: (string | null)[] = [];
+    const never = (found: { path: string } | null) => {
+      asked.push(found?.path ?? null);
+      throw new FilerError('PRECONDITION_FAILED', 'no');
+    };
+    const requests = [
+      () => at.tree.mkdir(p('/d'), 0o755, never),
+      () => at.tree.mkdir(p('/new'), 0o755, never),
+      () => at.tree.move(p('/f'), p('/new'), never),
+      () => at.tree.move(p('/t'), p('/d'), never),
+      () => at.tree.copy(p('/f'), p('/t/x'), true, never),
+      () => at.tree.copy(p('/t'), p('/d'), true, never),
+      () => at.tree.append(p('/f'), file('y'), mode, 100, never),
+      () => at.tree.tag(p('/d'), () => ({ a: 'YQ==' }), never),
+      () => at.tree.remove(p('/f'), false, never),
+      () => at.tree.remove(p('/t'), true, never),
+    ];
+    for (const request of requests) expect(await codeOf(request)).to.equal('PRECONDITION_FAILED');
+    expect(asked).to.deep.equal(['/d', null, null, '/d', '/t/x', '/d', '/f', '/d', '/f', '/t']);
+    expect(at.log.state.head).to.equal(head);
   });
 });
 

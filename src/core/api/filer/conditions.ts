@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import fresh from 'fresh';
 import type { Entry } from '../../entry/entry.js';
 import { FilerError } from '../../errors.js';
-import type { Found } from '../../namespace/namespace.js';
+import type { Precondition } from '../../namespace/namespace.js';
+import type { Found } from '../../namespace/shown.js';
 
 /** What conditions compare: both null for a path that has no content of its own. */
 export interface Validators {
@@ -46,11 +47,11 @@ export function isFresh(headers: IncomingHttpHeaders, { etag, lastModified }: Va
 }
 
 /**
- * The condition of a write, checked in the transaction that writes; null if the request has none.
- * `If-None-Match: *` writes only what is not there yet, `If-Match` only over what the client has seen.
+ * The condition of a write, checked in the transaction that writes; undefined if the request has none. It is about the path written to:
+ * of a move or a copy the target. `If-None-Match: *` writes only what is not there yet, `If-Match` only over what the client has seen.
  */
-export function writeCondition(headers: IncomingHttpHeaders): ((found: Found | null) => void) | null {
-  if (!isConditional(headers)) return null;
+export function writeCondition(headers: IncomingHttpHeaders): Precondition | undefined {
+  if (!isConditional(headers)) return undefined;
   return (found) => {
     const validators = validatorsOf(found);
     const { etag, lastModified } = validators;
@@ -63,7 +64,7 @@ export function writeCondition(headers: IncomingHttpHeaders): ((found: Found | n
 }
 
 /** True if the request says when it should be done. */
-export function isConditional(headers: IncomingHttpHeaders): boolean {
+function isConditional(headers: IncomingHttpHeaders): boolean {
   return (['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const).some((name) => headers[name] !== undefined);
 }
 

@@ -1,5 +1,5 @@
 import { directoryBit, fileModeDefault, parentMode, sizeOf, type Attributes, type Entry } from '../../entry/entry.js';
-import type { Found } from '../../namespace/namespace.js';
+import type { Found } from '../../namespace/shown.js';
 import type { ChunkJson, EntryJson } from './protocol.js';
 
 /** What `?metadata=true` and listings say of one path. An implied directory has default attributes. */

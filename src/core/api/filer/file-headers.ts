@@ -9,8 +9,21 @@ import { nameOf, type FullPath } from '../../entry/path.js';
  * Only these: an entry that came by replication may carry any attribute, and must not set headers of its choice here.
  */
 const keptNames = /^(seaweed-[!#$%&'*+.^_`|~0-9a-z-]+|cache-control|expires|content-disposition)$/i;
+/** Of those, the ones a directory has too. */
+const tagPrefix = 'seaweed-';
 
 const anyType = 'application/octet-stream';
+
+/** The tags among the headers of a request, as extended attributes. */
+export function tagsIn(headers: IncomingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(Object.entries(keptHeaders(headers)).filter(([name]) => isTag(name)));
+}
+
+/** Extended attributes without these tags, named without their prefix and in any case; null = without any. */
+export function withoutTags(extended: Readonly<Record<string, string>>, names: readonly string[] | null): Record<string, string> {
+  const gone = names && new Set(names.map((name) => tagPrefix + name.toLowerCase()));
+  return Object.fromEntries(Object.entries(extended).filter(([name]) => !isTag(name) || (gone !== null && !gone.has(name.toLowerCase()))));
+}
 
 /** The headers of a write that are kept, as extended attributes. */
 export function keptHeaders(headers: IncomingHttpHeaders): Record<string, string> {
@@ -32,6 +45,11 @@ export function returnedHeaders(entry: Entry): Record<string, string> {
   return returned;
 }
 
+/** The tags of an entry, for an answer that is not its content. */
+export function returnedTags(entry: Entry | null): Record<string, string> {
+  return entry === null ? {} : Object.fromEntries(Object.entries(returnedHeaders(entry)).filter(([name]) => isTag(name)));
+}
+
 /** The media type to keep: none for what says nothing. */
 export function keptMime(contentType: string | undefined): string {
   return contentType === undefined || contentType.toLowerCase() === anyType ? '' : contentType;
@@ -42,6 +60,8 @@ export function contentTypeOf(path: FullPath, entry: Entry): string {
   const kept = entry.attributes?.mime;
   return kept && isHeaderValue(kept) ? kept : (mime.getType(nameOf(path)) ?? anyType);
 }
+
+const isTag = (name: string): boolean => name.toLowerCase().startsWith(tagPrefix);
 
 /** `seaweed-color` as Go spells it: `Seaweed-Color`. HTTP does not keep the case, attributes have one. */
 function canonicalName(name: string): string {

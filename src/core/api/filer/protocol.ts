@@ -1,10 +1,13 @@
 /*
  * The tree over HTTP. A path of the tree is the path of the URL, percent-encoded, under no prefix.
  *
- * PUT    /dir/file            bytes           → 201 {"name","size"}   ?mode=0644&ttl=3d
+ * PUT    /dir/file            bytes           → 201 {"name","size"}   ?mode=0644&ttl=3d&op=append
  * POST   /dir/file, /dir/     multipart form  → 201 {"name","size"}   the first file of it; into /dir/ by its own name
  * POST   /dir/                nothing         → 201 {"name"}          mkdir
  * POST   /new?mv.from=/old    nothing         → 204                   by PUT too; /new/ = into it
+ * POST   /new?cp.from=/old    nothing         → 204                   the same; &overwrite=true
+ * PUT    /path?tagging        Seaweed-…       → 202                   tags, of directories too
+ * DELETE /path?tagging=A,B                    → 202, 304              without names: all
  * GET    /dir/file                            → 200, 206, 304         ?metadata=true: EntryJson
  * GET    /dir, /dir/                          → 200 ListingJson       ?limit&lastFileName&namePattern&namePatternExclude&pretty=y
  * DELETE /path                                → 204                   ?recursive=true

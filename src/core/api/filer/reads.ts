@@ -6,10 +6,10 @@ import { FilerError } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import { invalidParameter, readBoolean, readDuration, readInteger, type Query } from '../../http/params.js';
 import { json, type Request, type Response } from '../../http/router.js';
-import type { Found } from '../../namespace/namespace.js';
+import type { Found } from '../../namespace/shown.js';
 import { checkRead, isFresh, isRangeFresh, validatorsOf } from './conditions.js';
 import { entryToJson } from './entry-json.js';
-import { contentTypeOf, returnedHeaders } from './file-headers.js';
+import { contentTypeOf, returnedHeaders, returnedTags } from './file-headers.js';
 import { parseNamePattern, type NamePattern } from './name-pattern.js';
 import { minPositionHeader, type ListingJson } from './protocol.js';
 import { rangeOf } from './ranges.js';
@@ -27,7 +27,7 @@ export async function read(filer: Filer, path: FullPath, request: Request): Prom
   const found = await filer.namespace.find(path);
   if (found === null) throw new FilerError('ENTRY_NOT_FOUND', `${path} does not exist`, { path });
   if (readBoolean(query, 'metadata')) return shownJson(entryToJson(found), query);
-  if (found.isDirectory) return shownJson(await list(filer, found, query), query);
+  if (found.isDirectory) return shownJson(await list(filer, found, query), query, returnedTags(found.entry));
   return readFile(found, found.entry as Entry, request);
 }
 
@@ -98,7 +98,7 @@ function readPattern(query: Query, name: string): NamePattern | null {
   return pattern;
 }
 
-function shownJson(value: unknown, query: Query): Response {
-  const headers = { 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
+function shownJson(value: unknown, query: Query, tags: Record<string, string> = {}): Response {
+  const headers = { ...tags, 'Content-Type': 'application/json', 'X-Content-Type-Options': 'nosniff' };
   return { status: 200, headers, body: readBoolean(query, 'pretty') ? `${JSON.stringify(value, null, 2)}\n` : JSON.stringify(value) };
 }

@@ -1,5 +1,6 @@
+import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
-import { invalidParameter, type Query } from '../../http/params.js';
+import { invalidParameter, readBoolean, readWord, type Query } from '../../http/params.js';
 
 const secondsPerUnit: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 7 * 86_400, M: 30 * 86_400, y: 365 * 86_400 };
 /** Seconds are a signed 32-bit integer in an entry. */
@@ -14,26 +15,62 @@ export function readMode(query: Query): number | undefined {
   return mode;
 }
 
-/** Seconds of `ttl`: a number with m, h, d, w, M (30 days) or y (365 days), minutes without; 0 = for ever. @throws FilerError PARAMETER_INVALID */
-export function readTtl(query: Query): number {
+/**
+ * Seconds of `ttl`: a number with m, h, d, w, M (30 days) or y (365 days), minutes without; 0 = for ever; undefined if absent.
+ * @throws FilerError PARAMETER_INVALID
+ */
+export function readTtl(query: Query): number | undefined {
   const text = query.get('ttl') ?? '';
-  if (text === '') return 0;
+  if (text === '') return undefined;
   const [, count, unit = 'm'] = /^(\d{1,10})([mhdwMy])?$/.exec(text) ?? [];
   const seconds = count === undefined ? Infinity : Number(count) * (secondsPerUnit[unit] as number);
   if (seconds > ttlSecondsMax) throw invalidParameter('ttl', text, 'a number with m, h, d, w, M or y, at most 68 years');
   return seconds;
 }
 
-/** Writes that SeaweedFS knows and this version does not: ignored, they would do something else than asked. */
+/** True for `op=append`. @throws FilerError PARAMETER_INVALID */
+export function isAppend(query: Query): boolean {
+  return query.get('op') !== '' && readWord(query, 'op', ['append']) !== null;
+}
+
+/** What a write with `mv.from` or `cp.from` moves or copies; null if it has neither. */
+export interface TransferParams {
+  readonly kind: 'move' | 'copy';
+  readonly from: FullPath;
+  readonly overwrite: boolean;
+}
+
+/** @throws FilerError PARAMETER_INVALID, PATH_INVALID */
+export function readTransfer(query: Query): TransferParams | null {
+  const move = query.get('mv.from');
+  const copy = query.get('cp.from');
+  if (move !== null && copy !== null) throw new FilerError('PARAMETER_INVALID', 'mv.from, cp.from: give one of them', { parameter: 'cp.from' });
+  if (move !== null) return { kind: 'move', from: parsePath(move), overwrite: true };
+  return copy === null ? null : { kind: 'copy', from: parsePath(copy), overwrite: readBoolean(query, 'overwrite') };
+}
+
+/** Names of the tags that `DELETE ?tagging=A,B` takes away, without their prefix; null = all. @throws FilerError PARAMETER_INVALID */
+export function readTagNames(query: Query): string[] | null {
+  const names = (query.get('tagging') ?? '').split(',').filter((name) => name !== '');
+  return names.length === 0 ? null : names;
+}
+
+const conditions = 'say If-Match or If-Unmodified-Since';
+/** What SeaweedFS's writes know and ours do not: ignored, it would do something else than asked. */
 const unsupported: Readonly<Record<string, string>> = {
-  'cp.from': 'read the file and PUT it under its new name',
-  tagging: 'send Seaweed- headers with the content',
-  op: 'read the file and PUT it whole',
+  offset: 'append with op=append, or PUT the file whole',
+  dataOnly: 'copy the whole entry, then set its tags',
+  'copy.srcInode': conditions,
+  'copy.srcMtime': conditions,
+  'copy.srcSize': conditions,
+  'copy.dstInode': conditions,
+  'copy.dstMtime': conditions,
+  'copy.dstSize': conditions,
 };
 
 /** @throws FilerError PARAMETER_INVALID */
 export function refuseUnsupported(query: Query): void {
   for (const [name, cure] of Object.entries(unsupported)) {
-    if (query.has(name)) throw new FilerError('PARAMETER_INVALID', `${name}: is not supported in this version; ${cure}`, { parameter: name });
+    if (query.has(name)) throw new FilerError('PARAMETER_INVALID', `${name}: is not supported; ${cure}`, { parameter: name });
   }
 }

@@ -7,12 +7,12 @@ import { FilerError, isFailure } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import { readBoolean } from '../../http/params.js';
 import { empty, json, type Request, type Response } from '../../http/router.js';
-import type { Written } from '../../namespace/namespace.js';
-import { isConditional, writeCondition } from './conditions.js';
-import { keptHeaders, keptMime } from './file-headers.js';
+import type { Appended, Written } from '../../namespace/namespace.js';
+import { writeCondition } from './conditions.js';
+import { keptHeaders, keptMime, tagsIn, withoutTags } from './file-headers.js';
 import { readFormFile } from './form.js';
 import { positionHeader, type WrittenJson } from './protocol.js';
-import { readMode, readTtl, refuseUnsupported } from './write-params.js';
+import { isAppend, readMode, readTagNames, readTransfer, readTtl, refuseUnsupported, type TransferParams } from './write-params.js';
 
 /** Where a write goes. */
 export interface Target {
@@ -32,7 +32,9 @@ export class TreeWrites {
   /** @throws FilerError */
   async put(target: Target, request: Request): Promise<Response> {
     this.#admit(request);
-    if (request.query.has('mv.from')) return this.#move(target, request);
+    if (request.query.has('tagging')) return this.#setTags(target.path, request);
+    const transfer = readTransfer(request.query);
+    if (transfer) return this.#transfer(target, transfer, request);
     if (target.isInto) throw new FilerError('PATH_INVALID', `the path of a file may not end in "/"; drop it, or make a directory with POST`);
     return this.#putFile(target.path, request, keptMime(request.headers['content-type']), await this.#body(request, this.contentBytesMax));
   }
@@ -40,7 +42,9 @@ export class TreeWrites {
   /** @throws FilerError */
   async post(target: Target, request: Request): Promise<Response> {
     this.#admit(request);
-    if (request.query.has('mv.from')) return this.#move(target, request);
+    if (request.query.has('tagging')) throw new FilerError('PARAMETER_INVALID', 'tagging: is not for POST; set tags with PUT', { parameter: 'tagging' });
+    const transfer = readTransfer(request.query);
+    if (transfer) return this.#transfer(target, transfer, request);
     if (target.isInto && !hasBody(request)) return this.#mkdir(target.path, request);
     const body = await this.#body(request, this.contentBytesMax + limits.formExtraBytes);
     const file = await readFormFile(body, request.headers['content-type'], this.contentBytesMax).catch((error: unknown) => this.#nameFlag(error));
@@ -54,8 +58,10 @@ export class TreeWrites {
   /** @throws FilerError */
   async remove({ path }: Target, request: Request): Promise<Response> {
     this.#admit(request);
-    const recursive = readBoolean(request.query, 'recursive');
-    return empty(204, this.#position(await this.filer.namespace.remove(path, recursive, writeCondition(request.headers) ?? undefined)));
+    const { headers, query } = request;
+    if (query.has('tagging')) return this.#removeTags(path, request);
+    const recursive = readBoolean(query, 'recursive');
+    return empty(204, this.#position(await this.filer.namespace.remove(path, recursive, writeCondition(headers))));
   }
 
   #admit({ query }: Request): void {
@@ -76,27 +82,43 @@ export class TreeWrites {
     };
     // Once more: reading the body took as long as the client liked.
     this.filer.mustWrite();
-    const written = await this.filer.namespace.put(path, spec, fileModeDefault, writeCondition(headers) ?? undefined);
-    const answer: WrittenJson = { name: nameOf(path), size: content.length };
-    return json(201, answer, { 'Content-MD5': md5, ...this.#position(written) });
+    const { namespace } = this.filer;
+    const condition = writeCondition(headers);
+    const written: Appended = isAppend(query)
+      ? await namespace.append(path, spec, fileModeDefault, this.contentBytesMax, condition)
+      : { ...(await namespace.put(path, spec, fileModeDefault, condition)), size: content.length, md5 };
+    const answer: WrittenJson = { name: nameOf(path), size: written.size };
+    return json(201, answer, { 'Content-MD5': written.md5, ...this.#position(written) });
   }
 
   async #mkdir(path: FullPath, { headers, query }: Request): Promise<Response> {
-    refuseCondition(headers);
     if (path === root) throw new FilerError('ENTRY_EXISTS', 'the root is always there');
-    const written = await this.filer.namespace.mkdir(path, readMode(query) ?? parentMode(fileModeDefault) & 0o777, readTtl(query));
+    // Checked, though directories do not expire.
+    readTtl(query);
+    const written = await this.filer.namespace.mkdir(path, readMode(query) ?? parentMode(fileModeDefault) & 0o777, writeCondition(headers));
     const answer: WrittenJson = { name: nameOf(path) };
     return json(201, answer, this.#position(written));
   }
 
-  async #move({ path, isInto }: Target, { headers, query }: Request): Promise<Response> {
-    refuseCondition(headers);
-    const from = parsePath(query.get('mv.from') ?? '');
+  async #transfer({ path, isInto }: Target, { kind, from, overwrite }: TransferParams, { headers }: Request): Promise<Response> {
     refuseReserved(from);
-    if (from === root) throw new FilerError('PATH_INVALID', 'the root cannot be moved; move what is in it');
+    if (from === root) throw new FilerError('PATH_INVALID', 'the root cannot be moved or copied; take what is in it');
     const to = isInto ? parsePath(joinPath(path, nameOf(from))) : path;
     refuseReserved(to);
-    return empty(204, this.#position(await this.filer.namespace.move(from, to)));
+    const { namespace } = this.filer;
+    const condition = writeCondition(headers);
+    return empty(204, this.#position(kind === 'move' ? await namespace.move(from, to, condition) : await namespace.copy(from, to, overwrite, condition)));
+  }
+
+  async #setTags(path: FullPath, { headers }: Request): Promise<Response> {
+    const tags = tagsIn(headers);
+    return empty(202, this.#position(await this.filer.namespace.tag(path, (before) => ({ ...before, ...tags }), writeCondition(headers))));
+  }
+
+  async #removeTags(path: FullPath, { headers, query }: Request): Promise<Response> {
+    const names = readTagNames(query);
+    const written = await this.filer.namespace.tag(path, (before) => withoutTags(before, names), writeCondition(headers));
+    return empty(written.dot === null ? 304 : 202, this.#position(written));
   }
 
   /** A write that found nothing to change is covered by what this filer has. */
@@ -131,9 +153,4 @@ function checkedMd5(content: Buffer, claimed: string | string[] | undefined): st
     throw new FilerError('DIGEST_MISMATCH', `Content-MD5 does not fit: ${base64} is what came; send the file again`, { md5: base64 });
   }
   return base64;
-}
-
-/** Ignored, a condition would let a write through that should not be. @throws FilerError PARAMETER_INVALID */
-function refuseCondition(headers: Request['headers']): void {
-  if (isConditional(headers)) throw new FilerError('PARAMETER_INVALID', 'mkdir and move take no conditions in this version; leave out the If- headers');
 }

@@ -29,7 +29,7 @@ const keyOf = (path: FullPath): Key => {
   return { bucket: bucketOf(directory), directory, name: nameOf(path), path };
 };
 
-const versionOf = ({ version, author }: Row) => ({ version, author });
+const versionOf = ({ version, author, entry }: Row) => ({ version, author, bytes: Buffer.byteLength(entry ?? '') });
 
 /** By when they expire, then by author and key. */
 export const compareExpiry = (a: ExpiringFile, b: ExpiringFile): number =>

@@ -64,7 +64,7 @@ const findTombstones = `
   WHERE hash IS NULL AND version < ?1 AND (version, bucket, directory, name) > (?2, ?3, ?4, ?5) ORDER BY version, bucket, directory, name LIMIT ?6`;
 
 const findExpired = `
-  SELECT e.directory, e.name, e.version, coalesce(e.author, e.origin) AS author, e.expires FROM entries AS e INDEXED BY entries_expires
+  SELECT e.directory, e.name, e.version, coalesce(e.author, e.origin) AS author, e.expires, e.bytes FROM entries AS e INDEXED BY entries_expires
   WHERE expires <= ?1 AND expires >= ?2 AND (expires, coalesce(author, origin), bucket, directory, name) > (?2, ?3, ?4, ?5, ?6)
   AND coalesce(author, origin) NOT IN (SELECT value FROM json_each(?7))
   AND (?8 IS NULL OR directory = ?8 OR substr(directory, 1, length(?8) + 1) = ?8 || '/' OR ?8 = '/')
@@ -150,7 +150,7 @@ export class RowQueries implements RowReader {
 
   async expired({ now, after = null, below, notBy = new Set(), limit }: ExpiredQuery): Promise<ExpiringFile[]> {
     const start = after === null ? ([-1, '', -1, '', ''] as const) : ([after.expires, after.author, ...keyOf(after.path)] as const);
-    const found = await this.ask<Pick<RawRow, 'directory' | 'name' | 'version'> & { author: Origin; expires: Version }>(
+    const found = await this.ask<Pick<RawRow, 'directory' | 'name' | 'version'> & { author: Origin; expires: Version; bytes: number }>(
       findExpired,
       now,
       ...start,
@@ -158,7 +158,7 @@ export class RowQueries implements RowReader {
       below ?? null,
       limit,
     );
-    return found.map(({ directory, name, expires, version, author }) => ({ path: childPath(directory, name), expires, version, author }));
+    return found.map(({ directory, name, ...file }) => ({ path: childPath(directory, name), ...file }));
   }
 
   async undotted(after: FullPath | null, limit: number): Promise<Row[]> {

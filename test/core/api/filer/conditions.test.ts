@@ -4,7 +4,7 @@ import { checkRead, isFresh, isRangeFresh, validatorsOf, writeCondition } from '
 import type { Entry } from '../../../../src/core/entry/entry.js';
 import { parsePath } from '../../../../src/core/entry/path.js';
 import { isFailure } from '../../../../src/core/errors.js';
-import type { Found } from '../../../../src/core/namespace/namespace.js';
+import type { Found } from '../../../../src/core/namespace/shown.js';
 
 const found = (entry: Partial<Entry>): Found => ({
   path: parsePath('/a'),
@@ -114,5 +114,5 @@ describe('conditions of a write', () => {
     });
   }
 
-  it('are none without headers', () => expect(writeCondition({})).to.equal(null));
+  it('are none without headers', () => expect(writeCondition({})).to.equal(undefined));
 });

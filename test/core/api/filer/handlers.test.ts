@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { LocalTree, type Answer, type Sent } from '../../../support/local-tree.js';
 import { waitFor } from '../../../support/wait-for.js';
@@ -42,8 +43,28 @@ describe('the tree over HTTP', () => {
       ['PUT', '/dir/file/below', 409, 'PARENT_IS_FILE', { body: 'x' }],
       ['PUT', '/n?mode=9', 400, 'PARAMETER_INVALID', { body: 'x' }],
       ['PUT', '/n?ttl=never', 400, 'PARAMETER_INVALID', { body: 'x' }],
-      ['PUT', '/n?op=append', 400, 'PARAMETER_INVALID', { body: 'x' }],
-      ['PUT', '/dir/file?tagging', 400, 'PARAMETER_INVALID', { headers: { 'Seaweed-A': 'b' } }],
+      // Appends.
+      ['PUT', '/n?op=append', 201, undefined, { body: 'x' }],
+      ['PUT', '/dir/file?op=append', 201, undefined, { body: 'x' }],
+      ['POST', '/dir/posted?op=append', 201, undefined, form],
+      ['PUT', '/dir?op=append', 409, 'IS_A_DIRECTORY', { body: 'x' }],
+      ['PUT', '/dir/file/below?op=append', 409, 'PARENT_IS_FILE', { body: 'x' }],
+      ['PUT', '/n?op=prepend', 400, 'PARAMETER_INVALID', { body: 'x' }],
+      ['PUT', '/dir/file?op=append&offset=1', 400, 'PARAMETER_INVALID', { body: 'x' }],
+      ['PUT', '/dir/file?op=append', 400, 'DIGEST_MISMATCH', { body: 'x', headers: { 'Content-MD5': helloMd5 } }],
+      ['PUT', '/dir/file?op=append', 412, 'PRECONDITION_FAILED', { body: 'x', headers: { 'If-Match': '"x"' } }],
+      // Tags.
+      ['PUT', '/dir/file?tagging', 202, undefined, { headers: { 'Seaweed-A': 'b' } }],
+      ['PUT', '/dir/?tagging', 202, undefined, { headers: { 'Seaweed-A': 'b' } }],
+      ['PUT', '/dir/file?tagging', 202, undefined, {}],
+      ['PUT', '/missing?tagging', 404, 'ENTRY_NOT_FOUND', { headers: { 'Seaweed-A': 'b' } }],
+      ['PUT', '/?tagging', 400, 'PATH_INVALID', { headers: { 'Seaweed-A': 'b' } }],
+      ['PUT', '/.filer/x?tagging', 400, 'RESERVED_PATH', { headers: { 'Seaweed-A': 'b' } }],
+      ['POST', '/dir/?tagging', 400, 'PARAMETER_INVALID', { headers: { 'Seaweed-A': 'b' } }],
+      ['PUT', '/dir/file?tagging', 412, 'PRECONDITION_FAILED', { headers: { 'Seaweed-A': 'b', 'If-Match': '"x"' } }],
+      ['DELETE', '/dir/file?tagging', 304],
+      ['DELETE', '/dir/file?tagging=A,B', 304],
+      ['DELETE', '/missing?tagging', 404, 'ENTRY_NOT_FOUND'],
       ['PUT', '/n', 400, 'DIGEST_MISMATCH', { body: 'hello', headers: { 'Content-MD5': 'AAAA' } }],
       ['PUT', '/n', 201, undefined, { body: 'hello', headers: { 'Content-MD5': helloMd5 } }],
       ['PUT', '/n', 201, undefined, { body: 'hello', headers: { 'Content-MD5': helloTag.slice(1, -1) } }],
@@ -83,8 +104,31 @@ describe('the tree over HTTP', () => {
       ['POST', '/n?mv.from=/.filer/x', 400, 'RESERVED_PATH'],
       ['POST', '/.filer/x?mv.from=/dir/file', 400, 'RESERVED_PATH'],
       ['POST', '/?mv.from=/dir/healthz', 400, 'RESERVED_PATH'],
-      ['POST', '/n?mv.from=/dir/file', 400, 'PARAMETER_INVALID', { headers: { 'If-None-Match': '*' } }],
-      ['POST', '/n?cp.from=/dir/file', 400, 'PARAMETER_INVALID'],
+      ['POST', '/n?mv.from=/dir/file', 204, undefined, { headers: { 'If-None-Match': '*' } }],
+      ['POST', '/dir/sub/x?mv.from=/dir/file', 412, 'PRECONDITION_FAILED', { headers: { 'If-None-Match': '*' } }],
+      ['POST', '/empty/', 412, 'PRECONDITION_FAILED', { headers: { 'If-None-Match': '*' } }],
+      ['POST', '/n/', 201, undefined, { headers: { 'If-None-Match': '*' } }],
+      // Copies.
+      ['POST', '/n?cp.from=/dir/file', 204],
+      ['PUT', '/n?cp.from=/dir/file', 204],
+      ['POST', '/empty/?cp.from=/dir/file', 204],
+      ['POST', '/n?cp.from=/dir', 204],
+      ['POST', '/empty/?cp.from=/dir', 204],
+      ['POST', '/empty?cp.from=/dir', 409, 'ENTRY_EXISTS'],
+      ['POST', '/empty?cp.from=/dir&overwrite=true', 204],
+      ['POST', '/dir/sub/x?cp.from=/dir/file', 409, 'ENTRY_EXISTS'],
+      ['POST', '/dir/sub/x?cp.from=/dir/file&overwrite=true', 204],
+      ['POST', '/dir/sub/x?cp.from=/dir/file&overwrite=true', 412, 'PRECONDITION_FAILED', { headers: { 'If-Match': '"x"' } }],
+      ['POST', '/dir?cp.from=/empty&overwrite=true', 409, 'DIRECTORY_NOT_EMPTY'],
+      ['POST', '/empty?cp.from=/dir/file&overwrite=true', 409, 'IS_A_DIRECTORY'],
+      ['POST', '/dir/file?cp.from=/empty&overwrite=true', 400, 'PARAMETER_INVALID'],
+      ['POST', '/n?cp.from=/missing', 400, 'PARAMETER_INVALID'],
+      ['POST', '/dir/file?cp.from=/dir/file&overwrite=true', 400, 'PARAMETER_INVALID'],
+      ['POST', '/dir/deep?cp.from=/dir', 400, 'PARAMETER_INVALID'],
+      ['POST', '/n?cp.from=/', 400, 'PATH_INVALID'],
+      ['POST', '/n?cp.from=/.filer/x', 400, 'RESERVED_PATH'],
+      ['POST', '/n?cp.from=/dir/file&mv.from=/dir/file', 400, 'PARAMETER_INVALID'],
+      ['POST', '/n?cp.from=/dir/file&dataOnly=true', 400, 'PARAMETER_INVALID'],
       // Deletes.
       ['DELETE', '/dir/file', 204],
       ['DELETE', '/dir/file/', 204],
@@ -97,7 +141,6 @@ describe('the tree over HTTP', () => {
       ['DELETE', '/dir?recursive=maybe', 400, 'PARAMETER_INVALID'],
       ['DELETE', '/', 400, 'PATH_INVALID'],
       ['DELETE', '/?recursive=true', 400, 'PATH_INVALID'],
-      ['DELETE', '/dir/file?tagging', 400, 'PARAMETER_INVALID'],
       // Reads.
       ['GET', '/dir/file', 200],
       ['GET', '/dir/file/', 200],
@@ -229,6 +272,53 @@ describe('the tree over HTTP', () => {
     expect((await tree.send('DELETE', '/dir?recursive=true', { headers: { 'If-Match': '"other"' } })).status).to.equal(412);
     expect((await tree.get('/dir/file')).text).to.equal('hello');
     expect((await tree.put('/dir/file', 'new', { 'If-Match': helloTag })).status).to.equal(201);
+  });
+
+  it('appends to a file, and says what the whole is', async () => {
+    await tree.put('/log', 'one', { 'Content-Type': 'text/x-log', 'Seaweed-Kept': '1' });
+    const answer = await tree.put('/log?op=append', ' two', { 'Content-Type': 'application/x-www-form-urlencoded' });
+    const md5 = createHash('md5').update('one two');
+    expect([answer.json, answer.headers['content-md5']]).to.deep.equal([{ name: 'log', size: 7 }, md5.copy().digest('base64')]);
+    expect(answer.headers['filer-position']).to.match(/^[0-9a-f]{16}:\d+$/);
+    const { text, headers } = await tree.get('/log');
+    expect([text, headers.etag, headers['content-type'], headers['seaweed-kept']]).to.deep.equal(['one two', `"${md5.digest('hex')}"`, 'text/x-log', '1']);
+  });
+
+  it('keeps tags beside the content, of files and of directories', async () => {
+    const before = await tree.get('/dir/file');
+    await tree.send('PUT', '/dir/file?tagging', { headers: { 'seaweed-color': 'red', 'Seaweed-Two-words': 'b', 'Cache-Control': 'no-store' } });
+    const tagged = await tree.get('/dir/file');
+    expect(tagged.headers).to.include({ 'seaweed-color': 'red', 'seaweed-two-words': 'b', etag: before.headers.etag });
+    expect([tagged.text, tagged.headers['last-modified'], tagged.headers['cache-control']]).to.deep.equal([
+      'hello',
+      before.headers['last-modified'],
+      undefined,
+    ]);
+    await tree.send('PUT', '/dir/file?tagging', { headers: { 'seaweed-color': 'blue', 'seaweed-more': 'c' } });
+    expect((await tree.get('/dir/file?metadata=true')).json['Extended']).to.deep.equal({
+      'Seaweed-Color': 'Ymx1ZQ==',
+      'Seaweed-More': 'Yw==',
+      'Seaweed-Two-Words': 'Yg==',
+    });
+    expect((await tree.send('DELETE', '/dir/file?tagging=COLOR,none')).status).to.equal(202);
+    expect((await tree.send('DELETE', '/dir/file?tagging=color')).status).to.equal(304);
+    expect((await tree.send('DELETE', '/dir/file?tagging')).status).to.equal(202);
+    expect((await tree.get('/dir/file?metadata=true')).json['Extended']).to.equal(null);
+
+    for (const target of ['/dir?tagging', '/empty/?tagging']) {
+      await tree.send('PUT', target, { headers: { 'Seaweed-Of': 'directory' } });
+      for (const method of ['GET', 'HEAD']) expect((await tree.send(method, target)).headers['seaweed-of']).to.equal('directory');
+    }
+    expect((await tree.get('/dir/sub/x')).text).to.equal('x');
+  });
+
+  it('leaves what is copied as it was, and makes a file of its own', async () => {
+    await tree.put('/dir/file', 'hello', { 'Seaweed-A': 'b', 'Content-Type': 'text/x-a' });
+    await tree.send('POST', '/copies/?cp.from=/dir');
+    await tree.put('/copies/dir/file?op=append', ', world');
+    expect([(await tree.get('/dir/file')).text, (await tree.get('/copies/dir/file')).text]).to.deep.equal(['hello', 'hello, world']);
+    expect((await tree.get('/copies/dir/file')).headers).to.include({ 'seaweed-a': 'b', 'content-type': 'text/x-a' });
+    expect((await tree.get('/copies/dir/sub/x')).text).to.equal('x');
   });
 
   it('lets one of many win that create a file only if it is not there', async () => {

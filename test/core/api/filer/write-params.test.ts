@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { readMode, readTtl, refuseUnsupported } from '../../../../src/core/api/filer/write-params.js';
+import { isAppend, readMode, readTagNames, readTransfer, readTtl, refuseUnsupported } from '../../../../src/core/api/filer/write-params.js';
 import { Query } from '../../../../src/core/http/params.js';
 
 describe('parameters of a write', () => {
   for (const [text, seconds] of [
-    ['', 0],
-    ['ttl=', 0],
+    ['', undefined],
+    ['ttl=', undefined],
     ['ttl=0', 0],
     ['ttl=5', 300],
     ['ttl=5m', 300],
@@ -32,6 +32,30 @@ describe('parameters of a write', () => {
     expect(readMode(new Query(''))).to.equal(undefined);
   });
 
+  it('reads what is moved or copied, one of the two', () => {
+    expect(readTransfer(new Query('mv.from=/a//b/'))).to.deep.equal({ kind: 'move', from: '/a/b', overwrite: true });
+    expect(readTransfer(new Query('cp.from=/a'))).to.deep.equal({ kind: 'copy', from: '/a', overwrite: false });
+    expect(readTransfer(new Query('cp.from=/a&overwrite=true'))).to.deep.equal({ kind: 'copy', from: '/a', overwrite: true });
+    expect(readTransfer(new Query('overwrite=true'))).to.equal(null);
+    expect(() => readTransfer(new Query('mv.from=/a&cp.from=/b'))).to.throw('one of them');
+  });
+
+  it('knows one operation', () => {
+    expect(['op=append', 'op=', ''].map((text) => isAppend(new Query(text)))).to.deep.equal([true, false, false]);
+    expect(() => isAppend(new Query('op=prepend')))
+      .to.throw('op')
+      .with.property('code', 'PARAMETER_INVALID');
+  });
+
+  it('reads the names of tags', () => {
+    expect(['tagging', 'tagging=', 'tagging=A', 'tagging=A,,b-c'].map((text) => readTagNames(new Query(text)))).to.deep.equal([
+      null,
+      null,
+      ['A'],
+      ['A', 'b-c'],
+    ]);
+  });
+
   for (const text of ['mode=', 'mode=rw', 'mode=0o644', 'mode=888', 'mode=1777', 'mode=-1']) {
     it(`"${text}" is refused`, () =>
       expect(() => readMode(new Query(text)))
@@ -39,7 +63,7 @@ describe('parameters of a write', () => {
         .with.property('code', 'PARAMETER_INVALID'));
   }
 
-  for (const text of ['op=append', 'tagging', 'tagging=A,B', 'cp.from=/a']) {
+  for (const text of ['op=append&offset=5', 'cp.from=/a&dataOnly=true', 'cp.from=/a&copy.srcMtime=1']) {
     it(`"${text}" is refused, not ignored`, () =>
       expect(() => refuseUnsupported(new Query(text)))
         .to.throw('not supported')
