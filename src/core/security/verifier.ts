@@ -139,11 +139,13 @@ export class Verifier {
 /** How much before this process a request may be dated, since clocks are never quite the same; milliseconds. */
 const graceMs = 1000;
 
+const authorizationForm = new RegExp(`^${scheme} ([0-9a-f]{64})$`);
+
 /** @throws FilerError SIGNATURE_INVALID */
 function read({ method, target, headers }: Incoming): { signed: Signed; signature: Buffer } {
   const authorization = headerOf(headers, signatureHeaders.authorization);
   if (authorization === null) throw refusal('missing', 'this must be signed; start the caller with --secretFile');
-  const hex = new RegExp(`^${scheme} ([0-9a-f]{64})$`).exec(authorization)?.[1];
+  const hex = authorizationForm.exec(authorization)?.[1];
   if (hex === undefined) throw malformed(signatureHeaders.authorization, `${scheme} and 64 lower-case hex digits`);
   const audience = headerOf(headers, signatureHeaders.audience);
   const signed: Signed = {
