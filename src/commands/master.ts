@@ -51,7 +51,18 @@ export default class Master extends BaseCommand<typeof Master> {
     const { secrets } = this;
     const warning = checkBind({ bind, insecure, signed: secrets !== undefined, serves: 'list', line: ['kelp master', ...this.argv].join(' ') });
     if (warning) logger.warn(warning);
-    const master = new MasterProcess({ ip, bind, port, mdir, clusterId, forgetAfterMs: forgetAfter, secrets, time: realTime, logger });
+    const master = new MasterProcess({
+      ip,
+      bind,
+      port,
+      mdir,
+      clusterId,
+      forgetAfterMs: forgetAfter,
+      secrets,
+      program: `kelp ${this.config.version}`,
+      time: realTime,
+      logger,
+    });
     await master.start();
     if (!signal.aborted) await once(signal, 'abort');
     await master.stop();

@@ -16,6 +16,7 @@ import type { Logger } from './logger.js';
 import type { Secrets } from './security/secret-file.js';
 import { Signer } from './security/signer.js';
 import { Verifier } from './security/verifier.js';
+import { measuredStore } from './store/measured-store.js';
 import { openStore } from './store/open-store.js';
 import type { TimeSource } from './time.js';
 
@@ -68,7 +69,9 @@ export class FilerProcess {
   static async start(options: FilerProcessOptions): Promise<FilerProcess> {
     const { ip, bind, port, masters, dir, group, force, program, secrets, time, logger } = options;
     const limits: FilerLimits = { ...defaults, ...options.limits };
-    const store = await openStore({ directory: dir, time, ledger: { bytesMax: limits.conflictBytes, retentionMs: limits.conflictRetentionMs } });
+    const metrics = new FilerMetrics();
+    const plain = await openStore({ directory: dir, time, ledger: { bytesMax: limits.conflictBytes, retentionMs: limits.conflictRetentionMs } });
+    const store = measuredStore(plain, time, metrics.observeStore);
     let opened: Filer | null = null;
     const signer = secrets && new Signer({ secrets, time, clusterId: () => opened?.log.identity.clusterId ?? null });
     // Whoever refuses the date of a request says what time it has. Unheard, a clock far ahead would go on stamping writes.
@@ -98,16 +101,16 @@ export class FilerProcess {
       });
       opened = filer;
       const loopDelay = monitorEventLoopDelay({ resolution: loopTickMs });
-      const metrics = new FilerMetrics(filer, () => statisticsOf(loopDelay));
+      const { counted, text } = metrics.watch(filer, { program, store: plain, time, process, loopDelay: () => statisticsOf(loopDelay) });
       const routes: Route[] = [
-        ...healthRoutes(filer, limits, () => metrics.text()),
+        ...healthRoutes(filer, limits, text),
         ...metaRoutes(filer, { store, time, limits }),
         ...treeRoutes(filer, { saveToFilerLimit: limits.contentBytesMax }),
       ];
       const { log } = filer;
       const verifier = secrets && new Verifier({ secrets, time, clusterId: () => log.identity.clusterId, storeId: () => log.identity.storeId });
       const server = new HttpServer({
-        routes: metrics.counted(routes),
+        routes: counted(routes),
         hosts: [ip, bind],
         time,
         logger: logger.child('http'),

@@ -16,7 +16,9 @@ import { json, type Route } from './http/router.js';
 import { HttpServer } from './http/server.js';
 import type { Logger } from './logger.js';
 import { runLoop } from './loop.js';
-import { Metrics, metricTable } from './metrics/metrics.js';
+import { masterMetricTable } from './metrics/master-table.js';
+import { Metrics } from './metrics/metrics.js';
+import { tellProcess } from './metrics/process-table.js';
 import type { Secrets } from './security/secret-file.js';
 import { Signer } from './security/signer.js';
 import { Verifier } from './security/verifier.js';
@@ -29,6 +31,8 @@ export interface MasterOptions {
   readonly bind: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Program name and version. */
+  readonly program?: string;
   /** Directory of master.json. */
   readonly mdir: string;
   /** Sets the cluster id of a master that has none yet. */
@@ -94,7 +98,8 @@ export class Master {
     });
     registry.watch(() => polls.wake());
 
-    const metrics = new Metrics(metricTable);
+    const metrics = new Metrics(masterMetricTable);
+    tellProcess(metrics, this.#options.program ?? 'kelp', process);
     metrics.read('kelp_master_members', () => Object.entries(registry.counts).map(([state, count]) => [{ state }, count] as const));
     metrics.read('kelp_master_long_polls', () => [[{}, polls.count]]);
     const announced = (outcome: string) => metrics.count('kelp_master_announcements_total', { outcome });
@@ -199,7 +204,7 @@ export class Master {
   }
 }
 
-function healthRoutes(metrics: Pick<Metrics, 'text'>): Route[] {
+function healthRoutes(metrics: { text(): string }): Route[] {
   const ok = async () => json(200, { status: 'ok' });
   return [
     { method: 'GET', path: '/healthz', role: 'open', summary: 'alive', handler: ok },

@@ -72,6 +72,8 @@ export interface ChangeLogTotals {
   duplicateChanges: number;
   /** Put aside instead of applied; what is released later is not counted again. */
   quarantinedChanges: number;
+  /** States that were overruled and went to the ledger. */
+  conflicts: number;
 }
 
 export class ChangeLog {
@@ -79,7 +81,9 @@ export class ChangeLog {
   readonly clock: Clock;
   /** The end of the log. */
   readonly recent: RecentRecords;
-  readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0, quarantinedChanges: 0 };
+  readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0, quarantinedChanges: 0, conflicts: 0 };
+  /** Told how many local decisions have shared a transaction, when it is durable. */
+  grouped: (decisions: number) => void = () => {};
   readonly #turns: Turns<Job>;
   #running: Promise<void> | null = null;
   /** True after a transaction that had done its work failed: it may have been written all the same. */
@@ -232,7 +236,7 @@ export class ChangeLog {
     let isWorkDone = false;
     try {
       if (this.#isUnsure) this.#become(stateOf(await this.options.store.load()), null);
-      const { next, appended } = await this.options.store.transaction(async (tx) => {
+      const { next, appended, noted } = await this.options.store.transaction(async (tx) => {
         const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits);
         if (group[0]?.shared === null) {
           const [job] = group as [Job];
@@ -245,10 +249,12 @@ export class ChangeLog {
           await draft.flush();
         }
         isWorkDone = true;
-        return { next: draft.result(), appended: draft.appended };
+        return { next: draft.result(), appended: draft.appended, noted: draft.noted };
       });
       this.totals.commits += 1;
       this.totals.decisions += group.length;
+      this.totals.conflicts += noted;
+      if (group[0]?.shared !== null) this.grouped(group.length);
       this.totals.localChanges += (next.origins.get(next.identity.origin)?.seq ?? 0) - (this.state_.origins.get(next.identity.origin)?.seq ?? 0);
       this.#become(next, appended);
       for (const done of settle) done();

@@ -77,6 +77,8 @@ export class Draft implements View {
   #appended: LogRecord[] | null = [];
   #appendedBytes = 0;
   #conflicts: ConflictRecord[] = [];
+  /** Conflicts written to the ledger so far. */
+  noted = 0;
   #meta = new Map<string, string | null>();
   #counts: { -readonly [K in keyof Counts]: number };
   #identity: Identity;
@@ -418,6 +420,7 @@ export class Draft implements View {
     this.#dirtyBuckets.clear();
     this.#keepAppended();
     this.#log = [];
+    this.noted += this.#conflicts.length;
     this.#conflicts = [];
     this.#meta = new Map();
     if (options.evict) {

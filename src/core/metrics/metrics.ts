@@ -9,13 +9,6 @@ export interface Metric {
   readonly buckets?: readonly number[];
 }
 
-/** Every metric of the product, by name. Units stand last in the name: seconds, bytes; counters end in total. */
-export const metricTable = {
-  kelp_master_members: { kind: 'gauge', help: 'Filers in the list.', labels: ['state'] },
-  kelp_master_announcements_total: { kind: 'counter', help: 'Registrations and heartbeats, by outcome: ok or the code of the refusal.', labels: ['outcome'] },
-  kelp_master_long_polls: { kind: 'gauge', help: 'Requests held until the list changes.' },
-} as const satisfies Record<string, Metric>;
-
 type Table = Readonly<Record<string, Metric>>;
 type Names<T extends Table, K extends Metric['kind']> = { [N in keyof T]: T[N]['kind'] extends K ? N : never }[keyof T] & string;
 /** One value for each label of the metric. */
@@ -31,7 +24,7 @@ interface Series {
 }
 
 /** Counts, and writes what it counted in Prometheus' text format. One per process; the table says what there is. */
-export class Metrics<T extends Table = typeof metricTable> {
+export class Metrics<T extends Table> {
   readonly #table: T;
   /** Metric to label text (`{state="up"}`, or nothing) to what was counted. */
   readonly #series = new Map<string, Map<string, Series>>();
@@ -71,7 +64,7 @@ export class Metrics<T extends Table = typeof metricTable> {
     const lines: string[] = [];
     for (const [name, metric] of Object.entries(this.#table)) {
       lines.push(`# HELP ${name} ${metric.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}`, `# TYPE ${name} ${metric.kind}`);
-      for (const [labels, value] of this.#callbacks.get(name)?.() ?? []) lines.push(`${name}${formatLabels(metric, labels)} ${value}`);
+      for (const [labels, value] of this.#callbacks.get(name)?.() ?? []) lines.push(`${name}${formatLabels(metric, labels)} ${formatValue(value)}`);
       for (const [labels, series] of this.#series.get(name) ?? []) lines.push(...formatSeries(name, metric, labels, series));
     }
     return `${lines.join('\n')}\n`;
@@ -96,12 +89,14 @@ function formatLabels(metric: Metric, labels: Readonly<Record<string, string>>):
   return `{${metric.labels.map((label) => `${label}="${escapeLabel(labels[label] ?? '')}"`).join(',')}}`;
 }
 
+const formatValue = (value: number): string => (Number.isFinite(value) ? String(value) : Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf');
+
 function escapeLabel(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
 
 function formatSeries(name: string, metric: Metric, labels: string, series: Series): string[] {
-  if (metric.kind !== 'histogram') return [`${name}${labels} ${series.value}`];
+  if (metric.kind !== 'histogram') return [`${name}${labels} ${formatValue(series.value)}`];
   const bucket = (bound: number | '+Inf', count: number) => `${name}_bucket${labels === '' ? '{' : `${labels.slice(0, -1)},`}le="${bound}"} ${count}`;
   const buckets = (metric.buckets ?? []).map((bound, index) => bucket(bound, series.under[index] ?? 0));
   return [...buckets, bucket('+Inf', series.count), `${name}_sum${labels} ${series.value}`, `${name}_count${labels} ${series.count}`];

@@ -84,6 +84,10 @@ export class Subscription {
   /** Changes applied per second, smoothed. */
   rate = 0;
   receivedBytes = 0;
+  appliedChanges = 0;
+  /** How often it began anew after a failure, and how often a page could not be written. */
+  retries = 0;
+  stalls = 0;
   receivedChanges = 0;
   /** Version of the first change of the page being applied: the oldest one missing. */
   #oldest: Version | null = null;
@@ -152,6 +156,7 @@ export class Subscription {
       } catch (error) {
         if (isAbort(error, signal) || signal.aborted) return;
         this.#failures += 1;
+        this.retries += 1;
         this.#become(stateAfter(error, this.#failures), error);
         if (!isFailure(error)) logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
         if (isFailure(error, 'LOG_TRIMMED')) {
@@ -226,6 +231,7 @@ export class Subscription {
         break;
       } catch (error) {
         if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED', 'QUARANTINE_FULL')) throw error;
+        this.stalls += 1;
         this.#become('stalled', error);
         await time.sleep(
           backoffMs(failures, limits, () => time.random()),
@@ -234,6 +240,7 @@ export class Subscription {
       }
     }
     this.#oldest = null;
+    this.appliedChanges += changes.length;
     const seconds = Math.max(1e-3, (time.monotonic() - started) / 1000);
     this.rate = this.rate * 0.8 + (changes.length / seconds) * 0.2;
     if (this.state === 'stalled') this.#become('following', null);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { limits } from '../../../src/core/config/limits.js';
 import { Metrics, type Metric } from '../../../src/core/metrics/metrics.js';
+import { parseExposition } from '../../support/prometheus.js';
 
 const table = {
   kelp_test_requests_total: { kind: 'counter', help: 'Requests.', labels: ['route', 'status'] },
@@ -33,6 +34,29 @@ describe('Metrics', () => {
       'kelp_test_seconds_count{what="apply"} 3',
       '',
     ]);
+  });
+
+  it('are read back by a parser that forgives nothing', () => {
+    const metrics = new Metrics(table);
+    metrics.observe('kelp_test_seconds', { what: 'a"b\\c\nd' }, 0.5);
+    metrics.set('kelp_test_depth', {}, -Infinity);
+    const text = metrics.text();
+    expect(parseExposition(text).get('kelp_test_seconds')?.samples.at(-1)).to.deep.equal({
+      name: 'kelp_test_seconds_count',
+      labels: { what: 'a"b\\c\nd' },
+      value: 1,
+    });
+    for (const [from, to] of [
+      ['\n', '\r\n'],
+      ['-Inf', '-Infinity'],
+      ['le="1"', 'le="0.05"'],
+      ['_count{what="a\\"b\\\\c\\nd"} 1', '_count{what="a\\"b\\\\c\\nd"} 2'],
+      ['# HELP kelp_test_depth', '# HELP kelp_test_death'],
+      ['kelp_test_depth -Inf', 'kelp_test_depth -Inf\nkelp_test_depth 1'],
+    ] as const) {
+      expect(text).to.contain(from);
+      expect(() => parseExposition(text.replace(from, to)), to).to.throw();
+    }
   });
 
   it('reads what others keep when the text is asked for', () => {
