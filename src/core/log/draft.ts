@@ -164,15 +164,15 @@ export class Draft implements View {
   // ---- changing
 
   /**
-   * Makes one change of this origin: entry or tombstone, log record, position, digest. Its paths must be loaded. `replaced` is the
-   * version of a state outside the tree that the change replaces too.
+   * Makes one change of this origin: entry or tombstone, log record, position, digest. Its paths must be loaded. `replaced` is a
+   * state outside the tree that the change replaces too.
    */
-  issue(mutation: Mutation, replaced: Version = 0): Dot {
+  issue(mutation: Mutation, replaced: Pick<Row, 'version' | 'vector'> | null = null): Dot {
     const oldPath = mutation.kind === 'rename' ? mutation.from : mutation.path;
     const newPath = mutation.kind === 'rename' ? mutation.to : mutation.kind === 'put' ? mutation.path : null;
     const oldRow = this.row(oldPath);
     const targetRow = newPath === null || newPath === oldPath ? oldRow : this.row(newPath);
-    const version = this.clock.issue(Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced));
+    const version = this.clock.issue(Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced?.version ?? 0));
     const author = this.#identity.origin;
     const own = this.#origins.get(author) ?? originStart(author);
     const seq = own.seq + 1;
@@ -191,7 +191,7 @@ export class Draft implements View {
       newEntry,
       isDirectory: mutation.kind === 'delete' ? false : mutation.entry.isDirectory,
       contentHash: content,
-      vector: mergeVectors(targetRow?.vector ?? {}, mark),
+      vector: mergeVectors(mergeVectors(targetRow?.vector ?? {}, replaced?.vector ?? {}), mark),
       oldVector: isRename ? mergeVectors(oldRow?.vector ?? {}, mark) : null,
       clusters: [],
       hash: '',

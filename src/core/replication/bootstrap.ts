@@ -223,7 +223,7 @@ export class Bootstrap {
     const { phase, floor } = draft.identity;
     draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor), phase: phase === 'bootstrapping' ? 'ready' : phase });
     // With the position: a store that crashed in between would take another snapshot over this one, and be emptied if that fails.
-    if (phase === 'rejoining') draft.setMeta('rejoinTaken', '1');
+    if (phase === 'rejoining') draft.setMeta('rejoinTaken', '');
     draft.setMeta('bootstrap', null);
     await draft.flush();
   }

@@ -164,7 +164,7 @@ export class Joining {
     const { log, time, logger, limits, force, connect } = this.options;
     const { phase } = log.identity;
     if (phase === 'rejoining' && this.#rejoin?.taken) {
-      const { written, overruled } = await finishRejoin(log, () => time.micros(), limits);
+      const { written, overruled } = await finishRejoin(log, this.#rejoin, () => time.micros(), limits);
       logger.info(`rejoined: ${written} of its own entries written again, ${overruled} overruled`);
       this.#rejoin = null;
       this.options.changed();

@@ -3,6 +3,7 @@ import { receiveChange } from '../change/refused.js';
 import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
 import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Position } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
+import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import { leftAside } from '../log/conflicts.js';
 import { originStart, type Draft } from '../log/draft.js';
@@ -16,15 +17,21 @@ import { scanArea, type BootstrapLimits } from './bootstrap.js';
  *   take    a snapshot that reaches at least the peer's position                 bootstrap.ts
  *   finish  write each remembered row that still stands as a new change          a transaction a batch
  *
- * The phase stands in the store, so a crash at any point goes on there.
+ * The phase stands in the store, so a crash at any point goes on there. What is remembered stays until the end: a copy of the store
+ * that was made in between begins the second step anew, and nobody else has what it has written in the third one.
  */
 
-/** How far a rejoin is; kept in meta `rejoin` and, once taken, `rejoinTaken`, which a copy of the store loses at its first open. */
+/**
+ * How far a rejoin is; kept in meta `rejoin` and, once taken, `rejoinTaken` (the path of the last row written again), which a copy of
+ * the store loses at its first open.
+ */
 export interface Rejoin {
   /** What the snapshot must reach. */
   readonly goal: Position;
   /** False while the snapshot is being taken, true while remembered rows are written again. */
   readonly taken: boolean;
+  /** The last remembered row that was looked at again, in key order; null before the first. */
+  after: FullPath | null;
 }
 
 /** Reads back how far a rejoin was when the store was opened; null if none was under way. */
@@ -32,7 +39,8 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
   const text = meta.get('rejoin');
   if (text === undefined) return null;
   const { goal } = JSON.parse(text) as { goal: unknown };
-  return { goal: positionFromJson(goal, 'goal'), taken: meta.has('rejoinTaken') && !meta.has('restored') };
+  const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
+  return { goal: positionFromJson(goal, 'goal'), taken: after !== undefined, after: after === undefined || after === '' ? null : (after as FullPath) };
 }
 
 /**
@@ -45,7 +53,7 @@ export async function beginRejoin(
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
 ): Promise<Rejoin> {
-  const rejoin: Rejoin = { goal, taken: false };
+  const rejoin: Rejoin = { goal, taken: false, after: null };
   await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(goal, row.dot)) } });
@@ -78,7 +86,7 @@ async function rememberWaiting(draft: Draft, goal: Position): Promise<void> {
 /** The snapshot is here: from now on only remembered rows are left to write. */
 export async function markTaken(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
   await log.alone(async (draft) => {
-    draft.setMeta('rejoinTaken', '1');
+    draft.setMeta('rejoinTaken', '');
     // If there was nothing to take, nothing else says that this store has met the others: it would count as lone, and rejoin for ever.
     for (const origin of rejoin.goal.keys()) draft.know(origin);
     await draft.flush();
@@ -86,12 +94,20 @@ export async function markTaken(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin>
   return { ...rejoin, taken: true };
 }
 
-/** Writes what was remembered and still stands as new changes; what loses goes to the ledger. Ends with the phase `ready`. */
-export async function finishRejoin(log: ChangeLog, now: () => number, limits: BootstrapLimits): Promise<{ written: number; overruled: number }> {
+/**
+ * Writes what was remembered and still stands as new changes; what loses goes to the ledger. Goes on after `rejoin.after`, and moves it
+ * with every batch. Ends with the phase `ready` and nothing remembered.
+ */
+export async function finishRejoin(
+  log: ChangeLog,
+  rejoin: Rejoin,
+  now: () => number,
+  limits: BootstrapLimits,
+): Promise<{ written: number; overruled: number }> {
   const total = { written: 0, overruled: 0 };
   for (let isDone = false; !isDone;) {
-    isDone = await log.alone(async (draft) => {
-      const rows = await draft.tx.scan('remembered', null, limits.draftRows, limits.draftBytes);
+    const last = await log.alone(async (draft) => {
+      const rows = await draft.tx.scan('remembered', rejoin.after, limits.draftRows, limits.draftBytes);
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
         const standing = draft.row(row.path);
@@ -103,15 +119,18 @@ export async function finishRejoin(log: ChangeLog, now: () => number, limits: Bo
         if (isWritten) total.written += 1;
         else total.overruled += 1;
       }
-      await draft.tx.write({ removed: { remembered: rows.map((row) => row.path) } });
-      if (rows.length === 0) {
+      const path = rows.at(-1)?.path ?? null;
+      if (path === null) {
+        await draft.tx.clear('remembered');
         draft.setIdentity({ phase: 'ready' });
         draft.setMeta('rejoin', null);
-        draft.setMeta('rejoinTaken', null);
       }
+      draft.setMeta('rejoinTaken', path);
       await draft.flush();
-      return rows.length === 0;
+      return path;
     });
+    rejoin.after = last ?? rejoin.after;
+    isDone = last === null;
   }
   return total;
 }
@@ -121,11 +140,13 @@ function rewrite(draft: Draft, row: Row): boolean {
   const standing = draft.row(row.path);
   if (isLive(row)) {
     if (isLive(standing) && compareStates(row, standing) <= 0) return false;
-    draft.issue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row.version);
+    // Deleted by somebody who knew this very state, from a store that has brought it back before.
+    if (standing !== null && !isLive(standing) && vectorIncludes(standing.vector, row.author, row.version)) return false;
+    draft.issue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
     return true;
   }
   // A deletion counts only against what it had seen.
   if (!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version)) return false;
-  draft.issue({ kind: 'delete', path: row.path }, row.version);
+  draft.issue({ kind: 'delete', path: row.path }, row);
   return true;
 }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import { isLive } from '../../../src/core/change/row.js';
-import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta } from '../../../src/core/replication/rejoin.js';
+import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from '../../../src/core/replication/rejoin.js';
 import { ForgedLog } from '../../support/forged-log.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
@@ -16,7 +16,8 @@ const content = async (at: MemoryFiler, path: string) => {
 };
 
 const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.core.log.position, null, at.core.time, smallPages);
-const finish = (at: MemoryFiler) => finishRejoin(at.core.log, () => at.core.time.micros(), smallPages);
+const finish = async (at: MemoryFiler) =>
+  finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
 
 /** A whole rejoin through a peer. */
 async function rejoin(at: MemoryFiler, peer: MemoryFiler) {
@@ -215,8 +216,10 @@ describe('a rejoin', () => {
           if (commits > 2) throw new Error('the crash');
         };
         await finish(at).catch(() => {});
-        expect(await resumed()).to.deep.equal({ ...begun, taken: true });
-        expect((await rowsIn(at.core.store, 'remembered')).length).to.be.within(1, 7);
+        const rows = (await rowsIn(at.core.store, 'remembered')).map(({ path }) => path);
+        const rejoin = await resumed();
+        expect(rejoin).to.deep.include({ ...begun, taken: true, after: rejoin?.after });
+        expect(rows.indexOf(rejoin?.after as (typeof rows)[0]), 'goes on in the middle of all of them').to.be.within(0, rows.length - 2);
       }
       await finish(at);
       expect(at.core.log.identity.phase).to.equal('ready');
@@ -245,6 +248,44 @@ describe('a rejoin', () => {
     await finish(copy);
     expect([await content(copy, '/own'), await content(copy, '/ours')]).to.deep.equal(['x', 'old']);
   });
+
+  for (const [what, original, expected] of [
+    ['whose original is gone: everything comes back', 'dies', 'mine'],
+    ['whose original has brought its own work back: nothing is written twice', 'goes on', 'mine'],
+    ['whose original has deleted it since: it stays deleted', 'goes on and deletes', null],
+  ] as const) {
+    it(`has lost nothing in a copy made while remembered rows were written again, ${what}`, async () => {
+      const [peer, at] = await parted();
+      for (let i = 0; i < 7; i++) await put(at, `/own/${i}`, 'mine');
+      const begun = await begin(at, peer);
+      await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+      await markTaken(at.core.log, begun);
+      let commits = 0;
+      at.core.store.faults.beforeCommit = () => {
+        commits += 1;
+        if (commits > 2) throw new Error('the moment of the copy');
+      };
+      await finish(at).catch(() => {});
+      const disk = at.core.disk.clone();
+      if (original !== 'dies') {
+        const goingOn = await at.restart();
+        await finish(goingOn);
+        if (original === 'goes on and deletes') await remove(goingOn, '/own');
+        await exchange(peer, goingOn);
+      }
+
+      const copy = await openFiler('copy:1', 'rejoining', { disk });
+      expect(rejoinFromMeta(copy.core.log.openedMeta)).to.deep.equal(begun);
+      await copy.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+      await markTaken(copy.core.log, begun);
+      const { written } = await finish(copy);
+      expect(written > 0).to.equal(original === 'dies');
+      for (let i = 0; i < 7; i++) expect(await content(copy, `/own/${i}`)).to.equal(expected);
+      await exchange(peer, copy);
+      await expectSame(peer.core, copy.core);
+      await expectConsistent(copy.core);
+    });
+  }
 
   it('loses no own work and brings nothing covered back, over random histories', () =>
     fc.assert(
