@@ -53,8 +53,8 @@ export interface AddFilerOptions {
 }
 
 export interface StartOptions {
-  /** `other` takes another free port; default the one it had. */
-  readonly port?: 'same' | 'other';
+  /** `other` takes another free port, a number that one; default the one it had. */
+  readonly port?: 'same' | 'other' | number;
   /** False: does not wait for /readyz. */
   readonly ready?: boolean;
 }
@@ -132,7 +132,7 @@ export class ClusterProcess {
   /** Starts it in its folder, again if it has ended, and waits until it is ready. */
   async start({ port = 'same', ready = true }: StartOptions = {}): Promise<void> {
     if (this.running) throw new Error(`${this.name} runs already`);
-    if (port === 'other') this.#port = await freePort();
+    if (port !== 'same') this.#port = port === 'other' ? await freePort() : port;
     this.#starts += 1;
     this.#started = startKelp(this.argsFor(this.#port), { env: this.options.env, under: this.options.under?.(this.name, this.#starts) });
     // A pool for each start: no connection of an earlier one is left to fail on.

@@ -16,7 +16,7 @@ export class Proxy {
 
   private constructor(
     private readonly server: Server,
-    private readonly targetPort: number,
+    private targetPort: number,
     options: ProxyOptions,
   ) {
     this.bytesPerSecond = options.bytesPerSecond ?? Infinity;
@@ -38,6 +38,12 @@ export class Proxy {
   /** Breaks what is under way; whoever comes is turned away. */
   cut(): void {
     this.#cut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** From now on it leads to another port; what is under way is broken. */
+  leadTo(port: number): void {
+    this.targetPort = port;
     for (const socket of this.#sockets) socket.destroy();
   }
 
