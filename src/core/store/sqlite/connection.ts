@@ -1,3 +1,4 @@
+import { pathToFileURL } from 'node:url';
 import sqlite3 from 'sqlite3';
 import { FilerError, messageOf, type FailureCode } from '../../errors.js';
 
@@ -16,9 +17,9 @@ const cures: Record<string, string> = {
 };
 
 /** Any error of the driver, as a failure that a caller may act on. */
-function storeFailure(error: unknown): FilerError {
+function storeFailure(error: unknown, file?: string): FilerError {
   const code = String((error as { code?: unknown }).code);
-  const said = messageOf(error);
+  const said = file === undefined ? messageOf(error) : `${messageOf(error)}, ${file}`;
   return new FilerError(codes[code] ?? 'STORE_FAILED', code in cures ? `${cures[code]} (${said})` : `the store failed: ${said}`, {}, { cause: error });
 }
 
@@ -32,11 +33,13 @@ export class Connection {
 
   private constructor(private readonly database: sqlite3.Database) {}
 
-  /** Makes the file if it is missing and `access` is `create`. */
-  static async open(file: string, access: 'create' | 'read', busyMs: number): Promise<Connection> {
-    const mode = access === 'read' ? sqlite3.OPEN_READONLY : sqlite3.OPEN_READWRITE | sqlite3.OPEN_CREATE;
+  /** Makes the file if it is missing and `access` is `create`; `alone` reads it without its write-ahead log, while nobody writes. */
+  static async open(file: string, access: 'create' | 'read' | 'alone', busyMs: number): Promise<Connection> {
+    const mode =
+      access === 'create' ? sqlite3.OPEN_READWRITE | sqlite3.OPEN_CREATE : access === 'read' ? sqlite3.OPEN_READONLY : sqlite3.OPEN_READONLY | sqlite3.OPEN_URI;
+    const name = access === 'alone' ? `${pathToFileURL(file).href}?immutable=1` : file;
     const database = await new Promise<sqlite3.Database>((resolve, reject) => {
-      const opened = new sqlite3.Database(file, mode, (error) => (error ? reject(storeFailure(error)) : resolve(opened)));
+      const opened = new sqlite3.Database(name, mode, (error) => (error ? reject(storeFailure(error, file)) : resolve(opened)));
     });
     database.configure('busyTimeout', busyMs);
     return new Connection(database);

@@ -11,6 +11,8 @@ import { readNotes, writeNotes } from './schema.js';
  *   inode and birth time   a moved file keeps them, a copied one does not
  *   a word                 drawn anew at each open and close, kept in the store and in a file beside it: an older state has an older word
  *
+ * An older file beside the log of a newer one is dealt with before: stray-log.ts.
+ *
  * Renewing writes the next word into the store first, then into the file. The store holds both words, so whatever is in the file after
  * a crash between the two is one of them.
  */
@@ -22,6 +24,8 @@ export class FileIdentity {
 
   /** Compares, renews, and marks a copy in the meta. The caller has just opened `connection` and nobody else writes. */
   async check(connection: Connection): Promise<FileVerdict> {
+    // What a crash left in the log goes into the file, so that the file is never more than one word behind (stray-log.ts).
+    await connection.all('PRAGMA wal_checkpoint(TRUNCATE)');
     const notes = await readNotes(connection);
     const found = await this.#look();
     const isSame =

@@ -39,6 +39,7 @@ import { recount } from './recount.js';
 import { originObjects, RowQueries } from './row-queries.js';
 import { checkSchema, configureReader, configureWriter, schemaVersion, upgrade } from './schema.js';
 import { runTransaction } from './sqlite-transaction.js';
+import { putAsideStrayLog } from './stray-log.js';
 
 const filesOf = (directory: string) => ({ database: join(directory, 'filer.db'), lock: join(directory, 'lock.db'), word: join(directory, 'filer.word') });
 
@@ -80,6 +81,7 @@ export class SqliteStore implements Store {
     return closingOnFailure(async (opened) => {
       await makeDirectoryDurably(directory);
       const lock = opened(await takeLock(files.lock, directory));
+      await putAsideStrayLog(files.database);
       const connection = opened(await openOwn(files.database, limits.storeBusyMs));
       await configureWriter(connection);
       await upgrade(connection, await checkSchema(connection));
