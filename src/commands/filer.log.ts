@@ -1,4 +1,4 @@
-import { askLog, type Holder, type LogPeer, type LogReport } from '../core/api/meta/log-report.js';
+import { askLog, logToJson, type Holder, type LogReport, type PeerBudget } from '../core/api/meta/log-report.js';
 import { formatDuration } from '../core/config/duration.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address } from '../ux/flags.js';
@@ -17,13 +17,13 @@ export default class FilerLog extends BaseCommand<typeof FilerLog> {
     filer: address({ description: 'filer to ask', default: 'localhost:8888', defaultPort: 8888 }),
   };
 
-  async run(): Promise<LogReport> {
+  async run(): Promise<Record<string, unknown>> {
     const report = await askLog(this.flags.filer, this.signal, this.signer);
-    if (this.flags.json) return report;
+    if (this.flags.json) return logToJson(report);
     const options = { width: widthOf(process.stdout), style: this.styleFor(process.stdout) };
     process.stdout.write(renderTable(summaryColumns, summaryOf(report), options));
     if (report.peers.length > 0) process.stdout.write(`\n${renderTable(peerColumns, rowsOf(report), options)}`);
-    return report;
+    return logToJson(report);
   }
 }
 
@@ -46,7 +46,7 @@ function summaryOf(report: LogReport): (readonly [string, string])[] {
   ];
 }
 
-interface PeerRow extends LogPeer {
+interface PeerRow extends PeerBudget {
   readonly holds: string;
 }
 
@@ -62,7 +62,7 @@ function rowsOf({ peers, heldBy, tombstones }: LogReport): PeerRow[] {
 }
 
 const peerColumns: readonly Column<PeerRow>[] = [
-  { header: 'PEER', value: ({ address, origin }) => address ?? origin },
+  { header: 'PEER', value: ({ address }) => address },
   { header: 'REPORT', value: ({ reportAge }) => (reportAge === null ? 'none' : `${spanOf(reportAge)} ago`), align: 'right' },
   { header: 'MISSING', value: ({ missing }) => missing.events, align: 'right' },
   { header: 'BYTES', value: ({ missing }) => missing.bytes, align: 'right', dropOrder: 2 },

@@ -1,6 +1,6 @@
 import { FilerError, isFailure, messageOf } from './errors.js';
 import { formatPosition, type Position } from './clock/vector.js';
-import { clockMax } from './clock/version.js';
+import { clockMax, versionMax } from './clock/version.js';
 import type { MasterPort, Member } from './cluster/member.js';
 import { Membership } from './cluster/membership.js';
 import { membersFromText, membersToText } from './cluster/saved-members.js';
@@ -18,10 +18,14 @@ import { Joining } from './replication/joining.js';
 import { sideOf, sideOfInfo, verdict } from './replication/meeting.js';
 import type { Caller, FilerInfo, FilerState, Peer } from './replication/peer.js';
 import { reportPeer, type PeerReport } from './replication/peer-report.js';
+import { reportLog, type LogReport } from './replication/log-report.js';
+import { findBranch, Parting } from './replication/parting.js';
+import { Reports } from './replication/reports.js';
 import { Source } from './replication/source.js';
 import { Scrub } from './store/scrub.js';
 import type { Store } from './store/store.js';
 import type { TimeSource } from './time.js';
+import { Upkeep } from './upkeep.js';
 
 /*
  * One filer: read this first.
@@ -74,6 +78,9 @@ export class Filer {
   readonly clockWatch: ClockWatch;
   readonly scrub: Scrub;
   readonly expiry: Expiry;
+  readonly reports = new Reports();
+  readonly upkeep: Upkeep;
+  readonly #parting: Parting;
   #members: readonly Member[];
   #refusal: FilerError | null = null;
   #running = new AbortController();
@@ -94,11 +101,12 @@ export class Filer {
     this.clockWatch = new ClockWatch(time, limits);
     this.scrub = new Scrub({ store, time, logger: logger.child('scrub'), limits });
     this.source = new Source(
-      { log, feed: this.feed, store, time },
+      { log, feed: this.feed, store, time, reports: this.reports },
       {
         mustServe: () => this.mustServe(),
         serving: () => this.#serving.signal,
         workedAlone: (caller) => void this.#metAsLoner(caller),
+        parted: (caller) => void this.#metParted(caller),
       },
       limits,
     );
@@ -131,6 +139,19 @@ export class Filer {
       bootstrap: this.joining.bootstrap,
       interrupted: (why) => this.#interrupt(why),
       clockHeard: (origin, seconds) => this.clockWatch.hear(origin, seconds),
+    });
+    this.#parting = new Parting({ log, store, time, logger: logger.child('parting'), limits });
+    this.upkeep = new Upkeep({
+      log,
+      store,
+      time,
+      logger: logger.child('upkeep'),
+      limits,
+      backoff: limits,
+      reports: this.reports,
+      parting: this.#parting,
+      force: options.force,
+      around: () => this.#around(),
     });
     this.#savedMembers = log.openedMeta.get('members') ?? '[]';
     this.#members = membersFromText(this.#savedMembers);
@@ -214,7 +235,7 @@ export class Filer {
       floor,
       head: this.feed.formatOffset(state.head),
       first: this.feed.formatOffset(state.first - 1),
-      digest: log.digest,
+      digest: state.partedFrom === null ? log.digest : '',
       damage: this.scrub.damage,
       quarantined: [...state.quarantine.keys()],
       counts: state.counts,
@@ -238,6 +259,11 @@ export class Filer {
       );
     }
     if (phase !== 'ready') throw new FilerError('BOOTSTRAPPING', `this filer is ${this.state}; write to another one, or wait for /readyz`);
+    if (this.log.state.partedFrom !== null)
+      throw new FilerError(
+        'BOOTSTRAPPING',
+        'this filer gives up a branch of its history and follows the others first; write to another one, or wait for /readyz',
+      );
     if (this.options.time.micros() > clockMax) throw new FilerError('CLOCK_SKEWED', 'the clock of this filer is beyond the year 2111; set it');
     const ahead = this.clockWatch.tooFarAhead();
     if (ahead !== null)
@@ -268,6 +294,28 @@ export class Filer {
   peers(): Promise<PeerReport[]> {
     const parts = { log: this.log, store: this.options.store, time: this.options.time, peerSilentMs: this.options.limits.peerSilentMs };
     return Promise.all(this.aggregator.subscriptions.map((subscription) => reportPeer(subscription, this.source.followers.get(subscription.origin), parts)));
+  }
+
+  /** What the log holds, who keeps it from shrinking, and how long each peer may stay away. */
+  async logReport(): Promise<LogReport> {
+    const { log, upkeep, feed, source } = this;
+    const { time, limits, store } = this.options;
+    const acknowledged = new Map(
+      [...source.followers.values()].map(({ origin, position, lastContact }) => [origin, { position, age: (time.monotonic() - lastContact) / 1000 }]),
+    );
+    const [oldest] = await store.tombstones(versionMax, null, 1);
+    return reportLog({
+      state: log.state,
+      now: time.micros(),
+      formatOffset: (index) => feed.formatOffset(index),
+      oldestAt: upkeep.retention.oldestAt,
+      oldestTombstone: oldest?.version ?? null,
+      limits,
+      members: this.#members,
+      acknowledged,
+      logHeldBy: upkeep.logHeldBy(),
+      tombstonesHeldBy: upkeep.collection.heldBy,
+    });
   }
 
   /** Fit for traffic: joined, and every member that is up is followed with a lag of at most `lagSecondsMax`. */
@@ -316,7 +364,8 @@ export class Filer {
         await this.joining.untilReady(signal);
         const why = await this.#follow(signal);
         if (why?.kind === 'rejoin') await this.joining.rejoinWith(why.info);
-        else if (why) await this.joining.bootstrapAgain();
+        else if (why?.kind === 'bootstrap') await this.joining.bootstrapAgain();
+        else if (why?.kind === 'parted') await this.#giveUp(why);
       } catch (error) {
         if (signal.aborted) return;
         logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -334,8 +383,12 @@ export class Filer {
     });
     this.aggregator.start();
     this.aggregator.reconcile(this.#members);
+    const upkeep = new AbortController();
+    const kept = this.upkeep.run(upkeep.signal);
     const why = await ended;
     this.#interrupt = () => {};
+    upkeep.abort(new FilerError('STOPPING', 'no longer kept up'));
+    await kept;
     this.#serving.abort(new FilerError('BOOTSTRAPPING', 'this filer joins the others first; ask another one'));
     await this.aggregator.stop();
     return why;
@@ -350,6 +403,43 @@ export class Filer {
     } catch (error) {
       this.options.logger.warn(`cannot join through ${caller.address}: ${messageOf(error)}`);
     }
+  }
+
+  /** A filer that asked has other changes under an origin: looks who of the two gives up its own. */
+  async #metParted(caller: Caller): Promise<void> {
+    const signal = this.#running.signal;
+    try {
+      const peer = this.options.connect(caller.address);
+      const info = await peer.info(signal);
+      if (info.origin !== caller.origin || info.state !== 'ready') return;
+      const branch = await findBranch(info, peer, this.log, this.options.store, signal);
+      if (branch?.isOurs) this.#interrupt({ kind: 'parted', info, branch });
+    } catch (error) {
+      this.options.logger.debug(`cannot compare histories with ${caller.address}: ${messageOf(error)}`);
+    }
+  }
+
+  async #giveUp({ branch, info }: Extract<Interruption, { kind: 'parted' }>): Promise<void> {
+    await this.#parting.giveUp(branch, info);
+    // What was said before was said of another history.
+    this.reports.forget();
+    this.joining.bootstrap.progress = null;
+    this.membership.announceSoon();
+  }
+
+  #around() {
+    const { time, limits } = this.options;
+    const subscriptions = this.aggregator.subscriptions;
+    const since = time.monotonic() - limits.peerSilentMs;
+    const asked = [...this.source.followers.values()].filter(({ lastContact }) => lastContact >= since).map(({ origin }) => origin);
+    const answered = subscriptions.filter(({ lastContact }) => lastContact !== null && lastContact >= since).map(({ origin }) => origin);
+    const up = this.#members.filter(({ state }) => state === 'up').map(({ origin }) => origin);
+    return {
+      members: this.#members,
+      following: subscriptions.filter(({ state }) => state === 'following').map(({ origin, head }) => ({ origin, head })),
+      heard: [...asked, ...answered, ...up],
+      isStaging: this.joining.bootstrap.progress !== null,
+    };
   }
 
   #caller(): Caller {

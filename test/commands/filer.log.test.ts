@@ -16,7 +16,7 @@ const told = {
   first: 'abcdef010000000000000001',
   head: 'abcdef010000000000001200',
   heldBy: [
-    { origin: far, address: '127.0.0.1:8890', reason: 'report', position: `${own}:7` },
+    { origin: far, address: '127.0.0.1:8890', reason: 'report', position: { [own]: 7 } },
     { origin: link, address: null, reason: 'link', position: null },
   ],
   peers: [

@@ -65,6 +65,7 @@ export class Network {
         if (page.texts.length > 0) this.#lastPages.set(key, page);
         return page;
       },
+      hashes: (position, signal) => call(signal, (to) => to.live.source.hashes(position)),
       snapshot: (after, limit, caller, signal) => call(signal, (to) => to.live.source.snapshot(after, limit, caller)),
     };
   }

@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/core/logger.js';
 import { positionOf } from '../../src/core/log/draft.js';
 import { Bootstrap, type BootstrapLimits } from '../../src/core/replication/bootstrap.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, FilerState, Peer, SnapshotPage } from '../../src/core/replication/peer.js';
+import { Reports } from '../../src/core/replication/reports.js';
 import { Source } from '../../src/core/replication/source.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { Phase } from '../../src/core/store/identity.js';
@@ -15,13 +16,15 @@ import { openLog, type OpenLog, type OpenOptions } from './open-log.js';
 export const smallPages: BootstrapLimits = { snapshotRows: 3, pageChanges: 2, pageBytes: 1e6, draftRows: 2, draftBytes: 1e6 };
 
 /** One call of a peer, as its caller made it. */
-export type Call = { kind: 'info' } | { kind: 'changes'; request: ChangesRequest } | { kind: 'snapshot'; after: FullPath | null };
+export type Call = { kind: 'info' } | { kind: 'hashes' } | { kind: 'changes'; request: ChangesRequest } | { kind: 'snapshot'; after: FullPath | null };
 
 /** A filer's core that others reach through memory: its real Source behind the interface of a peer. */
 export class MemoryFiler {
   readonly source: Source;
   readonly calls: Call[] = [];
   readonly loners: Caller[] = [];
+  readonly parted: Caller[] = [];
+  readonly reports = new Reports();
   /** Called before a call is answered; what it throws is the answer. */
   before: (call: Call) => void | Promise<void> = () => {};
   isServing = true;
@@ -34,13 +37,14 @@ export class MemoryFiler {
   ) {
     const { log, feed, store, time } = core;
     this.source = new Source(
-      { log, feed, store, time },
+      { log, feed, store, time, reports: this.reports },
       {
         mustServe: () => {
           if (!this.isServing) throw new FilerError('BOOTSTRAPPING', 'this filer is not ready; ask another one');
         },
         serving: () => this.#serving.signal,
         workedAlone: (caller) => this.loners.push(caller),
+        parted: (caller) => this.parted.push(caller),
       },
       { originsOpenMax: limits.originsOpenMax, snapshotBytes: limits.snapshotBytes, membersMax: limits.membersMax },
     );
@@ -129,6 +133,7 @@ export class MemoryFiler {
       info: (signal) => this.#answer({ kind: 'info' }, signal, async () => this.info()),
       changes: (request, caller, signal): Promise<ChangesPage> =>
         this.#answer({ kind: 'changes', request }, signal, () => this.source.changes(request, caller, signal)),
+      hashes: (position, signal) => this.#answer({ kind: 'hashes' }, signal, () => this.source.hashes(position)),
       snapshot: (after, limit, caller, signal): Promise<SnapshotPage> =>
         this.#answer({ kind: 'snapshot', after }, signal, () => this.source.snapshot(after, limit, caller)),
     };

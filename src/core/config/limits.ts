@@ -120,10 +120,13 @@ export const limits = {
   peerConnections: 3,
   backoffMsMin: 50,
   backoffMsMax: 5000,
+  /** Origins that are not closed; each costs some 90 bytes in the headers of every poll. */
   originsOpenMax: 400,
   membersMax: 1000,
   /** A member not heard of for this long leaves the list (flag --forgetAfter). */
   forgetAfterMs: 720 * 3600 * 1000,
+  /** How often a filer looks what may leave its log, which tombstones may go, and who has been silent for too long. */
+  upkeepMs: 2000,
   /** How often the master looks for members that fell silent. */
   expireCheckMs: 1000,
   /** How often, and for how many milliseconds at most, a master that has no cluster id yet stands back for another one that is making one. */
@@ -168,6 +171,20 @@ export const limits = {
   /** Findings that are kept, and characters of each; a store with more is not worth a list. */
   scrubFindings: 20,
   scrubProblemChars: 300,
+
+  // ---- retention
+  /** What everybody has acknowledged leaves the log after this long, milliseconds (flag --log.retention). */
+  logRetentionMs: 168 * 3600 * 1000,
+  /** What nobody need have acknowledged leaves it after this long, milliseconds (flag --log.retentionMax). */
+  logRetentionMaxMs: 720 * 3600 * 1000,
+  /** Bytes of text the log may hold, acknowledged or not (flag --log.maxBytes). */
+  logBytesMax: 8 * 1024 * 1024 * 1024,
+  /** Records that leave the log in one transaction: writes wait meanwhile. */
+  trimRecords: 1000,
+  /** A tombstone that everybody has seen stays this long all the same, milliseconds (flag --tombstone.retention). */
+  tombstoneRetentionMs: 720 * 3600 * 1000,
+  /** Tombstones that are dropped in one transaction. */
+  collectRows: 1000,
 
   // ---- ledger
   conflictRetentionMs: 30 * 24 * 3600 * 1000,

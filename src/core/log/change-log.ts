@@ -8,7 +8,8 @@ import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
-import { Draft, originStart, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
+import { readClosed, type ClosedOrigins } from './closed.js';
+import { Draft, originStart, partedMeta, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
 import { RecentRecords } from './recent-records.js';
 import { Turns, type TurnsLimits } from './turns.js';
 import { Waiters } from './waiters.js';
@@ -117,7 +118,7 @@ export class ChangeLog {
   static async open(options: ChangeLogOptions): Promise<ChangeLog> {
     const { store, time } = options;
     const contents = await store.load();
-    const log = new ChangeLog(options, stateOf(contents), contents.meta);
+    const log = new ChangeLog(options, stateOf(contents, await readClosed(store)), contents.meta);
     if (log.identity.storeId === '') {
       await log.alone(async (draft) => {
         draft.setIdentity({ storeId: time.randomHex(8), origin: time.randomHex(8), epoch: time.randomHex(4), phase: 'fresh' });
@@ -168,22 +169,29 @@ export class ChangeLog {
   }
 
   /**
-   * Applies one page of another origin's changes, in order, in one transaction with the position in it.
+   * Applies one page of changes that the filer `from` sent (null = a file), in order, in one transaction with the position in it.
    * A change that is refused is put aside (DESIGN: A change that cannot be applied).
-   * @throws FilerError ORIGIN_DIVERGED, PARAMETER_INVALID (a gap), QUARANTINE_FULL, STORE_FULL, STORE_FAILED: then nothing was applied
+   * @throws FilerError ORIGIN_DIVERGED, PARAMETER_INVALID (a gap), QUARANTINE_FULL, STORE_FULL, STORE_FAILED: then nothing was applied;
+   * ORIGIN_CLOSED: the page was applied up to the first change that a closed origin sent of itself
    */
-  async apply(changes: readonly ReceivedChange[]): Promise<ApplyResult> {
-    const outcomes = await this.alone(async (draft) => {
+  async apply(changes: readonly ReceivedChange[], from: Origin | null = null): Promise<ApplyResult> {
+    const { outcomes, refused } = await this.alone(async (draft) => {
       await draft.load(changes.flatMap(pathsOf));
-      const all = changes.map((change) => draft.apply(change));
+      const done: Outcome[] = [];
+      for (const change of changes) {
+        // Looked at for every change: the entry that closes the origin may stand in this page.
+        if (change.origin === from && draft.closed.has(change.origin)) break;
+        done.push(draft.apply(change));
+      }
       await draft.flush();
-      return all;
+      return { outcomes: done, refused: done.length < changes.length };
     });
     for (const outcome of outcomes) {
       if (outcome === 'duplicate') this.totals.duplicateChanges += 1;
       else if (outcome === 'quarantined') this.totals.quarantinedChanges += 1;
       else this.totals.appliedChanges += 1;
     }
+    if (refused) throw new FilerError('ORIGIN_CLOSED', `origin ${from} is closed; what it writes on is taken from others only`, { origin: from });
     return { outcomes };
   }
 
@@ -235,7 +243,7 @@ export class ChangeLog {
     const settle: (() => void)[] = [];
     let isWorkDone = false;
     try {
-      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load()), null);
+      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load(), await readClosed(this.options.store)), null);
       const { next, appended, noted } = await this.options.store.transaction(async (tx) => {
         const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits);
         if (group[0]?.shared === null) {
@@ -306,7 +314,7 @@ class HalfDone extends Error {
   }
 }
 
-function stateOf(contents: StoreContents): LogState {
+function stateOf(contents: StoreContents, closed: ClosedOrigins): LogState {
   const { origins, buckets, head, first, quarantine, meta } = contents;
   return {
     identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
@@ -316,6 +324,8 @@ function stateOf(contents: StoreContents): LogState {
     head,
     first,
     quarantine: new Map(quarantine.map((record) => [formatDot(record.dot), record])),
+    closed,
+    partedFrom: meta.get(partedMeta) ?? null,
   };
 }
 

@@ -11,6 +11,7 @@ import { withoutEmpty, type Entry } from '../entry/entry.js';
 import { ancestorsOf, parentOf, root, type FullPath } from '../entry/path.js';
 import { identityToMeta, type Identity } from '../store/identity.js';
 import type { ConflictRecord, Counts, FeedIndex, ListOptions, ListPage, LogRecord, OriginState, StoreTransaction } from '../store/store.js';
+import { closedBy, type ClosedOrigins } from './closed.js';
 import { childOfDeleted, deletedAboveLive, overruled } from './conflicts.js';
 import { QuarantineDraft, type QuarantineLimits, type QuarantineMap } from './quarantine.js';
 
@@ -23,6 +24,9 @@ export interface LogState {
   readonly head: FeedIndex;
   readonly first: FeedIndex;
   readonly quarantine: QuarantineMap;
+  readonly closed: ClosedOrigins;
+  /** Whom this store gave up a branch to: some of its rows have no dot until it is level with that filer; null = all rows have one. */
+  readonly partedFrom: Origin | null;
 }
 
 export interface DraftLimits extends QuarantineLimits {
@@ -35,6 +39,9 @@ export type Mutation =
   | { readonly kind: 'put'; readonly path: FullPath; readonly entry: Entry }
   | { readonly kind: 'delete'; readonly path: FullPath }
   | { readonly kind: 'rename'; readonly from: FullPath; readonly to: FullPath; readonly entry: Entry };
+
+/** Meta key of `LogState.partedFrom`. */
+export const partedMeta = 'partedFrom';
 
 /** How the tree shows a path (DESIGN: the tree is a view). */
 export type Shown = 'absent' | 'file' | 'directory';
@@ -84,6 +91,8 @@ export class Draft implements View {
   #identity: Identity;
   #head: FeedIndex;
   #first: FeedIndex;
+  #closed: ClosedOrigins;
+  #partedFrom: Origin | null;
   /** What is put aside. */
   readonly quarantine: QuarantineDraft;
 
@@ -101,6 +110,8 @@ export class Draft implements View {
     this.#head = base.head;
     this.#first = base.first;
     this.quarantine = new QuarantineDraft(base.quarantine, limits);
+    this.#closed = base.closed;
+    this.#partedFrom = base.partedFrom;
   }
 
   // ---- reading
@@ -154,6 +165,19 @@ export class Draft implements View {
 
   get origins(): ReadonlyMap<Origin, OriginState> {
     return this.#origins;
+  }
+
+  get closed(): ClosedOrigins {
+    return this.#closed;
+  }
+
+  get partedFrom(): Origin | null {
+    return this.#partedFrom;
+  }
+
+  /** Index of the first record of the log. */
+  get first(): FeedIndex {
+    return this.#first;
   }
 
   /** Rows and records waiting to be flushed. */
@@ -327,6 +351,7 @@ export class Draft implements View {
     this.#counts = { entries: 0, directories: 0, tombstones: 0, changes: 0, bytes: 0 };
     this.setMeta('counts', JSON.stringify(this.#counts));
     this.#first = this.#head + 1;
+    this.#closed = new Map();
     this.setIdentity({ epoch });
   }
 
@@ -336,8 +361,46 @@ export class Draft implements View {
     this.#appended = null;
     const left = await this.tx.clearLog(origins.map(({ origin }) => origin));
     for (const state of origins) this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });
-    this.#counts = { ...this.#counts, changes: left.changes, bytes: left.bytes };
-    this.#first = left.first;
+    this.#countLog(left.changes, left.bytes, left.first);
+  }
+
+  /** Drops the front of the log, up to and including `through` (DESIGN: Retention). */
+  async trim(through: FeedIndex): Promise<void> {
+    await this.flush();
+    const { last, changes, bytes, first } = await this.tx.trimLog(through);
+    for (const { origin, seq, hash, version } of last) {
+      const state = this.#origins.get(origin) ?? originStart(origin);
+      this.setOrigin({ ...state, first: seq + 1, firstHash: hash, firstVersion: version });
+    }
+    this.#countLog(this.#counts.changes - changes, this.#counts.bytes - bytes, first);
+  }
+
+  /**
+   * Gives up what one origin wrote after `to`: the records leave the log, and the rows they made lose their dots (DESIGN: Parted
+   * histories). The caller renews the feed epoch. Tells how many rows.
+   */
+  async giveUp(to: OriginState): Promise<number> {
+    await this.flush({ evict: true });
+    this.#appended = null;
+    const left = await this.tx.cutLog(to.origin, to.seq);
+    const rows = await this.tx.undot(to.origin, to.seq);
+    for (const { dot } of [...this.quarantine.records.values()]) if (dot.origin === to.origin && dot.seq > to.seq) this.quarantine.drop(dot);
+    this.#closed = new Map([...this.#closed].map(([origin, dot]) => [origin, dot?.origin === to.origin && dot.seq > to.seq ? null : dot]));
+    this.setOrigin(to);
+    this.#countLog(left.changes, left.bytes, left.first);
+    return rows;
+  }
+
+  /** Says that rows without dots wait until this store is level with `origin`; null = none is left. */
+  setPartedFrom(origin: Origin | null): void {
+    this.#partedFrom = origin;
+    this.setMeta(partedMeta, origin);
+  }
+
+  #countLog(changes: number, bytes: number, first: FeedIndex): void {
+    this.#counts.changes = changes;
+    this.#counts.bytes = bytes;
+    this.#first = first;
     this.setMeta('counts', JSON.stringify(this.#counts));
   }
 
@@ -365,8 +428,17 @@ export class Draft implements View {
     this.#count(next, 1);
     this.#rows.set(path, next);
     this.#dirtyRows.add(path);
+    const closes = closedBy(path);
+    if (closes !== null) this.#close(closes, next);
     const isShown = this.#shows(path, next);
     if (wasShown !== isShown) this.#bump(parentOf(path), isShown ? 1 : -1);
+  }
+
+  #close(origin: Origin, row: Row | null): void {
+    const closed = new Map(this.#closed);
+    if (isLive(row)) closed.set(origin, row.dot);
+    else closed.delete(origin);
+    this.#closed = closed;
   }
 
   #count(row: Row | null, by: 1 | -1): void {
@@ -442,8 +514,17 @@ export class Draft implements View {
 
   /** The state after the transaction; call when everything is flushed. */
   result(): LogState {
-    const { records: quarantine } = this.quarantine;
-    return { identity: this.#identity, origins: this.#origins, buckets: this.#buckets, counts: this.#counts, head: this.#head, first: this.#first, quarantine };
+    return {
+      identity: this.#identity,
+      origins: this.#origins,
+      buckets: this.#buckets,
+      counts: this.#counts,
+      head: this.#head,
+      first: this.#first,
+      quarantine: this.quarantine.records,
+      closed: this.#closed,
+      partedFrom: this.#partedFrom,
+    };
   }
 }
 

@@ -6,13 +6,17 @@ import type { Logger } from '../logger.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { Bootstrap } from './bootstrap.js';
-import { checkPeer, findDivergence, sideOf, sideOfInfo, verdict } from './meeting.js';
+import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
+import { findBranch, type Branch } from './parting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { assignRelays } from './relay.js';
 import { Subscription, type SubscriptionLimits } from './subscription.js';
 
 /** Why following has to stop: this store must be filled first. */
-export type Interruption = { readonly kind: 'rejoin' | 'bootstrap'; readonly info: FilerInfo };
+export type Interruption =
+  | { readonly kind: 'rejoin' | 'bootstrap'; readonly info: FilerInfo }
+  /** This store gives up its branch of an origin's log. */
+  | { readonly kind: 'parted'; readonly info: FilerInfo; readonly branch: Branch };
 
 export interface AggregatorOptions {
   readonly log: ChangeLog;
@@ -82,9 +86,10 @@ export class Aggregator {
         hooks: {
           origins: (self) => [self.origin, ...[...this.#relays].filter(([, via]) => via === self.origin).map(([orphan]) => orphan)],
           caller: this.options.caller,
-          met: (self, info) => this.#met(self, info),
+          met: (self, info, signal) => this.#met(self, info, signal),
           changed: () => this.#assign(),
           trimmed: (self, signal) => this.#takeSnapshot(self, signal),
+          closed: (self, signal) => this.#closedThere(self, signal),
         },
       });
       this.#subscriptions.set(origin, subscription);
@@ -93,27 +98,38 @@ export class Aggregator {
     this.#assign();
   }
 
-  async #met(subscription: Subscription, info: FilerInfo): Promise<void> {
+  async #met(subscription: Subscription, info: FilerInfo, signal: AbortSignal): Promise<void> {
     const { log, store, kind, instance, interrupted, clockHeard } = this.options;
     const { identity } = log;
+    const { closed } = log.state;
+    if (closed.has(subscription.origin))
+      throw new FilerError('ORIGIN_CLOSED', `origin ${subscription.origin} is closed; its filer rejoins under a new one`, { origin: subscription.origin });
     checkPeer(info, subscription.member, { origin: identity.origin, clusterId: identity.clusterId, kind, instance });
     clockHeard(info.origin, subscription.skewSeconds);
     if (info.state !== 'ready') throw new FilerError('BOOTSTRAPPING', `it is ${info.state}`);
+    if (closed.has(identity.origin)) {
+      interrupted({ kind: 'rejoin', info });
+      throw new FilerError('BOOTSTRAPPING', "this filer's origin was closed, and it rejoins");
+    }
     const decided = verdict(sideOf(log.state), sideOfInfo(info), true);
     if (decided !== 'follow') {
       interrupted({ kind: decided, info });
       throw new FilerError('BOOTSTRAPPING', decided === 'rejoin' ? 'this filer has worked alone and rejoins' : 'this filer is empty and takes a snapshot');
     }
-    const have = new Map([...info.hashes].map(([origin, hash]) => [origin, { seq: info.position.get(origin) ?? 0, hash }]));
-    const diverged = await findDivergence(have, log.state, async (origin, seq) => (await store.findRecord({ origin, seq }))?.hash ?? null);
-    const isAheadOfOwn = (info.position.get(identity.origin) ?? 0) > (log.position.get(identity.origin) ?? 0);
-    if (diverged !== null || isAheadOfOwn) {
-      throw new FilerError(
-        'ORIGIN_DIVERGED',
-        `two logs were written under origin ${diverged ?? identity.origin}; stop the filer that was rolled back and run kelp filer.store.id --regenerate on its folder`,
-        { origin: diverged ?? identity.origin },
-      );
-    }
+    const branch = await findBranch(info, subscription.peer, log, store, signal);
+    if (branch === null) return;
+    if (branch.isOurs) interrupted({ kind: 'parted', info, branch });
+    throw new FilerError(
+      'ORIGIN_DIVERGED',
+      `two logs were written under origin ${branch.origin} after ${branch.common}; ${branch.isOurs ? 'this filer' : subscription.peer.address} gives up its own`,
+      { origin: branch.origin, seq: branch.common },
+    );
+  }
+
+  /** A peer refuses this filer because its origin is closed: it rejoins through that peer, which can serve. */
+  async #closedThere({ peer }: Subscription, signal: AbortSignal): Promise<void> {
+    const info = await peer.info(signal);
+    if (info.state === 'ready') this.options.interrupted({ kind: 'rejoin', info });
   }
 
   /** Staged snapshots go one after another; what one brings may be all the next would. */

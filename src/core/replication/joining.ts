@@ -195,7 +195,13 @@ export class Joining {
       case 'take':
         if (phase === 'fresh') await this.#setPhase('bootstrapping');
         this.#sourceSeen = now;
-        await this.bootstrap.take(connect(step.from.address), step.from, 'tree', signal);
+        try {
+          await this.bootstrap.take(connect(step.from.address), step.from, 'tree', signal);
+        } catch (error) {
+          if (!isFailure(error, 'ORIGIN_CLOSED')) throw error;
+          await this.rejoinWith(step.from);
+          return false;
+        }
         if (this.#rejoin) this.#rejoin = await markTaken(log, this.#rejoin);
         this.options.changed();
         return false;
@@ -215,7 +221,7 @@ export class Joining {
     const { members, connect, log, kind, instance } = this.options;
     const { origin, clusterId } = log.identity;
     const asked = members()
-      .filter((member) => member.origin !== origin)
+      .filter((member) => member.origin !== origin && !log.state.closed.has(member.origin))
       .map(async (member) => {
         try {
           const info = await connect(member.address).info(signal);

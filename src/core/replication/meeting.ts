@@ -1,5 +1,5 @@
 import { FilerError } from '../errors.js';
-import { isEmptyPosition, type Origin, type Position } from '../clock/vector.js';
+import { isEmptyPosition, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { LogState } from '../log/draft.js';
 import type { Caller, FilerInfo } from './peer.js';
@@ -80,19 +80,26 @@ export function checkPeer(
     );
 }
 
+/** The chain hash of a change in the local log; null if it is not there. */
+export type HashAt = (origin: Origin, seq: Seq) => Promise<string | null>;
+
+/** The hash this store knows at a place of an origin's log; null where it knows none: before the log begins, or beyond its end. */
+export async function knowsHash(state: Pick<LogState, 'origins'>, origin: Origin, seq: Seq, hashAt: HashAt): Promise<string | null> {
+  const known = state.origins.get(origin);
+  if (!known || seq > known.seq || seq < known.first - 1) return null;
+  if (seq === known.seq) return known.hash;
+  if (seq === known.first - 1) return known.firstHash;
+  return hashAt(origin, seq);
+}
+
 /**
  * The first origin under which two logs were written, as far as both sides know a hash at the same place; null if
- * none shows. `hashAt` gives the local hash, or null where the log no longer knows it.
+ * none shows. Where the other side is ahead nothing can be told from what it has at its end.
  */
-export async function findDivergence(
-  theirs: Caller['have'],
-  state: LogState,
-  hashAt: (origin: Origin, seq: number) => Promise<string | null>,
-): Promise<Origin | null> {
+export async function findDivergence(theirs: Caller['have'], state: LogState, hashAt: HashAt): Promise<Origin | null> {
   for (const [origin, { seq, hash }] of theirs) {
-    const mine = state.origins.get(origin);
-    if (!mine || seq === 0 || mine.seq === 0 || seq > mine.seq) continue;
-    const here = seq === mine.seq ? mine.hash : seq === mine.first - 1 ? mine.firstHash : await hashAt(origin, seq);
+    if (seq === 0) continue;
+    const here = await knowsHash(state, origin, seq, hashAt);
     if (here !== null && here !== hash) return origin;
   }
   return null;

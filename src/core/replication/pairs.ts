@@ -161,6 +161,7 @@ function digestOf(filer: Probe, peer: Probe, report: PeerReport | null): Pair['d
   const [a, b] = [filer.answer?.info, peer.answer?.info];
   if ((a?.damage ?? b?.damage ?? null) !== null) return 'damaged';
   if (!a || !b || a.quarantined.length > 0 || b.quarantined.length > 0) return 'unknown';
+  if (a.digest === '' || b.digest === '') return 'unknown';
   if (positionsEqual(a.position, b.position)) return a.digest === b.digest ? 'equal' : 'different';
   return report?.digest ?? 'unknown';
 }

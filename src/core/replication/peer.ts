@@ -26,6 +26,7 @@ export interface FilerInfo {
   /** Offsets into the feed: of its end and of its first change left. */
   readonly head: string;
   readonly first: string;
+  /** Empty while this store holds rows of a branch that it has given up: nobody else has them. */
   readonly digest: string;
   /** What the last scrub found wrong with the store, in one line; null = nothing. */
   readonly damage: string | null;
@@ -104,5 +105,7 @@ export interface Peer {
   info(signal: AbortSignal): Promise<FilerInfo>;
   /** @throws FilerError LOG_TRIMMED if the peer's log no longer reaches back to `position`; BOOTSTRAPPING, ORIGIN_DIVERGED, CLUSTER_MISMATCH */
   changes(request: ChangesRequest, caller: Caller, signal: AbortSignal): Promise<ChangesPage>;
+  /** The chain hashes the peer knows at a position; null where it knows none. */
+  hashes(position: Position, signal: AbortSignal): Promise<ReadonlyMap<Origin, string | null>>;
   snapshot(after: FullPath | null, limit: number, caller: Caller, signal: AbortSignal): Promise<SnapshotPage>;
 }

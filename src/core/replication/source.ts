@@ -10,7 +10,9 @@ import { appliedPosition } from '../log/quarantine.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { findDivergence, sideOf, sideOfCaller, verdict } from './meeting.js';
+import { hashesAt, hashesOf } from './parting.js';
 import type { Caller, ChangesPage, ChangesRequest, SnapshotPage } from './peer.js';
+import type { Reports } from './reports.js';
 
 /** What is known of a filer that asks us. */
 export interface Follower {
@@ -31,6 +33,8 @@ export interface SourceHooks {
   serving(): AbortSignal;
   /** This filer has worked alone and was asked by one that has not heard of it. */
   workedAlone(caller: Caller): void;
+  /** The caller has other changes under an origin than this filer. */
+  parted(caller: Caller): void;
 }
 
 export interface SourceLimits {
@@ -44,7 +48,7 @@ export class Source {
   readonly followers = new Map<Origin, Follower>();
 
   constructor(
-    private readonly parts: { log: ChangeLog; feed: Feed; store: StoreReader; time: Pick<TimeSource, 'monotonic'> },
+    private readonly parts: { log: ChangeLog; feed: Feed; store: StoreReader; reports: Reports; time: Pick<TimeSource, 'monotonic'> },
     private readonly hooks: SourceHooks,
     private readonly limits: SourceLimits,
   ) {}
@@ -75,7 +79,7 @@ export class Source {
       texts,
       position: page.position,
       head,
-      digest: page.state === log.state && page.state.quarantine.size === 0 ? log.digest : '',
+      digest: page.state === log.state && page.state.quarantine.size === 0 && page.state.partedFrom === null ? log.digest : '',
       time: log.clock.now(),
       report: this.report(),
       bytes: texts.reduce((sum, text) => sum + text.length, 0),
@@ -106,7 +110,8 @@ export class Source {
   async snapshot(after: FullPath | null, limit: number, caller: Caller | null): Promise<SnapshotPage> {
     await this.#meet(caller);
     const { log, store } = this.parts;
-    const { identity } = log.state;
+    const { identity, closed, partedFrom } = log.state;
+    if (partedFrom !== null) throw new FilerError('BOOTSTRAPPING', 'this filer gives up a branch of its history; take the snapshot from another one');
     const read = async () => ({
       ...(await store.scanWithOrigins(after, limit, this.limits.snapshotBytes)),
       quarantined: after === null ? [...log.state.quarantine.values()].map(({ text }) => text) : [],
@@ -121,12 +126,17 @@ export class Source {
       hashes: new Map(origins.map(({ origin, hash }) => [origin, hash])),
       versions: new Map(origins.map(({ origin, version }) => [origin, version])),
       floor: identity.floor,
-      closed: [],
+      closed: [...closed.keys()].sort(),
       quarantined,
       rows,
       epoch: identity.epoch,
       next: rows.at(-1)?.path ?? null,
     };
+  }
+
+  /** The chain hashes known here at a position; null where none is known. */
+  hashes(position: Position): Promise<Map<Origin, string | null>> {
+    return hashesAt(this.parts.log.state, this.parts.store, position);
   }
 
   async #meet(caller: Caller | null): Promise<void> {
@@ -137,29 +147,39 @@ export class Source {
   /**
    * Meets a caller: checks that the two may exchange changes, and makes its origin known here, durably, before anything
    * is answered: from then on no tombstone it has not seen is dropped.
-   * @throws FilerError CLUSTER_MISMATCH, ORIGIN_IN_USE, ORIGIN_DIVERGED, TOO_MANY_ORIGINS, BOOTSTRAPPING
+   * @throws FilerError CLUSTER_MISMATCH, ORIGIN_IN_USE, ORIGIN_CLOSED, ORIGIN_DIVERGED, TOO_MANY_ORIGINS, BOOTSTRAPPING
    */
   async greet(caller: Caller): Promise<void> {
     this.hooks.mustServe();
-    const { log, store, time } = this.parts;
-    const { identity, origins } = log.state;
+    const { log, store, reports, time } = this.parts;
+    const { identity, origins, closed } = log.state;
     if (caller.clusterId !== null && identity.clusterId !== null && caller.clusterId !== identity.clusterId) {
       throw new FilerError('CLUSTER_MISMATCH', `the caller belongs to cluster ${caller.clusterId}, this filer to ${identity.clusterId}`);
     }
     if (caller.origin === identity.origin) throw new FilerError('ORIGIN_IN_USE', `origin ${caller.origin} is this filer's own; stop one of the two`);
+    if (closed.has(caller.origin))
+      throw new FilerError('ORIGIN_CLOSED', `origin ${caller.origin} was closed, by command or because it was not heard of for too long; it rejoins`, {
+        origin: caller.origin,
+      });
     const [me, them] = [sideOf(log.state), sideOfCaller(caller)];
     if (verdict(me, them, false) === 'rejoin') {
       this.hooks.workedAlone(caller);
       throw new FilerError('BOOTSTRAPPING', 'this filer has worked alone and joins the others first');
     }
     if (verdict(them, me, false) === 'rejoin') throw new FilerError('ORIGIN_DIVERGED', 'the caller has worked alone; it must join the others first');
-    const diverged = await findDivergence(caller.have, log.state, async (origin, seq) => (await store.findRecord({ origin, seq }))?.hash ?? null);
-    if (diverged !== null) throw new FilerError('ORIGIN_DIVERGED', `two logs were written under origin ${diverged}`, { origin: diverged });
+    // Who has more of this filer's own log than it has itself has met it before it went back to an older state.
+    const isAhead = (caller.have.get(identity.origin)?.seq ?? 0) > (origins.get(identity.origin)?.seq ?? 0);
+    const diverged = isAhead ? identity.origin : await findDivergence(caller.have, log.state, hashesOf(store));
+    if (diverged !== null) {
+      this.hooks.parted(caller);
+      throw new FilerError('ORIGIN_DIVERGED', `two logs were written under origin ${diverged}; one of the two filers gives up its own`, { origin: diverged });
+    }
     if (!origins.has(caller.origin)) {
       await log.aloneForClient(async (draft) => {
         // Not before: others that nobody knows may ask at the same moment.
-        if (!draft.origins.has(caller.origin) && draft.origins.size >= this.limits.originsOpenMax)
-          throw new FilerError('TOO_MANY_ORIGINS', `${draft.origins.size} origins are known here already; forget those that are gone`);
+        const open = draft.origins.size - draft.closed.size;
+        if (!draft.origins.has(caller.origin) && open >= this.limits.originsOpenMax)
+          throw new FilerError('TOO_MANY_ORIGINS', `${open} origins are open here already; close those that are gone with filer.peers --forget`);
         draft.know(caller.origin);
         await draft.flush();
       });
@@ -174,6 +194,7 @@ export class Source {
       report: caller.report ?? known?.report ?? null,
       lastContact: time.monotonic(),
     });
+    if (caller.report !== null) reports.hear(caller.origin, caller.report, caller.have);
     const oldest = this.followers.keys().next().value;
     if (this.followers.size > this.limits.membersMax && oldest !== undefined) this.followers.delete(oldest);
   }

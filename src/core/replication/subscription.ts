@@ -47,11 +47,13 @@ export interface SubscriptionHooks {
    * The peer has said who it is: throws if it must not be followed; may start a bootstrap or a rejoin, which stops this
    * subscription.
    */
-  met(subscription: Subscription, info: FilerInfo): Promise<void>;
+  met(subscription: Subscription, info: FilerInfo, signal: AbortSignal): Promise<void>;
   /** State, head or contact have changed. */
   changed(subscription: Subscription): void;
   /** The peer's log no longer reaches back to what is here: take its snapshot. Resolves when that is done. */
   trimmed(subscription: Subscription, signal: AbortSignal): Promise<void>;
+  /** The peer says that this filer's own origin is closed. */
+  closed(subscription: Subscription, signal: AbortSignal): Promise<void>;
 }
 
 /** How far one filer is behind or ahead of another. */
@@ -141,7 +143,8 @@ export class Subscription {
 
   /** How the trees compare, as far as both are known at one position. */
   digestVerdict(): 'equal' | 'different' | 'unknown' {
-    if (this.state !== 'following' || this.digest === '' || this.log.state.quarantine.size > 0 || !positionsEqual(this.head, this.log.position))
+    const { quarantine, partedFrom } = this.log.state;
+    if (this.state !== 'following' || this.digest === '' || quarantine.size > 0 || partedFrom !== null || !positionsEqual(this.head, this.log.position))
       return 'unknown';
     return this.digest === this.log.digest ? 'equal' : 'different';
   }
@@ -159,10 +162,14 @@ export class Subscription {
         this.retries += 1;
         this.#become(stateAfter(error, this.#failures), error);
         if (!isFailure(error)) logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
-        if (isFailure(error, 'LOG_TRIMMED')) {
+        const isOwnClosed = isFailure(error, 'ORIGIN_CLOSED') && error.fields.origin === this.log.identity.origin;
+        if (isOwnClosed || isFailure(error, 'LOG_TRIMMED')) {
           try {
-            await hooks.trimmed(this, signal);
-            continue;
+            if (isOwnClosed) await hooks.closed(this, signal);
+            else {
+              await hooks.trimmed(this, signal);
+              continue;
+            }
           } catch (failure) {
             if (signal.aborted) return;
             this.#become('retrying', failure);
@@ -183,8 +190,10 @@ export class Subscription {
     const answered = time.micros();
     this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
     this.#metAt = time.monotonic();
+    // Not joined with what it had before: a peer that has given up a branch has less.
+    this.head = info.position;
     this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
-    await hooks.met(this, info);
+    await hooks.met(this, info, signal);
     signal.throwIfAborted();
   }
 
@@ -227,7 +236,7 @@ export class Subscription {
     const started = time.monotonic();
     for (let failures = 1; ; failures++) {
       try {
-        await this.log.apply(changes);
+        await this.log.apply(changes, this.origin);
         break;
       } catch (error) {
         if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED', 'QUARANTINE_FULL')) throw error;
@@ -305,7 +314,7 @@ const reassigned = new FilerError('STOPPING', 'asking for other origins');
 function stateAfter(error: unknown, failures: number): SubscriptionState {
   if (isFailure(error, 'PEER_UNREACHABLE', 'STOPPING', 'TIMED_OUT')) return failures > 2 ? 'down' : 'retrying';
   if (isFailure(error, 'BOOTSTRAPPING', 'LOG_TRIMMED')) return 'bootstrapping';
-  if (isFailure(error, 'CLUSTER_MISMATCH', 'ORIGIN_IN_USE', 'TOPOLOGY_MIXED', 'SIGNATURE_INVALID', 'HOST_REFUSED')) return 'refused';
+  if (isFailure(error, 'CLUSTER_MISMATCH', 'ORIGIN_IN_USE', 'TOPOLOGY_MIXED', 'ORIGIN_CLOSED', 'SIGNATURE_INVALID', 'HOST_REFUSED')) return 'refused';
   if (isFailure(error, 'BODY_INVALID', 'STORE_FULL', 'STORE_FAILED')) return 'stalled';
   return 'retrying';
 }

@@ -89,6 +89,7 @@ class Mesh {
       address: to,
       info: (...args: Parameters<typeof peer.info>) => reach(() => peer.info(...args)),
       changes: (...args: Parameters<typeof peer.changes>) => reach(() => peer.changes(...args)),
+      hashes: (...args: Parameters<typeof peer.hashes>) => reach(() => peer.hashes(...args)),
       snapshot: (...args: Parameters<typeof peer.snapshot>) => reach(() => peer.snapshot(...args)),
     };
   }
@@ -212,7 +213,9 @@ describe('Aggregator', () => {
       await draft.flush();
     });
     await expectError('ORIGIN_DIVERGED');
-    expect(a.aggregator.subscriptions[0].error?.message).to.match(/--regenerate/);
+    expect(a.aggregator.subscriptions[0].error?.message).to.match(/this filer gives up its own/);
+    // b has seven changes of a's origin, a itself has none: a went back to an older state.
+    expect(a.interruptions.at(-1)).to.deep.include({ kind: 'parted', branch: { origin: a.filer.origin, common: 0, isOurs: true } });
   });
 
   it('stages a snapshot when a peer’s log no longer reaches back, merges it, and goes on following', async () => {

@@ -22,7 +22,14 @@ describe('reportPeer', () => {
     [at, peer] = [await openFiler('at:1', 'ready', { time }), await openFiler('peer:1', 'ready', { time })];
     await peer.source.greet(at.caller());
     await at.source.greet(peer.caller());
-    const hooks = { origins: () => [peer.origin], caller: () => at.caller(), met: async () => {}, changed: () => {}, trimmed: async () => {} };
+    const hooks = {
+      origins: () => [peer.origin],
+      caller: () => at.caller(),
+      met: async () => {},
+      changed: () => {},
+      trimmed: async () => {},
+      closed: async () => {},
+    };
     subscription = new Subscription(peer.member(), peer.peer, at.core.log, { time, logger: silentLogger, limits, hooks });
   });
 

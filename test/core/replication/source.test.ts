@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { decodeChange } from '../../../src/core/change/codec.js';
 import { originStart } from '../../../src/core/log/draft.js';
 import type { ChangesRequest } from '../../../src/core/replication/peer.js';
+import { Reports } from '../../../src/core/replication/reports.js';
 import { Source } from '../../../src/core/replication/source.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { codeOf, failureOf, file, mode, never, p, pull } from '../../support/open-log.js';
@@ -157,8 +158,8 @@ describe('Source.greet', () => {
   it('knows a limited number of origins, and remembers a limited number of followers', async () => {
     const a = await openFiler('a:1');
     const { log, feed, store, time } = a.core;
-    const hooks = { mustServe: () => {}, serving: () => never, workedAlone: () => {} };
-    const source = new Source({ log, feed, store, time }, hooks, { originsOpenMax: 3, snapshotBytes: 1e6, membersMax: 1 });
+    const hooks = { mustServe: () => {}, serving: () => never, workedAlone: () => {}, parted: () => {} };
+    const source = new Source({ log, feed, store, time, reports: new Reports() }, hooks, { originsOpenMax: 3, snapshotBytes: 1e6, membersMax: 1 });
     const callers = await Promise.all(['b:1', 'c:1', 'd:1'].map(async (address) => (await openFiler(address)).caller()));
     await source.greet(callers[0]);
     await source.greet(callers[1]);

@@ -48,6 +48,7 @@ async function following(hooks: Partial<SubscriptionHooks> = {}, own: OpenOption
         if (states.at(-1) !== self.state) states.push(self.state);
       },
       trimmed: async () => {},
+      closed: async () => {},
       ...hooks,
     },
   });

@@ -70,8 +70,8 @@ function headersOf(filer: Filer, page: FeedPage): FeedHeaders {
     position,
     // Cut from the same state as the page: together they must be true of one moment.
     head: positionOf(state.origins),
-    // None with quarantined changes: the trees of two filers at one position may differ then.
-    digest: state.quarantine.size > 0 ? '' : state === log.state ? log.digest : digestOf(state.buckets),
+    // None with quarantined changes, nor with rows of a branch that was given up: the trees of two filers at one position may differ then.
+    digest: state.quarantine.size > 0 || state.partedFrom !== null ? '' : state === log.state ? log.digest : digestOf(state.buckets),
     time: log.clock.now(),
     report: source.report(),
     upToDate,

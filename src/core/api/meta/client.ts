@@ -3,13 +3,17 @@ import type { FullPath } from '../../entry/path.js';
 import { limits } from '../../config/limits.js';
 import { isFailure } from '../../errors.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
+import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
+import { Fields } from './fields.js';
 import { infoFromJson } from './info.js';
-import { logReportFromJson, type LogReport } from './log-report.js';
+import { logFromJson } from './log-report.js';
 import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
 import { conflictsFromJson, digestFromJson, peersFromJson, type ConflictReport, type DigestReport, type PeerReports } from './reports.js';
 import { decodeSnapshotPage, formatAfter } from './snapshot-page.js';
+
+const isHashOrNull = (value: unknown): value is string | null => value === null || (typeof value === 'string' && /^[0-9a-f]{12}$/.test(value));
 
 /** Which part of the feed to read. The start is the first of offset, position and since that is there, else the beginning. */
 export interface FeedRequest {
@@ -78,9 +82,19 @@ export class MetaClient {
     return conflictsFromJson((await this.#get(metaPaths.conflicts, { query: options, signal })).json());
   }
 
-  /** What the filer keeps of its log, and for whom. */
   async log(signal?: AbortSignal): Promise<LogReport> {
-    return logReportFromJson((await this.#get(metaPaths.log, { signal })).json());
+    return logFromJson((await this.#get(metaPaths.log, { signal })).json());
+  }
+
+  /** The chain hashes the filer knows at a position; null where it knows none. */
+  async hashes(position: Position, signal?: AbortSignal): Promise<Map<Origin, string | null>> {
+    const answer = await this.#get(metaPaths.hashes, { query: { position: formatPosition(position) }, timeoutMs: limits.peerInfoMs, signal });
+    return new Fields(answer.json()).byOrigin('hashes', 'must be 12 hex digits or null', isHashOrNull);
+  }
+
+  /** Closes an origin whose filer is gone for good. @throws FilerError ENTRY_NOT_FOUND, PARAMETER_INVALID besides */
+  async close(origin: Origin, signal?: AbortSignal): Promise<void> {
+    await this.http.request({ address: this.address, method: 'PUT', path: `${metaPaths.closed}/${origin}`, signal });
   }
 
   async readiness(lagMsMax?: number, signal?: AbortSignal): Promise<ReadinessAnswer> {
@@ -163,6 +177,10 @@ export class HttpPeer implements Peer {
 
   changes(request: ChangesRequest, caller: Caller, signal: AbortSignal): Promise<ChangesPage> {
     return this.#client.feed(request, signal, caller);
+  }
+
+  hashes(position: Position, signal: AbortSignal): Promise<Map<Origin, string | null>> {
+    return this.#client.hashes(position, signal);
   }
 
   snapshot(after: FullPath | null, limit: number, caller: Caller, signal: AbortSignal): Promise<SnapshotPage> {

@@ -1,4 +1,5 @@
 import { digestOf } from '../../change/digest.js';
+import { formatDot, isOrigin, parsePosition } from '../../clock/vector.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError, messageOf } from '../../errors.js';
 import type { Filer, FilerLimits } from '../../filer.js';
@@ -8,6 +9,7 @@ import type { Store } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
 import { changesHandler } from './changes.js';
 import { infoToJson } from './info.js';
+import { logToJson } from './log-report.js';
 import { callerFromHeaders, metaPaths } from './protocol.js';
 import { conflictReport, digestToJson, peersToJson, type ConflictReport, type DigestReport } from './reports.js';
 import { encodeSnapshotPage, parseAfter } from './snapshot-page.js';
@@ -62,6 +64,27 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
     },
     {
       method: 'GET',
+      path: metaPaths.log,
+      role: 'peer',
+      summary: 'what the log holds, who keeps it from shrinking, how long each peer may stay away',
+      handler: async () => json(200, logToJson(await filer.logReport())),
+    },
+    {
+      method: 'GET',
+      path: metaPaths.hashes,
+      role: 'peer',
+      summary: 'the chain hashes at a position, null where none is known: to find where two logs part',
+      handler: async ({ query }) => json(200, { hashes: Object.fromEntries(await filer.source.hashes(parsePosition(query.get('position') ?? ''))) }),
+    },
+    {
+      method: 'PUT',
+      path: `${metaPaths.closed}/:origin`,
+      role: 'admin',
+      summary: 'close an origin whose filer is gone for good; should it come back, it rejoins',
+      handler: (request) => closeOrigin(filer, request),
+    },
+    {
+      method: 'GET',
       path: `${metaPaths.kv}/:key`,
       role: 'admin',
       summary: 'a small value of this store',
@@ -76,6 +99,13 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
     },
     { method: 'DELETE', path: `${metaPaths.kv}/:key`, role: 'admin', summary: 'drop a small value', handler: (request) => dropValue(filer, limits, request) },
   ];
+}
+
+async function closeOrigin(filer: Filer, { parameter }: Request): Promise<Response> {
+  if (!isOrigin(parameter)) throw invalidParameter('origin', parameter, '16 lower-case hex digits');
+  filer.mustWrite();
+  const dot = await filer.upkeep.closing.close(parameter);
+  return json(200, { origin: parameter, dot: dot && formatDot(dot) });
 }
 
 async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, headers }: Request): Promise<Response> {

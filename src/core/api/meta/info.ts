@@ -33,7 +33,8 @@ export function infoFromJson(body: unknown): FilerInfo {
     floor: info.whole('floor'),
     head: info.text('head'),
     first: info.text('first'),
-    digest: info.hex('digest', 16),
+    // Empty while rows of a branch that was given up wait to be written again.
+    digest: info.get('digest') === '' ? '' : info.hex('digest', 16),
     damage: info.nullable('damage', (name) => info.text(name, Infinity)),
     quarantined: info.texts('quarantined'),
     counts: {

@@ -13,7 +13,9 @@ import type { Caller } from '../../replication/peer.js';
  * GET /.filer/v1/digest      the digest, its 256 buckets; recompute=true adds them up anew from the rows
  * GET /.filer/v1/peers       what every peer is to this filer
  * GET /.filer/v1/conflicts   the ledger, newest first
- * GET /.filer/v1/log         what is kept of the log, and for whom
+ * GET /.filer/v1/log         what the log holds, who holds it, how long each peer may stay away
+ * GET /.filer/v1/hashes      the chain hashes at position=ORIGIN:SEQ~…, null where none is known
+ * PUT /.filer/v1/closed/ORIGIN   close an origin whose filer is gone for good
  * GET, PUT, DELETE /.filer/v1/kv/KEY   small values of this store; not replicated
  *
  * A peer says who it is on changes and snapshot:
@@ -31,6 +33,9 @@ export const metaPaths = {
   peers: `${base}/peers`,
   conflicts: `${base}/conflicts`,
   log: `${base}/log`,
+  hashes: `${base}/hashes`,
+  /** One origin follows. */
+  closed: `${base}/closed`,
   /** One key follows. */
   kv: `${base}/kv`,
 } as const;

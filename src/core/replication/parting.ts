@@ -1,0 +1,208 @@
+import { FilerError } from '../errors.js';
+import { positionCovers, type Origin, type Position, type Seq } from '../clock/vector.js';
+import { isLive } from '../change/row.js';
+import type { Entry } from '../entry/entry.js';
+import type { FullPath } from '../entry/path.js';
+import type { ChangeLog } from '../log/change-log.js';
+import { originStart, type Draft, type LogState } from '../log/draft.js';
+import type { Logger } from '../logger.js';
+import type { OriginState, StoreReader } from '../store/store.js';
+import type { TimeSource } from '../time.js';
+import { knowsHash, type HashAt } from './meeting.js';
+import type { FilerInfo, Peer } from './peer.js';
+
+/*
+ * Parted histories (DESIGN §6): two logs under one origin, because a store went back to an older state and nothing showed it.
+ *
+ *   a meeting shows it ──► give up: the branch leaves the log, its rows lose their dots ──► follow the other branch
+ *                          (the owner of the origin also takes a new one)                        │ level with that peer
+ *                                                              rows still without a dot are written again, as new changes
+ *
+ * The owner of the origin always gives up; between two others, the one whose hash after the common seq is smaller: both come to the
+ * same answer without a word.
+ */
+
+/** Where two filers' logs of one origin part. */
+export interface Branch {
+  readonly origin: Origin;
+  /** The last seq that both have alike, as far as both still know; else 0. */
+  readonly common: Seq;
+}
+
+type Store = Pick<StoreReader, 'findRecord'>;
+
+/** The hashes of a store's log, by place. */
+export function hashesOf(store: Store): HashAt {
+  return async (origin, seq) => (await store.findRecord({ origin, seq }))?.hash ?? null;
+}
+
+/** What this store knows of the hashes at a position; null where it knows none. */
+export async function hashesAt(state: LogState, store: Store, position: Position): Promise<Map<Origin, string | null>> {
+  const hashes = new Map<Origin, string | null>();
+  for (const [origin, seq] of position) hashes.set(origin, await knowsHash(state, origin, seq, hashesOf(store)));
+  return hashes;
+}
+
+/**
+ * Compares this store's history with that of a peer that has just said who it is. Resolves with the first origin whose logs part, and
+ * whether it is this store that gives up its branch; null if none shows.
+ * @throws FilerError as the peer answers
+ */
+export async function findBranch(
+  info: FilerInfo,
+  peer: Peer,
+  log: ChangeLog,
+  store: Store,
+  signal: AbortSignal,
+): Promise<(Branch & { readonly isOurs: boolean }) | null> {
+  const { state } = log;
+  const own = state.identity.origin;
+  const ends = new Map<Origin, Seq>();
+  for (const [origin, theirs] of info.position) {
+    const end = Math.min(theirs, state.origins.get(origin)?.seq ?? 0);
+    if (end > 0) ends.set(origin, end);
+  }
+  // Where the peer is at the end itself it has said the hash already.
+  const unsaid = new Map([...ends].filter(([origin, end]) => info.position.get(origin) !== end));
+  const asked = unsaid.size === 0 ? new Map<Origin, string | null>() : await peer.hashes(unsaid, signal);
+  for (const [origin, end] of ends) {
+    const here = await knowsHash(state, origin, end, hashesOf(store));
+    const there = (unsaid.has(origin) ? asked.get(origin) : info.hashes.get(origin)) ?? null;
+    if (here === null || there === null || here === there) continue;
+    const found = await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal);
+    const isOurs = origin === own || (origin !== info.origin && found.here < found.there);
+    return { origin, common: found.common, isOurs };
+  }
+  // A store that went back and wrote nothing since: what it would write next, others have already, and it is something else.
+  const mine = state.origins.get(own)?.seq ?? 0;
+  return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;
+}
+
+/** Halves the part of the log that both know until the first difference is found. */
+async function whereTheyPart(
+  origin: Origin,
+  end: { readonly seq: Seq; readonly here: string; readonly there: string },
+  peer: Peer,
+  state: LogState,
+  store: Store,
+  signal: AbortSignal,
+): Promise<{ common: Seq; here: string; there: string }> {
+  let differs = end;
+  // Just before what this store knows.
+  let before = (state.origins.get(origin)?.first ?? 1) - 2;
+  let common = 0;
+  while (differs.seq - before > 1) {
+    const seq = before + Math.ceil((differs.seq - before) / 2);
+    const here = await knowsHash(state, origin, seq, hashesOf(store));
+    const there = (await peer.hashes(new Map([[origin, seq]]), signal)).get(origin) ?? null;
+    if (here !== null && there !== null && here !== there) differs = { seq, here, there };
+    else {
+      before = seq;
+      // Unknown to one of the two: it cannot be called common.
+      common = here !== null && here === there ? seq : 0;
+    }
+  }
+  return { common, here: differs.here, there: differs.there };
+}
+
+export interface PartingLimits {
+  readonly draftRows: number;
+}
+
+export interface PartingOptions {
+  readonly log: ChangeLog;
+  readonly store: Store;
+  readonly time: Pick<TimeSource, 'randomHex'>;
+  readonly logger: Logger;
+  readonly limits: PartingLimits;
+}
+
+export class Parting {
+  /** What this store must have before it writes its rows again: where the peer was when it was first followed again. */
+  #goal: { readonly peer: Origin; readonly position: Position } | null = null;
+
+  constructor(private readonly options: PartingOptions) {}
+
+  /** Gives up this store's branch, all in one transaction. What was staged is thrown away, and the feed begun anew. */
+  async giveUp(branch: Branch, to: FilerInfo): Promise<void> {
+    const { log, store, time, logger } = this.options;
+    const { origin } = branch;
+    const rows = await log.alone(async (draft) => {
+      const count = await draft.giveUp(await stateAt(branch, draft, store));
+      const { identity } = draft;
+      const isOwn = identity.origin === origin;
+      const fresh = time.randomHex(8);
+      draft.setIdentity({ epoch: time.randomHex(4), ...(isOwn ? { origin: fresh, former: [...identity.former, origin] } : {}) });
+      if (isOwn) draft.setOrigin(originStart(fresh));
+      await draft.tx.clear('staging');
+      draft.setMeta('bootstrap', null);
+      if (count > 0) draft.setPartedFrom(to.origin);
+      await draft.flush();
+      return count;
+    });
+    this.#goal = null;
+    logger.warn(
+      `this store and ${to.address} have other changes under origin ${origin} after ${branch.common}, as after a store was put back in place: gives up its own, follows the others', then writes ${rows} entries again`,
+    );
+  }
+
+  /**
+   * Writes again what is left of a branch that was given up, once this store is level with the peer that has the other one, or if that is
+   * gone, with everybody it follows.
+   */
+  async finish(following: readonly { readonly origin: Origin; readonly head: Position }[], isForced: boolean): Promise<void> {
+    const { log, logger } = this.options;
+    const { partedFrom } = log.state;
+    if (partedFrom === null) return;
+    if (!isForced && !this.#isLevel(partedFrom, following)) return;
+    const written = await log.alone((draft) => this.#writeAgain(draft));
+    this.#goal = null;
+    logger.info(`level with the others: ${written} entries of the branch that was given up still stood and are written again`);
+  }
+
+  #isLevel(partedFrom: Origin, following: readonly { readonly origin: Origin; readonly head: Position }[]): boolean {
+    const { position } = this.options.log;
+    const peer = following.find(({ origin }) => origin === partedFrom);
+    if (peer) {
+      // A peer that is written to is never caught up with; where it was once is enough, as long as it still is there.
+      if (this.#goal?.peer !== partedFrom || !positionCovers(peer.head, this.#goal.position)) this.#goal = { peer: partedFrom, position: peer.head };
+      return positionCovers(position, this.#goal.position);
+    }
+    return following.length > 0 && following.every(({ head }) => positionCovers(position, head));
+  }
+
+  async #writeAgain(draft: Draft): Promise<number> {
+    const { limits } = this.options;
+    let written = 0;
+    let after: FullPath | null = null;
+    for (;;) {
+      const rows = await draft.tx.undotted(after, limits.draftRows);
+      if (rows.length === 0) break;
+      await draft.load(rows.map((row) => row.path));
+      for (const row of rows) {
+        const { path } = row;
+        draft.issue(isLive(row) ? { kind: 'put', path, entry: JSON.parse(row.entry) as Entry } : { kind: 'delete', path });
+      }
+      written += rows.length;
+      after = rows.at(-1)?.path ?? null;
+      await draft.flush({ evict: true });
+    }
+    draft.setPartedFrom(null);
+    await draft.flush();
+    return written;
+  }
+}
+
+/** What the store knows of an origin once the branch is gone. */
+async function stateAt({ origin, common }: Branch, draft: Draft, store: Store): Promise<OriginState> {
+  const known = draft.origins.get(origin);
+  if (!known) throw new FilerError('ENTRY_NOT_FOUND', `origin ${origin} is not known here`);
+  const { seq, first, firstHash, firstVersion } = known;
+  if (common === seq) return known;
+  if (common >= first) {
+    const record = await store.findRecord({ origin, seq: common });
+    if (record) return { ...known, seq: common, hash: record.hash, version: record.version };
+  }
+  if (common > 0 && common === first - 1) return { ...known, seq: common, hash: firstHash, version: firstVersion };
+  return originStart(origin);
+}

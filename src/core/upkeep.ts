@@ -1,0 +1,111 @@
+import type { Origin, Position } from './clock/vector.js';
+import type { Member } from './cluster/member.js';
+import { hashesOf, type Parting } from './replication/parting.js';
+import type { ChangeLog } from './log/change-log.js';
+import { Retention, type RetentionLimits } from './log/retention.js';
+import type { Logger } from './logger.js';
+import { runLoop, type BackoffLimits } from './loop.js';
+import { Closing, type ClosingLimits } from './replication/closing.js';
+import { Collection, type CollectionLimits } from './replication/collection.js';
+import type { Reports } from './replication/reports.js';
+import type { StoreReader } from './store/store.js';
+import type { TimeSource } from './time.js';
+
+export interface UpkeepLimits extends RetentionLimits, CollectionLimits, ClosingLimits {
+  /** Pause between two rounds, milliseconds. */
+  readonly upkeepMs: number;
+}
+
+/** What a filer knows of the others at one moment. */
+export interface Surroundings {
+  readonly members: readonly Member[];
+  /** Peers that are followed now, with the last position each has told. */
+  readonly following: readonly { readonly origin: Origin; readonly head: Position }[];
+  /** Origins that have asked or answered within the time after which a peer counts as silent. */
+  readonly heard: readonly Origin[];
+  /** True while a snapshot is being staged. */
+  readonly isStaging: boolean;
+}
+
+export interface UpkeepOptions {
+  readonly log: ChangeLog;
+  readonly store: StoreReader;
+  readonly time: TimeSource;
+  readonly logger: Logger;
+  readonly limits: UpkeepLimits;
+  readonly backoff: BackoffLimits;
+  readonly reports: Reports;
+  readonly parting: Parting;
+  readonly force: boolean;
+  readonly around: () => Surroundings;
+}
+
+/**
+ * What a filer does for itself from time to time while it is ready: writes a given-up branch again, looks what the others have seen,
+ * trims the log, drops tombstones, closes who is gone.
+ */
+export class Upkeep {
+  readonly retention: Retention;
+  readonly collection: Collection;
+  readonly closing: Closing;
+
+  constructor(private readonly options: UpkeepOptions) {
+    const { log, store, time, logger, limits, reports, around } = options;
+    this.retention = new Retention(log, store, time, limits, () => this.#acknowledged());
+    // A change put aside has not met the tombstones here: should they go before it is tried again, it would bring back what they delete.
+    this.collection = new Collection(log, store, time, limits, reports, () => !around().isStaging && log.state.quarantine.size === 0);
+    const able = () => around().following.map(({ origin }) => origin);
+    this.closing = new Closing(log, time, logger, limits, () => [log.identity.origin, ...around().heard], able);
+  }
+
+  /** Who keeps records in the log that are old enough to go: they have not acknowledged them, or nobody knows. */
+  logHeldBy(): { origin: Origin; position: Position | null }[] {
+    return this.#counted().map((origin) => ({ origin, position: this.options.reports.latest(origin) }));
+  }
+
+  /** Goes on until `signal` aborts; resolves when the round in flight has ended. */
+  run(signal: AbortSignal): Promise<void> {
+    const { time, logger, backoff, limits } = this.options;
+    return runLoop({
+      time,
+      signal,
+      backoff,
+      logger,
+      step: async () => {
+        await this.round(signal);
+        await time.sleep(limits.upkeepMs, signal);
+      },
+    });
+  }
+
+  async round(signal: AbortSignal): Promise<void> {
+    const { log, store, reports, parting, force, around } = this.options;
+    if (log.identity.phase !== 'ready') return;
+    await parting.finish(around().following, force);
+    await reports.settle(log.state, hashesOf(store));
+    await this.retention.trim(signal);
+    await this.collection.collect(signal);
+    await this.closing.closeSilent();
+  }
+
+  /** Members whose acknowledgement the log waits for: neither closed nor replaced by another one at the same address. */
+  #counted(): Origin[] {
+    const { log, around } = this.options;
+    const { identity, closed } = log.state;
+    const { members } = around();
+    const up = new Map(members.filter(({ state }) => state === 'up').map(({ origin, address }) => [address, origin]));
+    return members
+      .filter(({ origin, address, state }) => origin !== identity.origin && !closed.has(origin) && (state === 'up' || !up.has(address)))
+      .map(({ origin }) => origin);
+  }
+
+  #acknowledged(): Position {
+    const { log, reports } = this.options;
+    const acknowledged = new Map([...log.state.origins.values()].map(({ origin, seq }) => [origin, seq]));
+    for (const peer of this.#counted()) {
+      const report = reports.latest(peer);
+      for (const [origin, seq] of acknowledged) acknowledged.set(origin, Math.min(seq, report?.get(origin) ?? 0));
+    }
+    return acknowledged;
+  }
+}
