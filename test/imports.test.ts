@@ -33,6 +33,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ['ux/', ['core/config/', 'core/security/']],
   // The composition: everything below.
   ['core/filer', ['core/']],
+  ['core/upkeep', ['core/']],
   ['core/master', ['core/']],
   ['core/demo', ['core/']],
   ['core/offline-store', ['core/']],

@@ -67,7 +67,11 @@ export class Aggregator {
   reconcile(members: readonly Member[]): void {
     if (!this.#running) return;
     const { log, time, logger, limits, connect } = this.options;
-    const wanted = new Map(members.filter((member) => member.origin !== log.identity.origin).map((member) => [member.origin, member]));
+    const { identity } = log;
+    const own = this.options.caller().address;
+    // At this filer's own address nobody else is: that was itself, under an origin it has given up.
+    const others = members.filter(({ origin, address }) => origin !== identity.origin && !(address === own && identity.former.includes(origin)));
+    const wanted = new Map(others.map((member) => [member.origin, member]));
     for (const [origin, subscription] of this.#subscriptions) {
       const member = wanted.get(origin);
       if (member?.address === subscription.member.address) {
