@@ -1,6 +1,8 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isOrigin } from '../../clock/vector.js';
 import { syncDirectory } from '../../durable-file.js';
+import { isFailure } from '../../errors.js';
 import { Connection } from './connection.js';
 import { checkSchema, readNotes, type NoteName } from './schema.js';
 
@@ -17,9 +19,13 @@ import { checkSchema, readNotes, type NoteName } from './schema.js';
 export async function putAsideStrayLog(database: string): Promise<void> {
   const log = `${database}-wal`;
   if ((await bytesOf(database)) === 0 || (await bytesOf(log)) === 0) return;
-  const alone = await wordsOf(database, 'alone');
-  // The first word stands in the log: there is no older state.
-  if (alone.length === 0) return;
+  // A power cut while the log was being written into the file leaves a file that only the log makes whole: what cannot be read, or reads
+  // as no words, tells nothing.
+  const alone = await wordsOf(database, 'alone').catch((error: unknown) => {
+    if (isFailure(error, 'STORE_FAILED')) return [];
+    throw error;
+  });
+  if (alone.length < 2 || !alone.every(isOrigin)) return;
   const together = await wordsOf(database, 'read');
   if (alone.some((word) => together.includes(word))) return;
   await rename(log, `${log}.stray`);
@@ -28,7 +34,7 @@ export async function putAsideStrayLog(database: string): Promise<void> {
   await syncDirectory(dirname(database));
 }
 
-/** The last two words, or fewer in a store that was never closed. */
+/** The last two words, 16 hex digits each; fewer in a store that was never closed. */
 async function wordsOf(database: string, access: 'alone' | 'read'): Promise<string[]> {
   const connection = await Connection.open(database, access, 0);
   try {

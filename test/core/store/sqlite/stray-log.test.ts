@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { copyFile, cp, readdir, rm } from 'node:fs/promises';
+import { copyFile, cp, open as openFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore } from '../../../../src/core/store/open-store.js';
 import type { Store } from '../../../../src/core/store/store.js';
@@ -55,6 +55,21 @@ describe('a write-ahead log that a crash has left', () => {
     const again = await open(directory);
     expect([again.verdict, await read(again, 'value')]).to.deep.equal(['same', 'first']);
     await again.close();
+  });
+
+  it('makes a file whole that a power cut left torn', async () => {
+    const store = await open(directory);
+    await write(store, 'value', 'second');
+    await afterCrash(store);
+    // Half of what a checkpoint had under way: a page is neither the old one nor the new one.
+    const file = await openFile(join(directory, 'filer.db'), 'r+');
+    await file.write(Buffer.alloc(4096, 0xff), 0, 4096, 4096 * 2);
+    await file.close();
+    await open(directory).then(
+      (opened) => opened.close(),
+      () => {},
+    );
+    expect(await logs(), 'it stays').not.to.include('filer.db-wal.stray');
   });
 
   it('is put aside where an older file was put in its place, and the older state stands as restored', async () => {
