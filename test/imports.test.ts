@@ -35,6 +35,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ['core/filer', ['core/']],
   ['core/upkeep', ['core/']],
   ['core/master', ['core/']],
+  ['core/upkeep', ['core/clock/', 'core/cluster/', 'core/log/', 'core/replication/', 'type core/store/']],
   ['core/demo', ['core/']],
   ['core/offline-store', ['core/']],
   // Small parts that everyone may import.
