@@ -20,6 +20,7 @@ export const failures = define({
   RESERVED_PATH: { status: 400, exit: 2, retriable: false },
   SIGNATURE_INVALID: { status: 401, exit: 4, retriable: false },
   HOST_REFUSED: { status: 403, exit: 4, retriable: false },
+  LISTING_DISABLED: { status: 403, exit: 4, retriable: false },
   ENTRY_NOT_FOUND: { status: 404, exit: 1, retriable: false },
   METHOD_NOT_ALLOWED: { status: 405, exit: 2, retriable: false },
   ENTRY_EXISTS: { status: 409, exit: 1, retriable: false },

@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import { treeRoutes } from './api/filer/handlers.js';
+import type { DirectoryOptions } from './api/filer/reads.js';
 import { MasterClient } from './api/master/client.js';
 import { HttpPeer } from './api/meta/client.js';
 import { metaRoutes } from './api/meta/handlers.js';
@@ -27,6 +28,10 @@ export interface FilerProcessOptions {
   readonly bind: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Of a second port, that answers only reads of the tree and health; 0 = none. */
+  readonly readOnlyPort?: number;
+  /** Shown whole if absent. */
+  readonly directories?: DirectoryOptions;
   /** host:port of each. */
   readonly masters: readonly string[];
   /** Folder of the store. */
@@ -57,6 +62,7 @@ export class FilerProcess {
     /** host:port by which others reach it. */
     readonly address: string,
     private readonly server: HttpServer,
+    private readonly readOnly: HttpServer | null,
     private readonly clients: readonly HttpClient[],
     private readonly loopDelay: IntervalHistogram,
   ) {}
@@ -105,26 +111,25 @@ export class FilerProcess {
       const routes: Route[] = [
         ...healthRoutes(filer, limits, text),
         ...metaRoutes(filer, { store, time, limits }),
-        ...treeRoutes(filer, { saveToFilerLimit: limits.contentBytesMax }),
+        ...treeRoutes(filer, { saveToFilerLimit: limits.contentBytesMax, directories: options.directories }),
       ];
       const { log } = filer;
       const verifier = secrets && new Verifier({ secrets, time, clusterId: () => log.identity.clusterId, storeId: () => log.identity.storeId });
-      const server = new HttpServer({
-        routes: counted(routes),
-        hosts: [ip, bind],
-        time,
-        logger: logger.child('http'),
-        drainMs: limits.drainMs,
-        limits,
-        verifier,
-      });
+      const http = { hosts: [ip, bind], time, logger: logger.child('http'), drainMs: limits.drainMs, limits, verifier };
+      const all = counted(routes);
+      const server = new HttpServer({ ...http, routes: all });
       const real = await server.listen(bind, port);
+      const readOnly = options.readOnlyPort ? new HttpServer({ ...http, routes: all.filter(isReadOnly), portFlag: '--port.readonly' }) : null;
+      await readOnly?.listen(bind, options.readOnlyPort as number).catch(async (error: unknown) => {
+        await server.stop();
+        throw error;
+      });
       address = formatAddress({ host: ip, port: real.port });
       loopDelay.enable();
       filer.start();
       const { origin, storeId } = log.identity;
       logger.info(`filer http://${address} origin=${origin} store=${storeId}`);
-      return new FilerProcess(filer, address, server, [peers, toMasters], loopDelay);
+      return new FilerProcess(filer, address, server, readOnly, [peers, toMasters], loopDelay);
     } catch (error) {
       await Promise.all([store.close(), peers.close(), toMasters.close()]);
       throw error;
@@ -139,12 +144,15 @@ export class FilerProcess {
   /** Ends everything in order; the port and the lock of the store are free when it resolves. */
   async stop(): Promise<void> {
     // At once: what is drained meanwhile may take longer than the masters wait for a silent filer.
-    await Promise.all([this.filer.leave(), this.server.stop()]);
+    await Promise.all([this.filer.leave(), this.server.stop(), this.readOnly?.stop()]);
     await this.filer.stop();
     this.loopDelay.disable();
     await Promise.all(this.clients.map((client) => client.close()));
   }
 }
+
+/** Reads of the tree, and whether the filer is well: nothing of replication, nothing that writes. */
+const isReadOnly = ({ method, path }: Route): boolean => method === 'GET' && ['*', '/healthz', '/readyz'].includes(path);
 
 /** The event loop's delay is measured by a timer of this period, which is part of what it reports. */
 const loopTickMs = 10;

@@ -62,6 +62,8 @@ export const limits = {
   // ---- tree
   listEntries: 1000,
   listEntriesMax: 10_000,
+  /** The most --dirListLimit may say, the default of SeaweedFS; `listBytes` bounds a page besides. */
+  dirListLimitMax: 100_000,
   /** Entries one recursive delete or rename may touch (flag --subtreeLimit): it is one transaction. */
   subtreeEntries: 100_000,
   /** Bytes of entries in one page of a listing, which carries their content; at least one entry goes out. */

@@ -16,6 +16,8 @@ import { json, Router, type Response, type Route } from './router.js';
 
 export interface HttpServerOptions {
   readonly routes: readonly Route[];
+  /** The flag that says its port, for messages; --port if absent. */
+  readonly portFlag?: string;
   /** Names and addresses clients may call this process by, besides those of loopback. */
   readonly hosts: readonly string[];
   readonly time: Pick<TimeSource, 'sleep' | 'monotonic'>;
@@ -119,7 +121,7 @@ export class HttpServer {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
         throw new FilerError(
           'ADDRESS_IN_USE',
-          `${shown} is in use; stop the process that listens there or choose another --port`,
+          `${shown} is in use; stop the process that listens there or choose another ${this.#options.portFlag ?? '--port'}`,
           { address: shown },
           { cause: error },
         );

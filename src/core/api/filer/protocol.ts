@@ -8,8 +8,8 @@
  * POST   /new?cp.from=/old    nothing         → 204                   the same; &overwrite=true
  * PUT    /path?tagging        Seaweed-…       → 202                   tags, of directories too
  * DELETE /path?tagging=A,B                    → 202, 304              without names: all
- * GET    /dir/file                            → 200, 206, 304         ?metadata=true: EntryJson
- * GET    /dir, /dir/                          → 200 ListingJson       ?limit&lastFileName&namePattern&namePatternExclude&pretty=y
+ * GET    /dir/file                            → 200, 206, 304         ?metadata=true: EntryJson; ?dl=true&response-content-type=…
+ * GET    /dir, /dir/                          → 200 ListingJson, HTML ?limit&lastFileName&namePattern&namePatternExclude&pretty=y
  * DELETE /path                                → 204                   ?recursive=true
  *
  * Every write answers `Filer-Position: origin:seq`; a read with `Filer-Min-Position` waits for it, up to ?wait=.

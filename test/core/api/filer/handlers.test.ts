@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import type { DirectoryOptions } from '../../../../src/core/api/filer/reads.js';
 import { LocalTree, type Answer, type Sent } from '../../../support/local-tree.js';
 import { waitFor } from '../../../support/wait-for.js';
 
@@ -321,6 +322,43 @@ describe('the tree over HTTP', () => {
     expect((await tree.get('/copies/dir/sub/x')).text).to.equal('x');
   });
 
+  it('names and labels what it sends as the request asks', async () => {
+    const dl = await tree.get('/dir/file?dl=true');
+    expect([dl.text, dl.headers['content-disposition']]).to.deep.equal(['hello', 'attachment; filename="file"']);
+    await tree.put(`/${encodeURIComponent('"é%.txt')}`, 'x');
+    expect((await tree.get(`/${encodeURIComponent('"é%.txt')}?dl`)).headers['content-disposition']).to.equal(
+      `attachment; filename="___.txt"; filename*=UTF-8''%22%C3%A9%25.txt`,
+    );
+    const { headers } = await tree.get(
+      '/dir/file?response-content-type=text/html&response-cache-control=no-store&response-expires=0&dl=true&response-content-disposition=inline',
+    );
+    expect(headers).to.include({ 'content-type': 'text/html', 'cache-control': 'no-store', expires: '0', 'content-disposition': 'inline' });
+    expect(headers).to.include({ 'x-content-type-options': 'nosniff', 'content-security-policy': "sandbox; default-src 'none'" });
+    for (const value of ['a%0d%0aSet-Cookie:x', '%00', '%C3%A9', 'x'.repeat(1025)]) {
+      expect(codeOf(await tree.get(`/dir/file?response-content-type=${value}`)), value).to.equal('PARAMETER_INVALID');
+    }
+  });
+
+  it('sends several parts of a file in one answer', async () => {
+    const { status, headers, text } = await tree.get('/dir/file', { Range: 'bytes=0-0,4-4' });
+    expect([status, headers['content-type']?.split(';')[0]]).to.deep.equal([206, 'multipart/byteranges']);
+    expect(text).to.contain('Content-Range: bytes 0-0/5\r\n\r\nh\r\n').and.to.contain('Content-Range: bytes 4-4/5\r\n\r\no\r\n');
+  });
+
+  it('lists as a page if the client asks for HTML, without taking names for more than names', async () => {
+    const hostile = '<script>alert(1)</script>';
+    await tree.put(`/dir/${encodeURIComponent(hostile).replaceAll('%2F', '')}`, 'x');
+    const browser = 'text/html,application/xhtml+xml,*/*;q=0.8';
+    const page = await tree.get('/dir?limit=1', { Accept: browser });
+    expect([page.status, page.headers['content-type'], page.headers['vary']]).to.deep.equal([200, 'text/html; charset=utf-8', 'Accept']);
+    expect(page.headers['content-security-policy']).to.contain("default-src 'none'");
+    expect(page.text).to.contain('&lt;script&gt;').and.to.contain('href="/dir/?lastFileName=').and.to.contain('limit=1');
+    expect(page.text).to.not.contain('<script>');
+    for (const accept of ['*/*', 'application/json', 'application/json, text/html;q=0.5', '']) {
+      expect((await tree.get('/dir', { Accept: accept })).headers['content-type'], accept).to.equal('application/json');
+    }
+  });
+
   it('lets one of many win that create a file only if it is not there', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => tree.put('/lock', String(index), { 'If-None-Match': '*' })));
     expect(answers.filter(({ status }) => status === 201)).to.have.length(1);
@@ -376,5 +414,40 @@ describe('the tree over HTTP', () => {
     expect([answer.status, answer.json['code']]).to.deep.equal([503, 'POSITION_BEHIND']);
     expect(answer.json['position']).to.match(new RegExp(`${tree.filer.log.identity.origin}:\\d+`));
     expect(answer.headers['retry-after']).to.equal('1');
+  });
+});
+
+describe('a filer that shows less of its directories', () => {
+  const start = async (directories: DirectoryOptions): Promise<LocalTree> => {
+    const tree = await LocalTree.start({ directories });
+    await plant(tree);
+    return tree;
+  };
+  const statuses = (tree: LocalTree, targets: string[]) => Promise.all(targets.map(async (target) => (await tree.get(target)).status));
+
+  it('lists none, or shows nothing of them', async () => {
+    const targets = ['/', '/dir', '/dir?metadata=true', '/dir/file', '/dir/file?metadata=true'];
+    for (const [listed, exposed, expected] of [
+      [false, true, [403, 403, 200, 200, 200]],
+      [true, false, [403, 403, 403, 200, 200]],
+    ] as const) {
+      const tree = await start({ listed, exposed });
+      try {
+        expect(await statuses(tree, targets)).to.deep.equal(expected);
+        expect(codeOf(await tree.get('/dir'))).to.equal('LISTING_DISABLED');
+      } finally {
+        await tree.stop();
+      }
+    }
+  });
+
+  it('keeps pages within its limit', async () => {
+    const tree = await start({ listed: true, exposed: true, dirListLimit: 1 });
+    try {
+      expect((await tree.get('/')).json).to.include({ Limit: 1, LastFileName: 'dir', ShouldDisplayLoadMore: true });
+      expect((await tree.get('/?limit=2')).status).to.equal(400);
+    } finally {
+      await tree.stop();
+    }
   });
 });
