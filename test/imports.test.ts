@@ -38,6 +38,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ['core/upkeep', ['core/clock/', 'core/cluster/', 'core/log/', 'core/replication/', 'type core/store/']],
   ['core/demo', ['core/']],
   ['core/offline-store', ['core/']],
+  ['core/upkeep', ['core/']],
   // Small parts that everyone may import.
   ['core/errors', []],
   ['core/time', []],
@@ -67,6 +68,7 @@ const mayImport: [files: string, imports: string[]][] = [
   [
     'core/api/',
     [
+      'core/web/',
       'core/http/',
       'type core/security/',
       'core/config/',
