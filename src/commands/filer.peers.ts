@@ -17,7 +17,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     'Show which filer follows which, how far behind each is, and why.\n',
     'Every filer is asked at the same moment, so one that hangs shows as unreachable with an unknown lag, never as caught up.',
     'BEHIND counts the changes the peer has and the filer lacks; LAG is the age of the oldest of them.\n',
-    'Exits 1 if a filer that is up does not answer, does not follow all others, is more than --maxLag behind, differs or is damaged;',
+    'Exits 1 if a filer that is up does not answer, does not follow all others, is more than --maxLag behind, differs, is damaged or has quarantined changes;',
     'filers that are down do not count.',
   ].join(' ');
   static override examples = [
@@ -83,7 +83,10 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
 
   #remarks({ filers, silentMasters }: ClusterSample): string[] {
     const none = filers.length === 0 ? ['no filer has registered; start one with kelp filer'] : [];
-    return [...silentMasters.map(({ address: master, error }) => `master ${master} is left out: ${error}`), ...none];
+    const quarantined = filers.flatMap(({ address: filer, quarantined: { length } }) =>
+      length === 0 ? [] : [`${length} ${length === 1 ? 'change is' : 'changes are'} quarantined at ${filer}; see kelp filer.quarantine --filer=${filer}`],
+    );
+    return [...silentMasters.map(({ address: master, error }) => `master ${master} is left out: ${error}`), ...quarantined, ...none];
   }
 }
 

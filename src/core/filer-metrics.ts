@@ -67,7 +67,7 @@ export class FilerMetrics {
     };
   }
 
-  #tellLog({ log, feed }: Filer, time: FilerMetricsOptions['time']): void {
+  #tellLog({ log, feed, quarantine }: Filer, time: FilerMetricsOptions['time']): void {
     const metrics = this.#metrics;
     log.grouped = (decisions) => metrics.observe('kelp_commit_decisions', {}, decisions);
     metrics.read('kelp_store_commits_total', () => [[{}, log.totals.commits]]);
@@ -80,6 +80,7 @@ export class FilerMetrics {
       [{ kind: 'quarantined' }, log.totals.quarantinedChanges],
     ]);
     metrics.read('kelp_quarantined_changes', () => [[{}, log.state.quarantine.size]]);
+    metrics.read('kelp_quarantine_retries_total', () => [[{}, quarantine.retries]]);
     metrics.read('kelp_conflicts_total', () => [[{}, log.totals.conflicts]]);
     metrics.read('kelp_conflicts_dropped_total', () => [[{}, this.#conflictsDropped]]);
     metrics.read('kelp_entries', () => [[{}, log.state.counts.entries]]);

@@ -21,6 +21,7 @@ import { reportPeer, type PeerReport } from './replication/peer-report.js';
 import { reportLog, type LogReport } from './replication/log-report.js';
 import { findBranch, Parting } from './replication/parting.js';
 import { Reports } from './replication/reports.js';
+import { QuarantineRetry } from './replication/quarantine-retry.js';
 import { Source } from './replication/source.js';
 import { Scrub } from './store/scrub.js';
 import type { Store } from './store/store.js';
@@ -64,6 +65,8 @@ export interface FilerOptions {
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly { readonly code: string; readonly error: string }[];
+  /** What an operator should see to, though it keeps nobody from working here. */
+  readonly warnings: readonly { readonly code: string; readonly error: string }[];
 }
 
 export class Filer {
@@ -81,6 +84,7 @@ export class Filer {
   readonly reports = new Reports();
   readonly upkeep: Upkeep;
   readonly #parting: Parting;
+  readonly quarantine: QuarantineRetry;
   #members: readonly Member[];
   #refusal: FilerError | null = null;
   #running = new AbortController();
@@ -100,6 +104,7 @@ export class Filer {
     this.namespace = new Namespace(log, store, time, limits);
     this.clockWatch = new ClockWatch(time, limits);
     this.scrub = new Scrub({ store, time, logger: logger.child('scrub'), limits });
+    this.quarantine = new QuarantineRetry({ log, time, logger: logger.child('quarantine'), limits });
     this.source = new Source(
       { log, feed: this.feed, store, time, reports: this.reports },
       {
@@ -185,6 +190,7 @@ export class Filer {
     this.membership.start();
     this.scrub.start();
     this.expiry.start();
+    this.quarantine.start();
     this.#replicating = this.#replicate(this.#running.signal);
   }
 
@@ -198,7 +204,7 @@ export class Filer {
     const stopping = new FilerError('STOPPING', 'this filer is stopping; use another one');
     this.#running.abort(stopping);
     this.#serving.abort(stopping);
-    await Promise.all([this.membership.stop(), this.scrub.stop(), this.expiry.stop()]);
+    await Promise.all([this.membership.stop(), this.scrub.stop(), this.expiry.stop(), this.quarantine.stop()]);
     await this.#replicating;
     await this.log.close();
     await this.options.store.close();
@@ -345,7 +351,9 @@ export class Filer {
       }
       if (peer.digest === 'different') reasons.push({ code: 'DIGEST_MISMATCH', error: `at one position with ${peer.address}, but the digests differ` });
     }
-    return { ready: reasons.length === 0, reasons };
+    const { size } = this.log.state.quarantine;
+    const quarantined = { code: 'QUARANTINED', error: `${size} ${size === 1 ? 'change is' : 'changes are'} quarantined; see kelp filer.quarantine` };
+    return { ready: reasons.length === 0, reasons, warnings: size === 0 ? [] : [quarantined] };
   }
 
   /** Waits until this filer has everything in `position`; throws POSITION_BEHIND after `ms`. */

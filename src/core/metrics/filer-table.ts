@@ -35,6 +35,7 @@ export const filerMetricTable = {
     labels: ['kind'],
   },
   kelp_quarantined_changes: { kind: 'gauge', help: 'Changes of peers that could not be applied and wait in quarantine.' },
+  kelp_quarantine_retries_total: { kind: 'counter', help: 'Quarantined changes that were tried again.' },
   kelp_conflicts_total: { kind: 'counter', help: 'States overruled by a concurrent one and written to the conflict ledger since the start.' },
   kelp_conflicts_dropped_total: { kind: 'counter', help: 'Records of the conflict ledger that had to make room, in the life of the store.' },
 

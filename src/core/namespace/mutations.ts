@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { limits } from '../config/limits.js';
 import { FilerError } from '../errors.js';
 import type { Mutation, View } from '../log/draft.js';
-import { isLive } from '../change/row.js';
+import { isLive, type Row } from '../change/row.js';
 import type { Version } from '../clock/version.js';
 import { directoryBit, fileModeDefault, parentMode, type Attributes, type Entry } from '../entry/entry.js';
 import { expiryOf } from '../entry/expiry.js';
@@ -225,6 +225,21 @@ export interface Transfer {
   readonly to: FullPath;
   /** False: refuses a target that exists. */
   readonly overwrite: boolean;
+}
+
+/**
+ * Brings a state back that was overruled: its entry is written again, or what stands there is deleted again.
+ * @throws FilerError IS_A_DIRECTORY, ENTRY_EXISTS (a file where a directory was), PARENT_IS_FILE, DIRECTORY_NOT_EMPTY
+ */
+export function restoreState(view: View, state: Row, stamp: Stamp): Mutation[] {
+  const { path } = state;
+  if (!isLive(state)) return removeOne(view, path);
+  const shown = view.shown(path);
+  if (!state.isDirectory && shown === 'directory')
+    throw new FilerError('IS_A_DIRECTORY', `${path} is a directory now; move it away, then restore the file`, { path });
+  if (state.isDirectory && shown === 'file') throw new FilerError('ENTRY_EXISTS', `${path} is a file now; move it away, then restore the directory`, { path });
+  const entry = entryOf(state);
+  return [...missingParents(view, path, (entry.attributes?.fileMode ?? 0o755) & 0o777, stamp), { kind: 'put', path, entry }];
 }
 
 /**

@@ -1,8 +1,8 @@
 import { FilerError, isFailure } from '../errors.js';
-import { isLive } from '../change/row.js';
+import { isLive, type Row } from '../change/row.js';
 import type { Dot, Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
-import { childPath, isReserved, rebase, root, type FullPath } from '../entry/path.js';
+import { childPath, isReserved, rebase, refuseReserved, root, type FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { Draft, Mutation, View } from '../log/draft.js';
 import type { ListOptions, StoreReader } from '../store/store.js';
@@ -16,6 +16,7 @@ import {
   prepareTransfer,
   putFile,
   removeOne,
+  restoreState,
   type FileSpec,
   type Stamp,
   type TagEdit,
@@ -134,6 +135,18 @@ export class Namespace {
     return this.#decide([path], 1000, (draft, view, stamp) => {
       precondition(foundIn(view, path));
       return { dot: issueAll(draft, editTags(view, path, edit, stamp)), created: false };
+    });
+  }
+
+  /**
+   * Writes a state that was overruled again, as a new change with a new version.
+   * @throws FilerError as restoreState does; RESERVED_PATH
+   */
+  async restore(state: Row): Promise<Written> {
+    refuseReserved(state.path);
+    return this.#decide([state.path], (state.entry?.length ?? 0) + 1000, (draft, view, stamp) => {
+      const before = foundIn(view, state.path);
+      return { dot: issueAll(draft, restoreState(view, state, stamp)), created: before === null && state.entry !== null };
     });
   }
 

@@ -107,7 +107,8 @@ function pairOf(filer: Probe, peer: Probe, known: ReadonlyMap<Origin, Position>,
   const behind = behindOf(filer, peer, known);
   const lagSeconds = lagOf(filer, peer, behind, report, ages);
   const digest = digestOf(filer, peer, report);
-  const { state, error = digestError(filer, peer, digest) } = stateOf(filer, peer, report);
+  const quarantined = quarantinedError(filer, peer);
+  const { state, error = digestError(filer, peer, digest) ?? quarantined } = stateOf(filer, peer, report);
   const rate = report?.rate ?? 0;
   const counts = filer.state === 'up' && peer.state === 'up';
   const inStep =
@@ -127,7 +128,7 @@ function pairOf(filer: Probe, peer: Probe, known: ReadonlyMap<Origin, Position>,
     contactSeconds: report?.lastContact && filer.answer ? Math.max(0, filer.answer.info.time / 1e6 - Date.parse(report.lastContact) / 1000) : null,
     skewSeconds: report?.lastContact ? report.skewSeconds : null,
     error,
-    healthy: !counts || inStep,
+    healthy: !counts || (inStep && quarantined === null),
   };
 }
 
@@ -173,4 +174,14 @@ function digestError(filer: Probe, peer: Probe, digest: Pair['digest']): Pair['e
     if (answer && (answer.info.damage ?? null) !== null) return { code, error: `${address}: ${answer.info.damage}` };
   if (digest !== 'different') return null;
   return { code, error: `${filer.address} and ${peer.address} hold different trees at one position; run kelp filer.store.id --check on both stores` };
+}
+
+/** What the filer could not apply of the peer's changes; null = nothing. */
+function quarantinedError(filer: Probe, peer: Probe): Pair['error'] {
+  const count = filer.answer?.info.quarantined.filter((dot) => dot.startsWith(`${peer.origin}:`)).length ?? 0;
+  if (count === 0) return null;
+  return {
+    code: 'QUARANTINED',
+    error: `${count} ${count === 1 ? 'change' : 'changes'} of ${peer.address} quarantined`,
+  };
 }

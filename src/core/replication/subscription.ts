@@ -1,11 +1,11 @@
 import { anySignal } from '../abort.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
-import type { ReceivedChange } from '../change/change.js';
+import { isRefused, type ReceivedChange } from '../change/change.js';
 import { receiveChange } from '../change/refused.js';
-import { joinPositions, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
+import { formatDot, joinPositions, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
-import type { ChangeLog } from '../log/change-log.js';
+import type { ApplyResult, ChangeLog } from '../log/change-log.js';
 import type { Logger } from '../logger.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { TimeSource } from '../time.js';
@@ -236,7 +236,7 @@ export class Subscription {
     const started = time.monotonic();
     for (let failures = 1; ; failures++) {
       try {
-        await this.log.apply(changes, this.origin);
+        this.#tellQuarantined(changes, await this.log.apply(changes, this.origin));
         break;
       } catch (error) {
         if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED', 'QUARANTINE_FULL')) throw error;
@@ -254,6 +254,16 @@ export class Subscription {
     this.rate = this.rate * 0.8 + (changes.length / seconds) * 0.2;
     if (this.state === 'stalled') this.#become('following', null);
     this.options.hooks.changed(this);
+  }
+
+  #tellQuarantined(changes: readonly ReceivedChange[], { outcomes }: ApplyResult): void {
+    const refused = changes.flatMap((change, i) => (outcomes[i] === 'quarantined' && isRefused(change) ? [change] : []));
+    const waiting = outcomes.filter((outcome) => outcome === 'quarantined').length - refused.length;
+    const [first] = refused;
+    const { logger } = this.options;
+    const told = `${this.peer.address} (${this.origin}): see kelp filer.quarantine; `;
+    if (first) logger.error(`${told}refused and quarantined: ${refused.length}, the first is ${formatDot(first)} (${first.refusal.error})`);
+    if (waiting > 0) logger.warn(`${told}waiting for quarantined changes: ${waiting}`);
   }
 
   /** One poll, read and checked: in catch-up that happens while the page before it is written. */

@@ -26,6 +26,9 @@ export interface LedgerLine {
   readonly bytes: number;
 }
 
+/** Names a record for good. */
+export const conflictId = (record: ConflictRecord): string => ledgerLine(record).key;
+
 export function ledgerLine(record: ConflictRecord): LedgerLine {
   const text = canonicalJson(record);
   return { key: contentHash(text), text, bytes: Buffer.byteLength(text) };

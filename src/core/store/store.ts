@@ -110,6 +110,15 @@ export interface ConflictRecord {
   readonly seenBy: Origin;
 }
 
+export interface ConflictQuery {
+  /** Only what happened at this path. */
+  readonly path?: FullPath;
+  /** Only the record with this id. */
+  readonly id?: string;
+  readonly limit: number;
+  readonly bytesMax: number;
+}
+
 /** A change that could not be applied, or that waits for one. It is covered by the position; its effect is not in the tree. */
 export interface QuarantineRecord {
   readonly dot: Dot;
@@ -240,8 +249,8 @@ export interface StoreReader extends RowReader {
   tombstones(before: Version, after: Row | null, limit: number): Promise<Row[]>;
   /** Live files of the tree that have expired, by when they did, hidden ones too. What is kept to find them is derived: it is in no digest and no row. */
   expired(query: ExpiredQuery): Promise<ExpiringFile[]>;
-  /** Newest first. Stops before `bytesMax` bytes; at least one record is returned if there is any. */
-  readConflicts(options: { path?: FullPath; limit: number; bytesMax: number }): Promise<ConflictRecord[]>;
+  /** Newest first. Stops before `bytesMax` bytes; at least one record is returned if there is any. `id` is that of ledger.ts. */
+  readConflicts(options: ConflictQuery): Promise<ConflictRecord[]>;
   getKv(key: string): Promise<string | null>;
   /** How many values there are. */
   countKv(): Promise<number>;

@@ -148,6 +148,11 @@ describe('pairs of filers', () => {
 
   it('do not compare digests where changes are quarantined', () => {
     const probes = [probe(a, { info: { digest: 'other', quarantined: [`${b}:1`] }, peers: [reportOf(b)] }), probe(b)];
-    expect(pair(pairs(probes), a, b)).to.include({ digest: 'unknown', healthy: true });
+    expect(pair(pairs(probes), a, b)).to.deep.include({
+      digest: 'unknown',
+      healthy: false,
+      error: { code: 'QUARANTINED', error: '1 change of b quarantined' },
+    });
+    expect(pair(pairs(probes), b, a)).to.include({ digest: 'unknown' });
   });
 });

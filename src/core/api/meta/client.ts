@@ -11,6 +11,7 @@ import { infoFromJson } from './info.js';
 import { logFromJson } from './log-report.js';
 import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
 import { conflictsFromJson, digestFromJson, peersFromJson, type ConflictReport, type DigestReport, type PeerReports } from './reports.js';
+import { outcomeFromJson, quarantineFromJson, type QuarantinedReport, type QuarantineOutcome } from './quarantine-report.js';
 import { decodeSnapshotPage, formatAfter } from './snapshot-page.js';
 
 const isHashOrNull = (value: unknown): value is string | null => value === null || (typeof value === 'string' && /^[0-9a-f]{12}$/.test(value));
@@ -78,10 +79,32 @@ export class MetaClient {
   }
 
   /** Newest first. */
-  async conflicts(options: { path?: string; limit?: number } = {}, signal?: AbortSignal): Promise<ConflictReport[]> {
+  async conflicts(options: { path?: string; id?: string; limit?: number } = {}, signal?: AbortSignal): Promise<ConflictReport[]> {
     return conflictsFromJson((await this.#get(metaPaths.conflicts, { query: options, signal })).json());
   }
 
+  /** Writes what one row of the ledger overruled again; the dot of the new change, null if there was nothing to change. */
+  async restore(conflictId: string, signal?: AbortSignal): Promise<string | null> {
+    const answer = new Fields((await this.#post(`${metaPaths.conflicts}/${encodeURIComponent(conflictId)}`, 'restore', signal)).json());
+    return answer.nullable('dot', (name) => answer.text(name));
+  }
+
+  /** What is quarantined, in the order of coming. */
+  async quarantine(signal?: AbortSignal): Promise<QuarantinedReport[]> {
+    return quarantineFromJson((await this.#get(metaPaths.quarantine, { signal })).json());
+  }
+
+  /** Tries one quarantined change again, or all of them (null). */
+  async retryQuarantined(dot: string | null, signal?: AbortSignal): Promise<QuarantineOutcome> {
+    return outcomeFromJson((await this.#post(quarantinePath(dot), 'retry', signal)).json());
+  }
+
+  /** Takes a quarantined change out without effect. */
+  async dropQuarantined(dot: string, signal?: AbortSignal): Promise<QuarantineOutcome> {
+    return outcomeFromJson((await this.#post(quarantinePath(dot), 'drop', signal)).json());
+  }
+
+  /** What the filer keeps of its log, and for whom. */
   async log(signal?: AbortSignal): Promise<LogReport> {
     return logFromJson((await this.#get(metaPaths.log, { signal })).json());
   }
@@ -147,6 +170,10 @@ export class MetaClient {
     return this.#send('GET', path, request);
   }
 
+  #post(path: string, action: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
+    return this.#send('POST', path, { query: { action }, signal });
+  }
+
   /** Signed for the store of this filer, which is asked for first if it is unknown. */
   async #send(method: string, path: string, request: Rest): Promise<HttpAnswer> {
     const audience = this.http.signs(path) ? (this.#storeId ?? (await this.info(request.signal)).storeId) : undefined;
@@ -159,6 +186,8 @@ export class MetaClient {
     }
   }
 }
+
+const quarantinePath = (dot: string | null) => (dot === null ? metaPaths.quarantine : `${metaPaths.quarantine}/${encodeURIComponent(dot)}`);
 
 /** Another filer of the cluster over HTTP. Its client must have connections for a held poll and for what is asked besides. */
 export class HttpPeer implements Peer {

@@ -37,6 +37,8 @@ export interface FilerView {
   readonly digest: string | null;
   /** What its last scrub found wrong with its store; null = nothing. */
   readonly damage: string | null;
+  /** Dots of what it could not apply, and of what waits for that. */
+  readonly quarantined: readonly string[];
   readonly counts: Readonly<Record<string, number>> | null;
   readonly error: { readonly code: string; readonly error: string } | null;
 }
@@ -73,7 +75,9 @@ export class ClusterView {
     const { maxLagMs } = this.options;
     const { probes: judged, silentMasters } = await this.look(signal);
     const pairs = pairsOf(judged, await this.#agesOf(missingOf(judged), judged, signal), maxLagMs / 1000);
-    const fit = judged.every(({ answer, state }) => state === 'down' || (answer?.info.state === 'ready' && answer.info.damage === null));
+    const fit = judged.every(
+      ({ answer, state }) => state === 'down' || (answer?.info.state === 'ready' && answer.info.damage === null && answer.info.quarantined.length === 0),
+    );
     return { clusterId: this.#clusterId, filers: judged.map(viewOf), pairs, healthy: fit && pairs.every(({ healthy }) => healthy), silentMasters };
   }
 
@@ -248,6 +252,7 @@ function viewOf({ origin, storeId, address, state, answer, error }: Probe): File
     position: info ? positionToJson(info.position) : null,
     digest: info?.digest ?? null,
     damage: info?.damage ?? null,
+    quarantined: info?.quarantined ?? [],
     counts: info ? { ...info.counts } : null,
     error,
   };

@@ -27,8 +27,8 @@ export function healthRoutes(filer: Filer, limits: FilerLimits, metricsText: () 
 async function answerReady(filer: Filer, limits: FilerLimits, { query }: Request): Promise<Response> {
   const lagMs = readDuration(query, 'maxLag', { msMax: limits.lagMsMax, fallback: limits.lagMs });
   const { state } = filer;
-  const { ready, reasons } = await filer.readiness(lagMs / 1000);
+  const { ready, reasons, warnings } = await filer.readiness(lagMs / 1000);
   const [first] = reasons;
-  if (ready || !first) return json(200, { ready: true, state, reasons: [] });
-  return json(503, { error: first.error, code: first.code, ready: false, state, reasons }, { 'Retry-After': String(limits.retryAfterSeconds) });
+  if (ready || !first) return json(200, { ready: true, state, reasons: [], warnings });
+  return json(503, { error: first.error, code: first.code, ready: false, state, reasons, warnings }, { 'Retry-After': String(limits.retryAfterSeconds) });
 }

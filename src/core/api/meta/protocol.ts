@@ -12,7 +12,8 @@ import type { Caller } from '../../replication/peer.js';
  * GET /.filer/v1/snapshot    all rows, page by page
  * GET /.filer/v1/digest      the digest, its 256 buckets; recompute=true adds them up anew from the rows
  * GET /.filer/v1/peers       what every peer is to this filer
- * GET /.filer/v1/conflicts   the ledger, newest first
+ * GET /.filer/v1/conflicts   the ledger, newest first; POST conflicts/ID?action=restore
+ * GET /.filer/v1/quarantine  what could not be applied; POST quarantine?action=retry, quarantine/DOT?action=retry|drop
  * GET /.filer/v1/log         what the log holds, who holds it, how long each peer may stay away
  * GET /.filer/v1/hashes      the chain hashes at position=ORIGIN:SEQ~…, null where none is known
  * PUT /.filer/v1/closed/ORIGIN   close an origin whose filer is gone for good
@@ -31,7 +32,10 @@ export const metaPaths = {
   snapshot: `${base}/snapshot`,
   digest: `${base}/digest`,
   peers: `${base}/peers`,
+  /** GET without more, POST with an id. */
   conflicts: `${base}/conflicts`,
+  /** GET and POST without more, POST with a dot. */
+  quarantine: `${base}/quarantine`,
   log: `${base}/log`,
   hashes: `${base}/hashes`,
   /** One origin follows. */

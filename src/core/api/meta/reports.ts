@@ -5,6 +5,7 @@ import type { PeerReport } from '../../replication/peer-report.js';
 import { subscriptionStates, type Lag } from '../../replication/subscription.js';
 import type { Finding } from '../../store/finding.js';
 import type { ScrubReport } from '../../store/scrub.js';
+import { conflictId } from '../../store/ledger.js';
 import type { ConflictRecord, ConflictType } from '../../store/store.js';
 import { Fields, listOf } from './fields.js';
 
@@ -105,6 +106,8 @@ function scrubFrom(scrub: Fields): ScrubReport {
 
 /** One row of the ledger as it travels. */
 export interface ConflictReport {
+  /** 16 hex digits; stays the same as long as the row is kept. */
+  readonly id: string;
   readonly path: string;
   readonly type: ConflictType;
   readonly winner: { readonly dot: string | null; readonly version: Version; readonly author: Origin; readonly deleted: boolean };
@@ -115,10 +118,11 @@ export interface ConflictReport {
   readonly seenBy: Origin;
 }
 
-export function conflictReport({ path, type, winner, loser, seenAt, seenBy }: ConflictRecord): ConflictReport {
+export function conflictReport(record: ConflictRecord): ConflictReport {
+  const { path, type, winner, loser, seenAt, seenBy } = record;
   const { dot, version, author, entry } = loser;
   const overruled = { dot: dot && formatDot(dot), version, author, deleted: entry === null, entry: entry === null ? null : (JSON.parse(entry) as Entry) };
-  return { path, type, winner: { ...winner, dot: winner.dot && formatDot(winner.dot) }, loser: overruled, seenAt, seenBy };
+  return { id: conflictId(record), path, type, winner: { ...winner, dot: winner.dot && formatDot(winner.dot) }, loser: overruled, seenAt, seenBy };
 }
 
 /** @throws FilerError BODY_INVALID naming the field */
@@ -132,6 +136,7 @@ export function conflictsFromJson(body: unknown): ConflictReport[] {
     });
     const loser = conflict.inner('loser');
     return {
+      id: conflict.hex('id', 16),
       path: conflict.text('path', Infinity),
       type: conflict.text('type') as ConflictType,
       winner: side(conflict.inner('winner')),

@@ -7,6 +7,7 @@ import { FilerError } from '../../errors.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
 import type {
   Area,
+  ConflictQuery,
   ConflictRecord,
   Counts,
   ExpiredQuery,
@@ -146,8 +147,10 @@ export class MemoryStore implements Store {
     return due.filter((file) => after === null || compareExpiry(file, after) > 0).slice(0, limit);
   }
 
-  async readConflicts({ path, limit, bytesMax }: { path?: FullPath; limit: number; bytesMax: number }): Promise<ConflictRecord[]> {
-    const newestFirst = [...this.#content().conflicts.values()].reverse().filter(({ record }) => path === undefined || record.path === path);
+  async readConflicts({ path, id, limit, bytesMax }: ConflictQuery): Promise<ConflictRecord[]> {
+    const newestFirst = [...this.#content().conflicts.values()]
+      .reverse()
+      .filter(({ record, line }) => record.path === (path ?? record.path) && line.key === (id ?? line.key));
     return takePage(newestFirst, limit, bytesMax, ({ line }) => line.bytes).map(({ record }) => record);
   }
 

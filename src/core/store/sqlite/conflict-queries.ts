@@ -1,6 +1,5 @@
-import type { FullPath } from '../../entry/path.js';
 import { ledgerLine, oldestKept, type LedgerLimits } from '../ledger.js';
-import { storeMeta, type ConflictRecord } from '../store.js';
+import { storeMeta, type ConflictQuery, type ConflictRecord } from '../store.js';
 import type { Connection } from './connection.js';
 import { readNotes, writeNotes } from './schema.js';
 
@@ -59,12 +58,10 @@ const readNewest = (where: string) => `
       SELECT sum(bytes) OVER (ORDER BY id DESC ROWS UNBOUNDED PRECEDING) AS total FROM (SELECT id, bytes FROM conflicts ${where} ORDER BY id DESC LIMIT ?1))
     WHERE total <= ?2)))`;
 
-export async function readConflicts(
-  connection: Connection,
-  { path, limit, bytesMax }: { path?: FullPath; limit: number; bytesMax: number },
-): Promise<ConflictRecord[]> {
-  const rows = await (path === undefined
-    ? connection.all<{ text: string }>(readNewest(''), limit, bytesMax)
-    : connection.all<{ text: string }>(readNewest('WHERE path = ?3'), limit, bytesMax, path));
-  return rows.map(({ text }) => JSON.parse(text) as ConflictRecord);
+export async function readConflicts(connection: Connection, { path, id, limit, bytesMax }: ConflictQuery): Promise<ConflictRecord[]> {
+  const where = id !== undefined ? 'WHERE key = ?3' : path !== undefined ? 'WHERE path = ?3' : '';
+  const asked = id ?? path;
+  const rows = await connection.all<{ text: string }>(readNewest(where), limit, bytesMax, ...(asked === undefined ? [] : [asked]));
+  const records = rows.map(({ text }) => JSON.parse(text) as ConflictRecord);
+  return records.filter((record) => path === undefined || record.path === path);
 }

@@ -12,6 +12,7 @@ import type { TimeSource } from '../../time.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
 import type {
   Area,
+  ConflictQuery,
   ConflictRecord,
   Counts,
   ExpiredQuery,
@@ -184,7 +185,7 @@ export class SqliteStore implements Store {
     return this.#scans.expired(query);
   }
 
-  readConflicts(options: { path?: FullPath; limit: number; bytesMax: number }): Promise<ConflictRecord[]> {
+  readConflicts(options: ConflictQuery): Promise<ConflictRecord[]> {
     return readConflicts(this.connections.scans, options);
   }
 

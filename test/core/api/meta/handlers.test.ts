@@ -274,7 +274,7 @@ describe('replication API of one filer', () => {
 
   it('is alive, ready, and counts', async () => {
     expect((await get('/healthz')).json()).to.deep.equal({ status: 'ok' });
-    expect((await get('/readyz?maxLag=1s')).json()).to.deep.equal({ ready: true, state: 'ready', reasons: [] });
+    expect((await get('/readyz?maxLag=1s')).json()).to.deep.equal({ ready: true, state: 'ready', reasons: [], warnings: [] });
     expect((await failure(get('/readyz?maxLag=soon'))).code).to.equal('PARAMETER_INVALID');
     const text = (await get('/metrics')).text();
     for (const line of [
