@@ -14,6 +14,9 @@ interface Seen {
   /** The process that moved it last. */
   generation: number;
   conflicts: number;
+  floor: number;
+  /** Index of the first record of the log. */
+  first: number;
 }
 
 /**
@@ -35,13 +38,16 @@ export class Coverage {
     if (identity === null) return;
     const text = meta.get('bootstrap');
     const before = this.#seen.get(filer);
-    const { origin, epoch, phase } = identity;
+    const { origin, epoch, phase, floor } = identity;
+    const first = filer.disk.content.log[0]?.index ?? filer.disk.content.head + 1;
     const moved = text !== before?.text;
     const progress = text === undefined ? null : moved ? parseProgress(text) : (before?.progress ?? null);
     const generation = moved || !before ? filer.generation : before.generation;
-    this.#seen.set(filer, { origin, epoch, phase, text, progress, generation, conflicts: conflicts.size });
+    this.#seen.set(filer, { origin, epoch, phase, text, progress, generation, conflicts: conflicts.size, floor, first });
     if (!before) return;
     if (conflicts.size > before.conflicts) this.count('conflict recorded');
+    if (origin === before.origin && epoch === before.epoch && floor > before.floor) this.count('tombstones collected');
+    if (origin === before.origin && epoch === before.epoch && first > before.first) this.count('log trimmed');
     if (origin !== before.origin && phase === 'rejoining') this.count(before.phase === 'ready' ? 'rejoin: worked alone' : `rejoin: ${filer.nature}`);
     if (before.phase === 'rejoining' && phase === 'ready') this.count('rejoin finished');
     if (before.phase === 'ready' && phase === 'bootstrapping') this.count('ready but empty, fills itself');

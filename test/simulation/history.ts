@@ -7,7 +7,7 @@ import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';
 import { beforeOf, isNamed, losersOf, type Before, type Loser } from './ledger.js';
-import { fingerprint, Model, order } from './model.js';
+import { fingerprint, isAlike, Model, order } from './model.js';
 import type { SimFiler } from './sim-filer.js';
 
 /** An invariant of DESIGN §3 does not hold. */
@@ -57,6 +57,12 @@ export class History {
   readonly lost = new Set<string>();
   /** The first violation found between two checks. */
   violation: unknown = null;
+  /** The greatest version of any tombstone that anybody has dropped. */
+  #floor = 0;
+  /** By path: the greatest state ever written. */
+  readonly #greatest = new Model();
+  /** By path: every deletion. */
+  readonly #deletions = new Map<FullPath, Row[]>();
   readonly #seen = new WeakMap<SimFiler, Seen>();
   /** By position: the sums a digest is the hash of, empty ones left out. */
   readonly #sums = new Map<string, string>();
@@ -71,10 +77,12 @@ export class History {
   /** A transaction of this filer is durable. Whatever the process does next, its tree must be true to its position now. */
   committed(filer: SimFiler): void {
     try {
+      const isKnown = this.#seen.get(filer)?.content === filer.disk.content;
       const seen = this.#seenOf(filer);
       seen.isStale = true;
       const appended = this.#collect(filer, seen);
-      this.#ledger(filer, seen, appended);
+      // Of a disk that is new here nobody saw what its first transaction found.
+      if (isKnown) this.#ledger(filer, seen, appended);
       this.#compare(filer, seen);
       this.#rejoined(filer, seen);
       seen.before = beforeOf(filer.disk.content);
@@ -134,8 +142,7 @@ export class History {
 
   /** I13: at the end every acknowledged write stands or is beaten by a greater one. */
   final(position: Position, filer: SimFiler): void {
-    const greatest = new Model();
-    for (const { rows } of this.changes.values()) for (const row of rows) greatest.add(row);
+    const greatest = this.#greatest;
     for (const [origin, upto] of this.acknowledged) {
       for (let seq = 1; seq <= upto; seq++) {
         if ((position.get(origin) ?? 0) >= seq || this.lost.has(key(origin, seq))) continue;
@@ -203,8 +210,14 @@ export class History {
       seen.seqs.set(record.origin, record.seq);
       seen.index = record.index;
       const known = this.changes.get(key(record.origin, record.seq));
-      if (known === undefined) this.changes.set(key(record.origin, record.seq), { text: record.text, rows: rowsOf(decodeChange(record.text)) });
-      else if (known.text !== record.text) throw new Violation('I10', `${filer.name}: two changes ${record.origin}:${record.seq}`);
+      if (known === undefined) {
+        const rows = rowsOf(decodeChange(record.text));
+        for (const row of rows) {
+          this.#greatest.add(row);
+          if (!isLive(row)) this.#deletions.set(row.path, [...(this.#deletions.get(row.path) ?? []), row]);
+        }
+        this.changes.set(key(record.origin, record.seq), { text: record.text, rows });
+      } else if (known.text !== record.text) throw new Violation('I10', `${filer.name}: two changes ${record.origin}:${record.seq}`);
     }
     return appended;
   }
@@ -236,15 +249,19 @@ export class History {
     }
     seen.position = position;
     const { tree } = content.areas;
+    const floor = Number(content.meta.get('floor') ?? 0);
+    this.#floor = Math.max(this.#floor, floor);
     const isReady = content.meta.get('phase') === 'ready';
     for (const expected of seen.model.rows.values()) {
       const standing = tree.get(expected.path);
       const before = seen.alike.get(expected.path);
       if (before !== undefined && before[0] === standing && before[1] === expected) continue;
-      if (standing !== undefined && fingerprint(standing) === fingerprint(expected)) {
+      if (standing !== undefined && isAlike(standing, expected, this.#floor)) {
         seen.alike.set(expected.path, [standing, expected]);
         continue;
       }
+      // Dropped, or never taken over: everybody who may still write has seen it.
+      if (!isLive(standing) && !isLive(expected) && expected.version <= floor) continue;
       const isBehind = standing === undefined || order(standing, expected) < 0;
       if (!isBehind && !isReady) continue;
       const isRevived = isLive(standing) && !isLive(expected);
@@ -267,6 +284,9 @@ export class History {
     for (const row of filer.force ? [] : seen.emptied) {
       const standing = filer.disk.content.areas.tree.get(row.path);
       if (standing !== undefined && order(standing, row) >= 0) continue;
+      // It was deleted since, and the tombstone was dropped.
+      const isForgotten = (deletion: Row) => deletion.version <= this.#floor && order(deletion, row) >= 0;
+      if (!isLive(standing) && this.#deletions.get(row.path)?.some(isForgotten)) continue;
       if (!isLive(row) && (!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version))) continue;
       throw new Violation(isLive(row) ? 'I13' : 'I6', `${filer.name} has rejoined and lost "${fingerprint(row)}"`);
     }

@@ -37,9 +37,21 @@ function earlier(a: Dot | null, b: Dot | null): Dot | null {
   return a.origin < b.origin || (a.origin === b.origin && a.seq <= b.seq) ? a : b;
 }
 
-/** Everything of a row that filers with equal positions must have alike. */
-export function fingerprint({ path, version, author, dot, contentHash, entry, vector }: Row): string {
-  const known = Object.keys(vector).sort();
+/** The state of a row: all that a digest tells, and the dot. */
+export function fingerprint({ path, version, author, dot, contentHash, entry }: Row): string {
   const life = entry === null ? 'deleted' : contentHash;
-  return `${path} ${life} ${version} ${author} ${dot ? `${dot.origin}:${dot.seq}` : '-'} ${known.map((at) => `${at}=${vector[at]}`).join()}`;
+  return `${path} ${life} ${version} ${author} ${dot ? `${dot.origin}:${dot.seq}` : '-'}`;
+}
+
+/**
+ * True if a row is as it must be, vector and all. What stood at its path before a tombstone was dropped is forgotten: versions up to
+ * `floor` may be missing in its vector.
+ */
+export function isAlike(standing: Row, expected: Row, floor: number): boolean {
+  if (fingerprint(standing) !== fingerprint(expected)) return false;
+  const authors = new Set([...Object.keys(standing.vector), ...Object.keys(expected.vector)]);
+  return [...authors].every((author) => {
+    const [has, must] = [standing.vector[author] ?? 0, expected.vector[author] ?? 0];
+    return has === must || (has < must && must <= floor);
+  });
 }

@@ -7,8 +7,24 @@ import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-stor
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
 
-/** Small pages, so that histories of a few dozen changes cross their borders. No scrub: a disk in memory is not damaged, and months may pass. */
-export const simLimits = { ...limits, scrubIntervalMs: 0, pageChanges: 4, snapshotRows: 3, draftRows: 4, groupDecisions: 8 };
+/**
+ * Small pages, so that histories of a few dozen changes cross their borders; and times that let logs be trimmed, tombstones be
+ * collected and the silent be closed within the minutes a history takes.
+ */
+export const simLimits = {
+  ...limits,
+  pageChanges: 4,
+  snapshotRows: 3,
+  draftRows: 4,
+  groupDecisions: 8,
+  logRetentionMs: 5000,
+  logRetentionMaxMs: 40_000,
+  logBytesMax: 12_000,
+  trimRecords: 5,
+  tombstoneRetentionMs: 2000,
+  collectRows: 3,
+  forgetAfterMs: 60_000,
+};
 
 export interface Surroundings {
   readonly time: VirtualTime;
