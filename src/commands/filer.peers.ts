@@ -32,7 +32,11 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     filerGroup: Flags.string({ description: 'group of filers to show', default: '' }),
     watch: Flags.boolean({ description: 'look again every second' }),
     maxLag: duration({ description: 'greatest lag that is still healthy', default: limits.lagMs }),
-    forget: Flags.string({ description: 'take this filer off the list of the masters', helpValue: '<origin>', exclusive: ['watch', 'filer'] }),
+    forget: Flags.string({
+      description: 'take this filer off the list of the masters and close its origin: nothing waits for it any longer',
+      helpValue: '<origin>',
+      exclusive: ['watch', 'filer'],
+    }),
   };
   protected override readonly kind = 'stream';
 
@@ -68,10 +72,11 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
   }
 
   async #forget(view: ClusterView, origin: string): Promise<void> {
-    const masters = await view.forget(origin, this.signal);
-    if (this.flags.json) await writeJsonLines(process.stdout, [{ forgotten: origin, masters }]);
-    else process.stdout.write(`${origin} is off the list of ${masters.join(', ')}\n`);
-    this.say('a filer that still runs registers again within seconds; one that was stopped for good stays forgotten');
+    const { masters, closedBy } = await view.forget(origin, this.signal);
+    if (this.flags.json) await writeJsonLines(process.stdout, [{ forgotten: origin, masters, closedBy }]);
+    else process.stdout.write(`${origin} is off the list of ${masters.join(', ')}${closedBy === null ? '' : `, and closed at ${closedBy}`}\n`);
+    if (closedBy === null) this.say('no filer could be asked to close it, so logs and tombstones still wait for it: try again when one is up');
+    this.say('a filer that still runs rejoins under a new origin; one that was stopped for good stays forgotten');
   }
 
   #table({ pairs, filers }: ClusterSample): string {

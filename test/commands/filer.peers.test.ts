@@ -127,8 +127,14 @@ describe('kelp filer.peers', function () {
       expect(pair(seen, c, a)).to.include({ state: 'down', lagSeconds: null });
 
       const { code, stdout } = await runKelp(['filer.peers', master, `--forget=${origin}`]);
-      expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `${origin} is off the list of ${cluster.master.address}\n` });
+      const [closedBy] = [a, b].filter(({ address }) => stdout.includes(address));
+      expect({ code, stdout }).to.deep.equal({
+        code: 0,
+        stdout: `${origin} is off the list of ${cluster.master.address}, and closed at ${closedBy.address}\n`,
+      });
       expect((await sample(master)).filers).to.have.length(2);
+      for (const filer of [a, b])
+        await filer.until('the closing entry', async () => (await filer.json<{ closed: string[] }>('/.filer/v1/log')).closed.includes(origin));
       expect((await runKelp(['filer.peers', master, `--forget=${origin}`])).code).to.equal(1);
       expect((await runKelp(['filer.peers', master, '--forget=x'])).code).to.equal(2);
     });

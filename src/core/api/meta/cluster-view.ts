@@ -100,13 +100,16 @@ export class ClusterView {
   }
 
   /**
-   * Takes a filer off the list of every master; returns those that had it.
+   * Takes a filer off the list of every master, and closes its origin at a filer that is up, so that neither logs nor tombstones wait
+   * for it any longer. Returns the masters that had it, and the filer that closed it; null if none could be asked.
    * @throws FilerError USAGE; ENTRY_NOT_FOUND if none had it; PEER_UNREACHABLE if none can be reached
    */
-  async forget(origin: string, signal: AbortSignal): Promise<string[]> {
+  async forget(origin: string, signal: AbortSignal): Promise<{ masters: string[]; closedBy: string | null }> {
     if (!isOrigin(origin))
       throw new FilerError('USAGE', `--forget: '${(origin as string).slice(0, 60)}' is not an origin (16 lower-case hex digits); --json shows them`);
     const { masters } = this.options;
+    // Before it leaves the list, which says who could close it.
+    await this.#askMasters(signal);
     const ended = await Promise.allSettled(
       masters.map((address) => this.#soon(address, signal, (within) => new MasterClient(this.#http, address).forget(origin, within))),
     );
@@ -115,7 +118,22 @@ export class ClusterView {
     signal.throwIfAborted();
     const reached = failed.find((error) => !isFailure(error, 'ENTRY_NOT_FOUND'));
     if (forgotten.length === 0 && failed.length > 0) throw reached ?? failed[0];
-    return forgotten;
+    return { masters: forgotten, closedBy: await this.#close(origin, signal) };
+  }
+
+  /** The first filer that is up, knows the origin and answers; it tells the others. */
+  async #close(origin: Origin, signal: AbortSignal): Promise<string | null> {
+    for (const member of this.#members ?? []) {
+      if (member.origin === origin || member.state === 'down') continue;
+      try {
+        await this.ask(member.address, (client, within) => client.close(origin, within), signal);
+        return member.address;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isFailure(error)) throw error;
+      }
+    }
+    return null;
   }
 
   close(): Promise<void> {
