@@ -26,7 +26,7 @@ describe('A filer whose disk is full', function () {
       await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', place]);
       disk = place;
     } catch (error) {
-      console.log(`      skipped: no small disk can be made here (${(error as Error).message.trim().split('\n').at(-1)})`);
+      process.stderr.write(`      skipped: no small disk can be made here (${(error as Error).message.trim().split('\n').at(-1)})\n`);
       this.skip();
     }
   });
