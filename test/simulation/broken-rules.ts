@@ -8,6 +8,7 @@ export interface BrokenRule {
 }
 
 const row = 'src/core/change/row.ts';
+const collection = 'src/core/replication/collection.ts';
 const draft = 'src/core/log/draft.ts';
 const log = 'src/core/log/change-log.ts';
 const feed = 'src/core/log/feed.ts';
@@ -239,4 +240,27 @@ export const brokenRules: readonly BrokenRule[] = [
     'goal === null || positionCovers(info.position, goal)',
     'true',
   ),
+  // ---- retention, collection, closing
+  rule(
+    'trimmed-front-in-silence',
+    'Retention: a reader behind the trimmed part gets 410, never silence',
+    draft,
+    'this.setOrigin({ ...state, first: seq + 1, firstHash: hash, firstVersion: version });',
+    'this.setOrigin({ ...state });',
+  ),
+  rule(
+    'age-alone-drops',
+    'Tombstones: no age drops one that not everybody has seen',
+    collection,
+    'return dot !== null && seen.every((position) => positionIncludes(position, dot));',
+    'return dot !== null || seen.some((position) => positionIncludes(position, dot));',
+  ),
+  rule(
+    'missing-reports-ignored',
+    'Tombstones: a report is held for every origin that is not closed',
+    collection,
+    'return seen.every((position) => position !== null) ? seen : null;',
+    'return seen.filter((position) => position !== null);',
+  ),
+  rule('floor-not-raised', 'Tombstones: dropping one raises the floor', collection, '    if (dropped > 0) draft.setIdentity({ floor });\n', ''),
 ];
