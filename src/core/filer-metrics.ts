@@ -1,6 +1,7 @@
 import { isFailure } from './errors.js';
 import type { Filer } from './filer.js';
 import type { Request, Response, Route } from './http/router.js';
+import type { HeldByPort } from './http/server.js';
 import { filerMetricTable } from './metrics/filer-table.js';
 import { Metrics } from './metrics/metrics.js';
 import { tellProcess, type ProcessFigures } from './metrics/process-table.js';
@@ -111,6 +112,14 @@ export class FilerMetrics {
     metrics.read('kelp_scrub_seconds', () => [[{}, scrub.report?.seconds ?? 0]]);
     metrics.read('kelp_scrub_rows', () => [[{}, scrub.report?.rows ?? 0]]);
     metrics.read('kelp_scrub_findings', () => [[{}, scrub.report?.found ?? 0]]);
+  }
+
+  /** Where to ask what the port holds, once there is one. */
+  followPort(held: () => HeldByPort): void {
+    const metrics = this.#metrics;
+    metrics.read('kelp_connections', () => [[{}, held().connections]]);
+    metrics.read('kelp_body_bytes', () => [[{}, held().bodyBytes]]);
+    metrics.read('kelp_answer_bytes', () => [[{}, held().answerBytes]]);
   }
 
   /** What only the store knows. The oldest change is read again only when the log was trimmed. */

@@ -118,6 +118,8 @@ export class FilerProcess {
       const http = { hosts: [ip, bind], time, logger: logger.child('http'), drainMs: limits.drainMs, limits, verifier };
       const all = counted(routes);
       const server = new HttpServer({ ...http, routes: all });
+      filer.reads.hasRoom = (bytes) => server.hasRoom(bytes);
+      metrics.followPort(() => server.held);
       const real = await server.listen(bind, port);
       const readOnly = options.readOnlyPort ? new HttpServer({ ...http, routes: all.filter(isReadOnly), portFlag: '--port.readonly' }) : null;
       await readOnly?.listen(bind, options.readOnlyPort as number).catch(async (error: unknown) => {

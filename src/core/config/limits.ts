@@ -215,7 +215,7 @@ export const limits = {
   /** What a piece of a body costs besides its bytes: a client may send them one by one. */
   bodyPieceBytes: 512,
   /** All answers that their readers have not taken yet, bytes. */
-  answersBytes: 256 * 1024 * 1024,
+  answersBytes: 192 * 1024 * 1024,
   /** Of those, kept for pages to peers. */
   answersBytesForPeers: 64 * 1024 * 1024,
   /** An answer this small goes out whatever is held, bytes: refusals, health, single changes. */
@@ -287,3 +287,9 @@ export const limits = {
   demoLogLines: 15,
   demoLogBytes: 64 * 1024,
 } as const;
+
+/**
+ * Resident memory a filer stays below whatever its clients do, MiB: what the limits above add up to, with what the runtime needs. Holds for
+ * files up to the default of --saveToFilerLimit.
+ */
+export const residentMiBMax = 1024;

@@ -27,6 +27,12 @@ export class ByteBudget {
     return holding;
   }
 
+  /** True if there is room for so many bytes, up to `upTo` bytes in all; whoever may have to make it does. */
+  hasRoom(bytes: number, upTo: number): boolean {
+    if (this.#used + bytes > upTo && bytes <= upTo) this.#makeRoom(null, upTo - bytes);
+    return this.#used + bytes <= upTo;
+  }
+
   /** False if there is no room, up to `upTo` bytes in all; then nothing is taken. For holdings only. */
   admit(holding: Holding, bytes: number, upTo: number): boolean {
     if (this.#used + bytes > upTo && bytes <= upTo) this.#makeRoom(holding, upTo - bytes);
@@ -45,7 +51,7 @@ export class ByteBudget {
     this.#holdings.delete(holding);
   }
 
-  #makeRoom(asking: Holding, usedMax: number): void {
+  #makeRoom(asking: Holding | null, usedMax: number): void {
     const before = this.time.monotonic() - this.graceMs;
     for (const holding of this.#holdings) {
       if (this.#used <= usedMax || holding.since >= before) return;

@@ -30,6 +30,12 @@ export interface HttpServerOptions {
   readonly verifier?: Verifier;
 }
 
+export interface HeldByPort {
+  readonly connections: number;
+  readonly bodyBytes: number;
+  readonly answerBytes: number;
+}
+
 /** The limits of a port, by their names in config/limits.ts. */
 export type ServerLimits = {
   readonly [
@@ -103,8 +109,14 @@ export class HttpServer {
     return this.#active.size;
   }
 
+  /** True if an answer of so many bytes to a client could go out now. */
+  hasRoom(bytes: number): boolean {
+    const { answersBytes, answersBytesForPeers } = this.#limits;
+    return this.#answers.hasRoom(bytes, answersBytes - answersBytesForPeers);
+  }
+
   /** What clients make this port hold. */
-  get held(): { readonly connections: number; readonly bodyBytes: number; readonly answerBytes: number } {
+  get held(): HeldByPort {
     return { connections: this.#connections.count, bodyBytes: this.#bodies.used, answerBytes: this.#answers.used };
   }
 

@@ -113,7 +113,7 @@ export class Feed {
     const beyond = query.start.kind === 'position' ? query.start.position : undefined;
     for (;;) {
       const from = { index, position };
-      const page = await this.gate.run(query.forPeer, () => this.#scan(query, from.index, from.position, beyond, this.log.state));
+      const page = await this.gate.run(query.forPeer, query.bytesMax, () => this.#scan(query, from.index, from.position, beyond, this.log.state));
       if (page.records.length > 0 || page.ended || !page.upToDate) return page;
       ({ next: index, position } = page);
       const left = due - this.time.monotonic();

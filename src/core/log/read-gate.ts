@@ -11,14 +11,19 @@ export class ReadGate {
 
   constructor(private readonly limits: { readonly readsMax: number; readonly readsWaitingMax: number }) {}
 
+  /** Whether an answer of so many bytes to a client could go out; there is no use in reading it otherwise. */
+  hasRoom: (bytes: number) => boolean = () => true;
+
   /**
-   * Runs `read` when it is its turn.
-   * @throws FilerError OVERLOADED if too many wait already; what `read` throws
+   * Runs `read`, which gives at most `bytesMax` bytes, when it is its turn.
+   * @throws FilerError OVERLOADED if too many wait already, or the answer could not go out; what `read` throws
    */
-  async run<T>(forPeer: boolean, read: () => Promise<T>): Promise<T> {
+  async run<T>(forPeer: boolean, bytesMax: number, read: () => Promise<T>): Promise<T> {
     if (this.#reading < this.limits.readsMax) this.#reading += 1;
     else await this.#turn(forPeer);
     try {
+      if (!forPeer && !this.hasRoom(bytesMax))
+        throw new FilerError('OVERLOADED', 'readers that do not take their answers fill the memory for them here; try again in a second, or ask for less');
       return await read();
     } finally {
       const next = this.#peers.shift() ?? this.#others.shift();

@@ -66,4 +66,8 @@ export const filerMetricTable = {
   kelp_scrub_seconds: { kind: 'gauge', help: 'How long the last scrub took, its rests included.' },
   kelp_scrub_rows: { kind: 'gauge', help: 'Rows the last scrub has looked at.' },
   kelp_scrub_findings: { kind: 'gauge', help: 'What the last scrub has found damaged; 0 = nothing.' },
+
+  kelp_connections: { kind: 'gauge', help: 'Open connections at the port.' },
+  kelp_body_bytes: { kind: 'gauge', help: 'Bytes of request bodies in memory.' },
+  kelp_answer_bytes: { kind: 'gauge', help: 'Bytes of answers their readers have not taken.' },
 } as const satisfies Record<string, Metric>;

@@ -30,16 +30,17 @@ export async function walkSubtree(
   let batch: LiveRow[] = [];
   let bytes = 0;
   let total = 0;
+  const refuseBeyond = (entries: number) => {
+    if (entries <= subtreeEntries) return;
+    throw new FilerError('SUBTREE_TOO_LARGE', `more than ${subtreeEntries} entries lie below ${top}; go in steps (fs.rm -r, fs.mv), or raise --subtreeLimit`, {
+      path: top,
+      limit: subtreeEntries,
+    });
+  };
   const take = async (row: Row | null) => {
     if (!isLive(row)) return;
     total += 1;
-    if (total > subtreeEntries) {
-      throw new FilerError(
-        'SUBTREE_TOO_LARGE',
-        `more than ${subtreeEntries} entries lie below ${top}; go in steps (fs.rm -r, fs.mv), or raise --subtreeLimit`,
-        { path: top, limit: subtreeEntries },
-      );
-    }
+    refuseBeyond(total);
     batch.push(row);
     bytes += row.entry.length;
     if (batch.length >= limit || bytes >= bytesMax) await visitBatch();
@@ -59,6 +60,8 @@ export async function walkSubtree(
     stack.push({ directory, row, page: [], at: 0, more: true });
   };
   const [own] = await draft.tx.find('tree', [top]);
+  // Below each name is a row at least: what is too great already here need not be walked to find out.
+  refuseBeyond(draft.children(top) + Number(isLive(own ?? null)));
   await enter(top, own ?? null);
   for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
     if (frame.at >= frame.page.length) {

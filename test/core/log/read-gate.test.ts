@@ -9,7 +9,7 @@ describe('ReadGate', () => {
     const begun: string[] = [];
     const finish = new Map<string, () => void>();
     const read = (name: string, forPeer = false) =>
-      gate.run(forPeer, async () => {
+      gate.run(forPeer, 1, async () => {
         begun.push(name);
         await new Promise<void>((resolve) => finish.set(name, resolve));
         return name;
@@ -39,9 +39,22 @@ describe('ReadGate', () => {
 
   it('gives a place back when a read fails', async () => {
     const { gate } = open(1);
-    const fail = () => gate.run(false, () => Promise.reject(new Error('no')));
+    const fail = () => gate.run(false, 1, () => Promise.reject(new Error('no')));
     expect(await Promise.allSettled([fail(), fail()]).then((all) => all.map(({ status }) => status))).to.deep.equal(['rejected', 'rejected']);
-    expect(await gate.run(false, async () => 'read')).to.equal('read');
+    expect(await gate.run(false, 1, async () => 'read')).to.equal('read');
+  });
+
+  it('reads nothing for a client that could not be answered', async () => {
+    const { gate } = open(1);
+    const asked: number[] = [];
+    gate.hasRoom = (bytes) => {
+      asked.push(bytes);
+      return bytes < 10;
+    };
+    let read = 0;
+    const one = (forPeer: boolean, bytes: number) => gate.run(forPeer, bytes, async () => (read += 1));
+    expect(await codeOf(() => one(false, 10))).to.equal('OVERLOADED');
+    expect([await one(false, 9), await one(true, 10), asked]).to.deep.equal([1, 2, [10, 9]]);
   });
 
   it('lets only so many clients wait, and every peer', async () => {
@@ -49,7 +62,7 @@ describe('ReadGate', () => {
     void read('a');
     void read('b');
     void read('peer', true);
-    expect(await codeOf(() => gate.run(false, async () => {}))).to.equal('OVERLOADED');
+    expect(await codeOf(() => gate.run(false, 1, async () => {}))).to.equal('OVERLOADED');
     expect(begun).to.deep.equal(['a']);
   });
 });

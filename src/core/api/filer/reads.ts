@@ -104,7 +104,7 @@ async function list(filer: Filer, found: Found, query: Query, dirListLimit?: num
   const pattern = readPattern(query, 'namePattern');
   const exclude = readPattern(query, 'namePatternExclude');
   const keep = (name: string) => (pattern?.matches(name) ?? true) && !exclude?.matches(name);
-  const { entries, hasMore } = await filer.reads.run(false, () =>
+  const { entries, hasMore } = await filer.reads.run(false, limits.listBytes, () =>
     filer.namespace.list(found.path, { after, prefix: pattern?.prefix, limit, bytesMax: limits.listBytes }, keep),
   );
   const last = entries.at(-1);

@@ -61,7 +61,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       path: metaPaths.conflicts,
       role: 'peer',
       summary: 'states that were overruled by concurrent ones, newest first',
-      handler: async ({ query }) => json(200, { conflicts: await filer.reads.run(false, () => readConflicts(store, limits, query)) }),
+      handler: async ({ query }) => json(200, { conflicts: await filer.reads.run(false, limits.pageBytesMax, () => readConflicts(store, limits, query)) }),
     },
     {
       method: 'POST',
@@ -123,7 +123,7 @@ async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, header
   const text = query.get('after');
   const after = text === null ? null : parseAfter(text);
   if (text !== null && after === null) throw invalidParameter('after', text, 'what "next" of a page said');
-  const page = await filer.reads.run(caller !== null, () => filer.source.snapshot(after, limit, caller));
+  const page = await filer.reads.run(caller !== null, limits.snapshotBytes, () => filer.source.snapshot(after, limit, caller));
   return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page), forPeer: caller !== null };
 }
 
@@ -158,7 +158,8 @@ const conflictIdDigits = 16;
 async function restore(filer: Filer, store: Store, limits: FilerLimits, { parameter: id, query }: Request): Promise<Response> {
   if (readWord(query, 'action', ['restore']) === null) throw new FilerError('PARAMETER_INVALID', 'action: is missing; it must be restore');
   if (id.length !== conflictIdDigits || !/^[0-9a-f]*$/.test(id)) throw invalidParameter('id', id, 'the 16 hex digits that GET conflicts gives');
-  const [record] = await filer.reads.run(false, () => store.readConflicts({ id, limit: 1, bytesMax: limits.pageBytesMax }));
+  // Nothing of the row goes out: it needs no room for an answer.
+  const [record] = await filer.reads.run(false, 0, () => store.readConflicts({ id, limit: 1, bytesMax: limits.pageBytesMax }));
   if (record === undefined) throw new FilerError('ENTRY_NOT_FOUND', `the ledger has no row ${id}; GET conflicts lists those it has`);
   filer.mustWrite();
   const { dot } = await filer.namespace.restore(record.loser);
