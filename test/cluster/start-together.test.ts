@@ -45,6 +45,8 @@ describe('Filers and masters that start in any order', function () {
     await cluster.master.start();
     const found = async () => (await second.get('/early/first')) !== null;
     await waitFor(found, { what: 'the second to hear of the first', timeoutMs: 30_000 });
+    // What a snapshot brings shows before all of it is there.
+    await second.ready();
     await expectTogether([first, second], '/late');
     for (const filer of [first, second]) expect(filer.log().match(/ is absent: /g), filer.log()).to.have.length(1);
   });
