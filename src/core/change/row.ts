@@ -24,11 +24,14 @@ export function isLive(row: Row | null | undefined): row is Row & { readonly ent
   return row != null && row.entry !== null;
 }
 
+/** What the order of states looks at. */
+type ComparedState = Pick<Row, 'version' | 'author' | 'contentHash'>;
+
 /** The total order that decides who wins: version, author, live before deleted, content hash. Positive if `a` is greater. */
-export function compareStates(a: Row, b: Row): number {
+export function compareStates(a: ComparedState, b: ComparedState): number {
   if (a.version !== b.version) return a.version - b.version;
   if (a.author !== b.author) return a.author > b.author ? 1 : -1;
-  if (isLive(a) !== isLive(b)) return isLive(a) ? 1 : -1;
+  if (a.contentHash === '' || b.contentHash === '') return Number(a.contentHash !== '') - Number(b.contentHash !== '');
   return a.contentHash === b.contentHash ? 0 : a.contentHash > b.contentHash ? 1 : -1;
 }
 

@@ -40,6 +40,8 @@ export const limits = {
   pageCacheBytes: 32 * 1024 * 1024,
   /** Text of the last changes kept in memory, bytes, twice as much at times: followers that keep up ask for no others. */
   recentBytes: 4 * 1024 * 1024,
+  /** What the last changes did to paths, kept in memory, in paths, twice as many at times: two seconds of fast writes, at most some 8 MB. */
+  recentSteps: 10_000,
 
   // ---- snapshot
   snapshotRows: 1000,

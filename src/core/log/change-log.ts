@@ -1,6 +1,7 @@
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { pathsOf, type ReceivedChange } from '../change/change.js';
 import { digestOf } from '../change/digest.js';
+import type { ChangeSteps } from '../change/earlier-sums.js';
 import { Clock } from '../clock/clock.js';
 import { formatDot, positionCovers, type Origin, type Position } from '../clock/vector.js';
 import type { FullPath } from '../entry/path.js';
@@ -11,6 +12,7 @@ import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js'
 import { readClosed, type ClosedOrigins } from './closed.js';
 import { Draft, originStart, partedMeta, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
 import { RecentRecords } from './recent-records.js';
+import { RecentSteps } from './recent-steps.js';
 import { Turns, type TurnsLimits } from './turns.js';
 import { Waiters } from './waiters.js';
 
@@ -82,6 +84,7 @@ export class ChangeLog {
   readonly clock: Clock;
   /** The end of the log. */
   readonly recent: RecentRecords;
+  readonly #steps: RecentSteps;
   readonly totals: ChangeLogTotals = { commits: 0, decisions: 0, localChanges: 0, appliedChanges: 0, duplicateChanges: 0, quarantinedChanges: 0, conflicts: 0 };
   /** Told how many local decisions have shared a transaction, when it is durable. */
   grouped: (decisions: number) => void = () => {};
@@ -103,6 +106,7 @@ export class ChangeLog {
     this.waiters = new Waiters(options.time, options.limits);
     this.clock = new Clock(options.time, options.limits.clockSkewMs * 1000);
     this.recent = new RecentRecords(state_, options.limits.recentBytes);
+    this.#steps = new RecentSteps(options.limits.recentSteps);
     this.clock.advance(state_.identity.floor);
     for (const origin of state_.origins.values()) {
       if (origin.origin === state_.identity.origin || state_.identity.former.includes(origin.origin)) this.clock.advance(origin.version);
@@ -153,6 +157,14 @@ export class ChangeLog {
   /** Digest of the whole tree, kept up to date by every commit. */
   get digest(): string {
     return (this.#digest ??= digestOf(this.state_.buckets));
+  }
+
+  /** The digest as it was, or would have been, at a position; null if this store lacks some of that or has gone too far beyond it. */
+  digestAt(position: Position): string | null {
+    if (!positionCovers(this.position, position)) return null;
+    if (positionCovers(position, this.position)) return this.digest;
+    const sums = this.#steps.sumsAt(position, this.position, this.state_.buckets);
+    return sums && digestOf(sums);
   }
 
   get queued(): number {
@@ -243,8 +255,8 @@ export class ChangeLog {
     const settle: (() => void)[] = [];
     let isWorkDone = false;
     try {
-      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load(), await readClosed(this.options.store)), null);
-      const { next, appended, noted } = await this.options.store.transaction(async (tx) => {
+      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load(), await readClosed(this.options.store)), null, null);
+      const { next, appended, steps, noted } = await this.options.store.transaction(async (tx) => {
         const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits);
         if (group[0]?.shared === null) {
           const [job] = group as [Job];
@@ -257,14 +269,14 @@ export class ChangeLog {
           await draft.flush();
         }
         isWorkDone = true;
-        return { next: draft.result(), appended: draft.appended, noted: draft.noted };
+        return { next: draft.result(), appended: draft.appended, steps: draft.steps.changes, noted: draft.noted };
       });
       this.totals.commits += 1;
       this.totals.decisions += group.length;
       this.totals.conflicts += noted;
       if (group[0]?.shared !== null) this.grouped(group.length);
       this.totals.localChanges += (next.origins.get(next.identity.origin)?.seq ?? 0) - (this.state_.origins.get(next.identity.origin)?.seq ?? 0);
-      this.#become(next, appended);
+      this.#become(next, appended, steps);
       for (const done of settle) done();
       // After the commit, not inside it: a reader that looks too early finds nothing and sleeps again.
       this.waiters.wake();
@@ -295,9 +307,10 @@ export class ChangeLog {
     }
   }
 
-  #become(state: LogState, appended: readonly LogRecord[] | null): void {
+  #become(state: LogState, appended: readonly LogRecord[] | null, steps: readonly ChangeSteps[] | null): void {
     this.state_ = state;
     this.recent.follow(state, appended);
+    this.#steps.follow(steps);
     this.#digest = null;
     this.#position = null;
     this.#isUnsure = false;

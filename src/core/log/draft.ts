@@ -14,6 +14,7 @@ import type { ConflictRecord, Counts, FeedIndex, ListOptions, ListPage, LogRecor
 import { closedBy, type ClosedOrigins } from './closed.js';
 import { childOfDeleted, deletedAboveLive, overruled } from './conflicts.js';
 import { QuarantineDraft, type QuarantineLimits, type QuarantineMap } from './quarantine.js';
+import { DraftSteps } from './recent-steps.js';
 
 /** Everything small a change log knows of its store: what `load` read, and every commit since. Immutable. */
 export interface LogState {
@@ -32,6 +33,8 @@ export interface LogState {
 export interface DraftLimits extends QuarantineLimits {
   /** Text of the last changes kept in memory, bytes. */
   readonly recentBytes: number;
+  /** What the last changes did to rows, kept in memory to compare digests, in steps. */
+  readonly recentSteps: number;
 }
 
 /** One change to be made here. `entry` is the whole new entry; its name is set from the path. */
@@ -95,6 +98,8 @@ export class Draft implements View {
   #partedFrom: Origin | null;
   /** What is put aside. */
   readonly quarantine: QuarantineDraft;
+  /** What its changes do to rows. */
+  readonly steps: DraftSteps;
 
   constructor(
     readonly tx: StoreTransaction,
@@ -110,6 +115,7 @@ export class Draft implements View {
     this.#head = base.head;
     this.#first = base.first;
     this.quarantine = new QuarantineDraft(base.quarantine, limits);
+    this.steps = new DraftSteps(limits.recentSteps);
     this.#closed = base.closed;
     this.#partedFrom = base.partedFrom;
   }
@@ -224,7 +230,12 @@ export class Draft implements View {
     change.hash = chainHash(own.hash, change);
     const oldEntry = isLive(oldRow) ? (JSON.parse(oldRow.entry) as Entry) : null;
     change.text = encodeChange(change, { oldEntry, deleteChunks: stands && !isRename, signatures: [this.#identity.storeId] });
-    for (const row of rowsOf(change)) this.#setRow(row.path, row);
+    this.steps.begin();
+    for (const row of rowsOf(change)) {
+      this.steps.meet(this.row(row.path), row);
+      this.#setRow(row.path, row);
+    }
+    this.steps.end(change);
     this.#append(change, own, 'won');
     return { origin: author, seq };
   }
@@ -256,7 +267,11 @@ export class Draft implements View {
       );
     }
     this.clock.observe(change.version);
+    this.steps.begin();
     const applied = this.joinOrQuarantine(change);
+    this.steps.end(change);
+    // It has not done what it will have done once it is released.
+    if (applied === 'quarantined') this.steps.lose();
     this.#append(change, known, applied);
     return applied;
   }
@@ -285,6 +300,7 @@ export class Draft implements View {
   joinRow(incoming: Row, isRename = false): boolean {
     const local = this.row(incoming.path);
     const by = this.#identity.origin;
+    this.steps.meet(local, incoming);
     const conflict = overruled(local, incoming, isRename, this.now, by);
     if (conflict) this.#conflicts.push(conflict);
     const joined = joinRows(local, incoming);
@@ -343,6 +359,7 @@ export class Draft implements View {
     await this.tx.clear('tree');
     await this.tx.clearLog(null);
     this.#appended = null;
+    this.steps.lose();
     await this.tx.clearOrigins();
     this.#origins.clear();
     this.quarantine.clear();
@@ -359,6 +376,7 @@ export class Draft implements View {
   async jump(origins: readonly OriginState[]): Promise<void> {
     await this.flush({ evict: true });
     this.#appended = null;
+    this.steps.lose();
     const left = await this.tx.clearLog(origins.map(({ origin }) => origin));
     for (const state of origins) this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });
     this.#countLog(left.changes, left.bytes, left.first);
@@ -382,6 +400,7 @@ export class Draft implements View {
   async giveUp(to: OriginState): Promise<number> {
     await this.flush({ evict: true });
     this.#appended = null;
+    this.steps.lose();
     const left = await this.tx.cutLog(to.origin, to.seq);
     const rows = await this.tx.undot(to.origin, to.seq);
     for (const { dot } of [...this.quarantine.records.values()]) if (dot.origin === to.origin && dot.seq > to.seq) this.quarantine.drop(dot);
@@ -416,6 +435,7 @@ export class Draft implements View {
   }
 
   #setRow(path: FullPath, next: Row | null): void {
+    this.steps.move();
     const previous = this.row(path);
     const wasShown = this.#shows(path, previous);
     const bucket = bucketOf(parentOf(path));
