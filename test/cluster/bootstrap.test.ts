@@ -57,7 +57,8 @@ describe('A fresh filer that joins filers with 20,000 entries', function () {
     expect((await c.request('PUT', '/too-early', { body: 'x' })).status).to.equal(503);
     await c.ready(60_000);
     expect(c.log()).to.match(/goes on with the snapshot .* after \d+ entries/);
-    expect(c.log()).to.match(/snapshot taken: \d+ entries, digest [0-9a-f]{16} equals the source's/);
+    // Said once the two have been compared, which is after it is ready.
+    await c.started.waitForLine(/snapshot taken: \d+ entries, digest [0-9a-f]{16} equals the source's/, 60_000);
     await expectSame(cluster, [a, b, c]);
     const pages = (await pagesGiven(a)) + (await pagesGiven(b)) - before;
     // Full pages, and an empty one that says so.

@@ -194,10 +194,18 @@ export class Draft implements View {
   // ---- changing
 
   /**
-   * Makes one change of this origin: entry or tombstone, log record, position, digest. Its paths must be loaded. `replaced` is a
-   * state outside the tree that the change replaces too.
+   * Makes one change of this origin: entry or tombstone, log record, position, digest. Its paths must be loaded.
+   * @throws FilerError BOOTSTRAPPING if the store joins the others: a write that was let in before may come to its turn after that has begun
    */
-  issue(mutation: Mutation, replaced: Pick<Row, 'version' | 'vector'> | null = null): Dot {
+  issue(mutation: Mutation): Dot {
+    const { phase } = this.#identity;
+    if ((phase !== 'ready' && phase !== 'fresh') || this.#partedFrom !== null)
+      throw new FilerError('BOOTSTRAPPING', 'this filer has just begun to join the others; write to another one, or wait for /readyz');
+    return this.reissue(mutation);
+  }
+
+  /** As `issue`, for what this store writes again after it has joined the others. `replaced` is a state outside the tree that the change replaces too. */
+  reissue(mutation: Mutation, replaced: Pick<Row, 'version' | 'vector'> | null = null): Dot {
     const oldPath = mutation.kind === 'rename' ? mutation.from : mutation.path;
     const newPath = mutation.kind === 'rename' ? mutation.to : mutation.kind === 'put' ? mutation.path : null;
     const oldRow = this.row(oldPath);

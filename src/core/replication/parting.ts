@@ -181,7 +181,7 @@ export class Parting {
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
         const { path } = row;
-        draft.issue(isLive(row) ? { kind: 'put', path, entry: JSON.parse(row.entry) as Entry } : { kind: 'delete', path });
+        draft.reissue(isLive(row) ? { kind: 'put', path, entry: JSON.parse(row.entry) as Entry } : { kind: 'delete', path });
       }
       written += rows.length;
       after = rows.at(-1)?.path ?? null;

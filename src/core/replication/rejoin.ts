@@ -142,11 +142,11 @@ function rewrite(draft: Draft, row: Row): boolean {
     if (isLive(standing) && compareStates(row, standing) <= 0) return false;
     // Deleted by somebody who knew this very state, from a store that has brought it back before.
     if (standing !== null && !isLive(standing) && vectorIncludes(standing.vector, row.author, row.version)) return false;
-    draft.issue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
+    draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
     return true;
   }
   // A deletion counts only against what it had seen.
   if (!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version)) return false;
-  draft.issue({ kind: 'delete', path: row.path }, row);
+  draft.reissue({ kind: 'delete', path: row.path }, row);
   return true;
 }

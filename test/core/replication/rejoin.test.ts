@@ -6,7 +6,7 @@ import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } fro
 import { ForgedLog } from '../../support/forged-log.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
-import { file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
+import { codeOf, file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
 const remove = (at: MemoryFiler, path: string) => at.core.tree.remove(p(path), true);
@@ -44,6 +44,21 @@ async function parted(): Promise<[MemoryFiler, MemoryFiler]> {
 }
 
 describe('a rejoin', () => {
+  it('refuses a write that was let in before it began and comes to its turn after: acknowledged, it would stand under an origin nobody has met', async () => {
+    const [peer, at] = await parted();
+    const begun = await begin(at, peer);
+    // The tree does not ask whether it may: that was done when the request came.
+    const late = [put(at, '/late'), at.core.tree.mkdir(p('/later'), mode)].map((write) => codeOf(() => write));
+    expect(await Promise.all(late)).to.deep.equal(['BOOTSTRAPPING', 'BOOTSTRAPPING']);
+    expect([...at.core.log.position]).to.deep.equal([[at.origin, 0]]);
+    await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    await finish(at);
+    await put(at, '/late');
+    await pull(at.core, peer.core);
+    await expectSame(at.core, peer.core);
+  });
+
   it('begins with a new origin, own work remembered, and an empty tree', async () => {
     const [peer, at] = await parted();
     await put(at, '/own');
