@@ -6,6 +6,7 @@ import { Membership } from './cluster/membership.js';
 import { membersFromText, membersToText } from './cluster/saved-members.js';
 import { type limits as defaults } from './config/limits.js';
 import { ChangeLog } from './log/change-log.js';
+import { Checkpoints } from './log/checkpoints.js';
 import { positionOf } from './log/draft.js';
 import { Feed } from './log/feed.js';
 import { ReadGate } from './log/read-gate.js';
@@ -85,6 +86,7 @@ export class Filer {
   readonly upkeep: Upkeep;
   readonly #parting: Parting;
   readonly quarantine: QuarantineRetry;
+  readonly checkpoints: Checkpoints;
   #members: readonly Member[];
   #refusal: FilerError | null = null;
   #running = new AbortController();
@@ -105,6 +107,7 @@ export class Filer {
     this.clockWatch = new ClockWatch(time, limits);
     this.scrub = new Scrub({ store, time, logger: logger.child('scrub'), limits });
     this.quarantine = new QuarantineRetry({ log, time, logger: logger.child('quarantine'), limits });
+    this.checkpoints = new Checkpoints(log, store, time, limits);
     this.source = new Source(
       { log, feed: this.feed, store, time, reports: this.reports },
       {

@@ -48,6 +48,12 @@ export const limits = {
   snapshotRowsMax: 10_000,
   snapshotBytes: 4 * 1024 * 1024,
 
+  // ---- sync
+  /** Checkpoints that are listed: one for each link that has ever written to this cluster. */
+  checkpointsMax: 1000,
+  /** One checkpoint, bytes: it travels in the query beside the changes it stands for, and all headers together have 64 KiB. */
+  checkpointBytesMax: 32 * 1024,
+
   // ---- small answers of the replication API
   /** Rows of the conflict ledger in one answer; the ledger itself holds `conflictBytes`. */
   conflictsListed: 100,

@@ -3,9 +3,11 @@ import type { FullPath } from '../../entry/path.js';
 import { limits } from '../../config/limits.js';
 import { isFailure } from '../../errors.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
+import type { Checkpoint } from '../../log/checkpoints.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
+import { checkpointsFromJson } from './checkpoints.js';
 import { Fields } from './fields.js';
 import { infoFromJson } from './info.js';
 import { logFromJson } from './log-report.js';
@@ -102,6 +104,32 @@ export class MetaClient {
   /** Takes a quarantined change out without effect. */
   async dropQuarantined(dot: string, signal?: AbortSignal): Promise<QuarantineOutcome> {
     return outcomeFromJson((await this.#post(quarantinePath(dot), 'drop', signal)).json());
+  }
+
+  /** Where every sync link that writes to the filer's cluster goes on. */
+  async checkpoints(signal?: AbortSignal): Promise<Checkpoint[]> {
+    return checkpointsFromJson((await this.#get(metaPaths.checkpoints, { signal })).json());
+  }
+
+  /** Sets where a sync link goes on; null forgets it. @throws FilerError ENTRY_NOT_FOUND, PARAMETER_INVALID besides */
+  async setCheckpoint(link: string, value: string | null, signal?: AbortSignal): Promise<void> {
+    const path = `${metaPaths.checkpoints}/${encodeURIComponent(link)}`;
+    await this.#send(value === null ? 'DELETE' : 'PUT', path, { body: value ?? undefined, signal });
+  }
+
+  /** A small value of the filer's store; null if there is none. */
+  async value(key: string, signal?: AbortSignal): Promise<Buffer | null> {
+    try {
+      return (await this.#get(`${metaPaths.kv}/${encodeURIComponent(key)}`, { signal })).bytes();
+    } catch (error) {
+      if (isFailure(error, 'ENTRY_NOT_FOUND')) return null;
+      throw error;
+    }
+  }
+
+  /** Keeps a small value in the filer's store, or drops it (null). */
+  async setValue(key: string, value: string | null, signal?: AbortSignal): Promise<void> {
+    await this.#send(value === null ? 'DELETE' : 'PUT', `${metaPaths.kv}/${encodeURIComponent(key)}`, { body: value ?? undefined, signal });
   }
 
   /** What the filer keeps of its log, and for whom. */

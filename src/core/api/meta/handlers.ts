@@ -8,6 +8,7 @@ import { empty, json, type Request, type Response, type Route } from '../../http
 import type { Store } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
 import { changesHandler } from './changes.js';
+import { checkpointRoutes } from './checkpoints.js';
 import { infoToJson } from './info.js';
 import { logToJson } from './log-report.js';
 import { callerFromHeaders, metaPaths } from './protocol.js';
@@ -71,6 +72,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       handler: (request) => restore(filer, store, limits, request),
     },
     ...quarantineRoutes(filer),
+    ...checkpointRoutes(filer, limits),
     {
       method: 'GET',
       path: metaPaths.log,

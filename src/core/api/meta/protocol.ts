@@ -17,6 +17,7 @@ import type { Caller } from '../../replication/peer.js';
  * GET /.filer/v1/log         what the log holds, who holds it, how long each peer may stay away
  * GET /.filer/v1/hashes      the chain hashes at position=ORIGIN:SEQ~…, null where none is known
  * PUT /.filer/v1/closed/ORIGIN   close an origin whose filer is gone for good
+ * GET /.filer/v1/checkpoints   where sync links go on; PUT, DELETE checkpoints/LINK
  * GET, PUT, DELETE /.filer/v1/kv/KEY   small values of this store; not replicated
  *
  * A peer says who it is on changes and snapshot:
@@ -40,6 +41,8 @@ export const metaPaths = {
   hashes: `${base}/hashes`,
   /** One origin follows. */
   closed: `${base}/closed`,
+  /** GET without more, PUT and DELETE with a link. */
+  checkpoints: `${base}/checkpoints`,
   /** One key follows. */
   kv: `${base}/kv`,
 } as const;
