@@ -10,6 +10,7 @@ import { interrupt } from './interrupt.js';
 import { createStyle, wantsColour, type Style } from './style.js';
 import { dotted, nearest } from './suggest.js';
 import { isLive } from './terminal.js';
+import { variableOf } from './variables.js';
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>;
 export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
@@ -130,18 +131,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 }
 
-/** Gives every visible flag its variable: `--ip.bind` is KELP_IP_BIND, `--secretFile` is KELP_SECRET_FILE. */
+/** Gives every visible flag its variable. */
 function withVariables<F extends Interfaces.FlagInput>(flags: F | undefined): F {
-  const named = Object.entries(flags ?? {}).map(([name, flag]) => [
-    name,
-    flag.hidden || name === 'json' ? flag : { ...flag, env: flag.env ?? variableOf(name) },
-  ]);
+  const named = Object.entries(flags ?? {}).map(([name, flag]) => [name, { ...flag, env: variableOf(name, flag) ?? undefined }]);
   return Object.fromEntries(named) as F;
-}
-
-function variableOf(flag: string): string {
-  return `KELP_${flag
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replaceAll('.', '_')
-    .toUpperCase()}`;
 }

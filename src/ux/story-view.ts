@@ -1,7 +1,8 @@
 import { LiveView } from './live-view.js';
-import { displayWidth, printable } from './printable.js';
+import { printable } from './printable.js';
 import { plainStyle, type Style } from './style.js';
 import { widthOf, type Screen } from './terminal.js';
+import { wrap } from './wrap.js';
 
 /** Columns of the labels. */
 const labelWidth = 10;
@@ -84,15 +85,4 @@ export class StoryView {
     if (lines.length > 0) this.#view.draw(['', ...lines]);
     else this.#view.clear();
   }
-}
-
-/** Breaks `text` at blanks into lines of at most `width` columns; a word that is longer keeps a line of its own. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && displayWidth(last) + 1 + displayWidth(word) <= width) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
 }
