@@ -17,6 +17,7 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/demo',
       'core/offline-store',
       'core/sync/',
+      'core/tree/',
       'core/api/*/client',
       'core/api/*/protocol',
       'core/api/meta/cluster-view',
@@ -87,6 +88,8 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/metrics/',
     ],
   ],
+  // What commands do to a tree through its API.
+  ['core/tree/', ['core/api/filer/', 'core/http/', 'type core/security/', 'core/config/', 'core/clock/', 'core/entry/']],
   ['core/web/', ['core/http/']],
 ];
 const everyoneMay = ['core/errors', 'core/time', 'core/logger', 'core/loop', 'core/nap', 'core/abort', 'core/durable-file', 'core/config/limits'];

@@ -31,11 +31,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected readonly kind: 'one-shot' | 'stream' | 'daemon' = 'one-shot';
   protected flags!: FlagsOf<T>;
   protected args!: ArgsOf<T>;
+  /** All arguments, of a command that takes any number of them (`static strict = false`). */
+  protected words: readonly string[] = [];
 
   override async init(): Promise<void> {
     await super.init();
     this.#watchOutput();
-    const { args, flags } = await this.parse({
+    const { args, argv, flags } = await this.parse({
       args: this.ctor.args,
       baseFlags: withVariables((this.ctor as typeof BaseCommand).baseFlags),
       enableJsonFlag: this.ctor.enableJsonFlag,
@@ -44,6 +46,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     });
     this.flags = flags as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
+    this.words = argv as string[];
   }
 
   /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. A command that never asks for it just dies. */

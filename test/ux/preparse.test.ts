@@ -8,6 +8,7 @@ const flags = {
   watch: Flags.boolean(),
   color: Flags.boolean({ allowNo: true }),
   long: Flags.boolean({ char: 'l' }),
+  concurrency: Flags.integer({ char: 'c' }),
 };
 
 describe('fromGoFlags', () => {
@@ -21,6 +22,7 @@ describe('fromGoFlags', () => {
     ['a switch set to something else', ['-watch=maybe'], ['-watch=maybe']],
     ['two dashes', ['--filer=h:1', '--watch'], ['--filer=h:1', '--watch']],
     ['short flags', ['-l', '-la'], ['-l', '-la']],
+    ['short flags with =', ['-l=true', '-c=16', '-l=f'], ['--long', '--concurrency=16']],
     ['unknown flags', ['-nope=1', '--nope'], ['-nope=1', '--nope']],
     ['a value that looks like a flag', ['--filer', '-watch'], ['--filer', '-watch']],
     ['everything after --', ['-watch', '--', '-watch'], ['--watch', '--', '-watch']],

@@ -273,6 +273,11 @@ export const limits = {
   /** How often a command that waits for a condition looks again. */
   waitLookMs: 200,
 
+  /** Files a copying command has in flight at most: each may be `pageBytesMax` large. */
+  copyInFlightMax: 64,
+  /** Names a copying command keeps of what it skipped for one reason. */
+  copyNamesMax: 1000,
+
   // ---- metrics
   /** Label combinations of one metric; the rest is counted under "other". */
   seriesMax: 2000,
@@ -283,6 +288,8 @@ export const limits = {
   /** What the demo copies at most: each entry and byte is kept by four filers, in row and log, in a temporary folder. */
   demoEntriesMax: 200_000,
   demoBytesMax: 512 * 1024 * 1024,
+  /** Names the demo shows of what it skipped for one reason. */
+  demoNamesMax: 3,
   /** How long a process of the demo may take to be ready, and to end in good order, milliseconds. */
   demoStartMs: 30_000,
   demoStopMs: 8000,

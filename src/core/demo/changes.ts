@@ -1,7 +1,7 @@
 import { limits } from '../config/limits.js';
 import { rebase, type FullPath } from '../entry/path.js';
 import type { DemoFiler } from './demo-filer.js';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../tree/in-parallel.js';
 import type { Plan } from './plan.js';
 
 /** What has been changed. */

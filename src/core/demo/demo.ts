@@ -129,8 +129,15 @@ class Demo {
     const proof = await this.#prove();
     return {
       equal: proof.differences.length === 0,
-      copied: { from: local.source, to: local.top, directories: copied.directories, files: copied.files.length, bytes: copied.bytes, seconds: copyMs / 1000 },
-      skipped: local.skipped.reasons,
+      copied: {
+        from: local.top.source,
+        to: local.top.path,
+        directories: copied.directories,
+        files: copied.files.length,
+        bytes: copied.bytes,
+        seconds: copyMs / 1000,
+      },
+      skipped: copied.skipped.reasons,
       crash,
       changed,
       conflict,
@@ -153,8 +160,8 @@ class Demo {
   async #copy(local: LocalFiles, first: DemoFiler, second: DemoFiler): Promise<{ copied: Copied; copyMs: number; crash: DemoResult['crash'] }> {
     const { signal } = this;
     const elapsed = this.#stopwatch();
-    const total = local.levels.flat().length + local.files.length;
-    this.#tell('copy', `${local.source} into filer 1 as ${local.top}: ${counted(total, 'entry')}, ${limits.demoInFlight} requests in flight`);
+    const { top, entries: total } = local;
+    this.#tell('copy', `${top.source} into filer 1 as ${top.path}: ${counted(total, 'entry')}, ${limits.demoInFlight} requests in flight`);
     let [reach, fail]: [() => void, (error: unknown) => void] = [() => {}, () => {}];
     const reached = new Promise<void>((resolve, reject) => ([reach, fail] = [resolve, reject]));
     const copying = copyFiles(local, first.tree, signal, (done) => {
@@ -163,8 +170,8 @@ class Demo {
     });
     copying.catch(fail);
     const [copied, crash] = await Promise.all([copying.then((done) => ({ done, ms: elapsed() })), reached.then(() => this.#crash(first, second, total))]);
-    for (const line of tellSkipped(local.skipped, local.source)) this.#tell('copy', line);
     const { done, ms } = copied;
+    for (const line of tellSkipped(done.skipped, top.source)) this.#tell('copy', line);
     const entries = done.directories + done.files.length;
     const settling = this.#stopwatch();
     await this.#settled();
@@ -194,8 +201,7 @@ class Demo {
 
   async #change(copied: Copied, local: LocalFiles, second: DemoFiler, third: DemoFiler): Promise<Changed> {
     const elapsed = this.#stopwatch();
-    const [, ...below] = local.levels.flat().map(({ path }) => path);
-    const changed = await changeTree(planChanges(below, copied.files), second, third, this.signal);
+    const changed = await changeTree(planChanges(local.directories, copied.files), second, third, this.signal);
     for (const line of tellChanges(changed)) this.#tell('change', line);
     const ms = elapsed();
     await this.#settled();

@@ -4,7 +4,7 @@ import { limits } from '../config/limits.js';
 import { directoryBit } from '../entry/entry.js';
 import { root, type FullPath } from '../entry/path.js';
 import type { DemoFiler } from './demo-filer.js';
-import { inParallel } from './in-parallel.js';
+import { inParallel } from '../tree/in-parallel.js';
 
 /** What one filer says and shows of itself. */
 export interface Witness {

@@ -1,7 +1,7 @@
 import type { FullPath } from '../entry/path.js';
 import type { Changed } from './changes.js';
 import type { Conflict } from './conflict.js';
-import type { Skipped } from './local-files.js';
+import type { Skipped } from '../tree/skipped.js';
 
 /* What the demo tells of its steps, in words. Pure. */
 

@@ -15,12 +15,16 @@ import type { LiveRow } from './subtree.js';
  * first and throws before anything is issued, so a refused request changes nothing.
  */
 
-/** When something is done, as attributes keep it. */
-export interface Stamp {
+/** A time as attributes keep it. */
+export interface Moment {
   /** Seconds since 1970. */
   readonly seconds: number;
   /** The rest, nanoseconds. */
   readonly nanos: number;
+}
+
+/** When something is done. */
+export interface Stamp extends Moment {
   /** The version clock: files expire by it, so their time to live counts from it. */
   readonly now: Version;
 }
@@ -29,6 +33,8 @@ export interface Stamp {
 export interface FileSpec {
   /** Permission bits; undefined = as it was, or the default. */
   readonly mode?: number;
+  /** Undefined = now. */
+  readonly mtime?: Moment;
   readonly mime?: string;
   /** Seconds; undefined = for ever, or as it was if content is appended. */
   readonly ttlSec?: number;
@@ -45,8 +51,8 @@ export interface FileSpec {
 /** Extended attributes as they are to as they shall be. */
 export type TagEdit = (extended: Readonly<Record<string, string>>) => Record<string, string>;
 
-function stampMtime(stamp: Stamp): Attributes {
-  return { mtime: String(stamp.seconds), mtimeNs: stamp.nanos, ctime: String(stamp.seconds), ctimeNs: stamp.nanos };
+function stampMtime(stamp: Stamp, mtime: Moment = stamp): Attributes {
+  return { mtime: String(mtime.seconds), mtimeNs: mtime.nanos, ctime: String(stamp.seconds), ctimeNs: stamp.nanos };
 }
 
 /** When an entry is made; what expires is made by the version clock. */
@@ -55,8 +61,8 @@ function stampCrtime(stamp: Stamp, ttlSec: number): Pick<Attributes, 'crtime' | 
   return { crtime: String(Math.floor(stamp.now / 1_000_000)), crtimeNs: (stamp.now % 1_000_000) * 1000 };
 }
 
-function directoryEntry(mode: number, stamp: Stamp): Entry {
-  return { name: '', isDirectory: true, attributes: { ...stampMtime(stamp), crtime: String(stamp.seconds), fileMode: (directoryBit | mode) >>> 0 } };
+function directoryEntry(mode: number, stamp: Stamp, mtime?: Moment): Entry {
+  return { name: '', isDirectory: true, attributes: { ...stampMtime(stamp, mtime), crtime: String(stamp.seconds), fileMode: (directoryBit | mode) >>> 0 } };
 }
 
 function liveEntry(view: View, path: FullPath): Entry | null {
@@ -127,8 +133,8 @@ export function putFile(view: View, path: FullPath, spec: FileSpec, stamp: Stamp
     isDirectory: false,
     // Written out: what follows a spread is added field by field, and this is made for every write.
     attributes: {
-      mtime: String(stamp.seconds),
-      mtimeNs: stamp.nanos,
+      mtime: String((spec.mtime ?? stamp).seconds),
+      mtimeNs: (spec.mtime ?? stamp).nanos,
       ctime: String(stamp.seconds),
       ctimeNs: stamp.nanos,
       crtime: born.crtime ?? String(stamp.seconds),
@@ -163,7 +169,7 @@ export function appendToFile(view: View, path: FullPath, spec: FileSpec, stamp: 
   }
   const attributes: Attributes = {
     ...before.attributes,
-    ...stampMtime(stamp),
+    ...stampMtime(stamp, spec.mtime),
     fileSize: String(content.length),
     md5: hash('md5', content, 'base64'),
     fileMode: spec.mode ?? before.attributes?.fileMode,
@@ -202,11 +208,11 @@ export function editTags(view: View, path: FullPath, edit: TagEdit, stamp: Stamp
  * Makes a directory. One that is only implied gets a row of its own.
  * @throws FilerError ENTRY_EXISTS, PARENT_IS_FILE
  */
-export function makeDirectory(view: View, path: FullPath, mode: number, stamp: Stamp): Mutation[] {
+export function makeDirectory(view: View, path: FullPath, mode: number, stamp: Stamp, mtime?: Moment): Mutation[] {
   const row = view.row(path);
   const isImplied = path !== root && view.children(path) > 0 && !(isLive(row) && row.isDirectory);
   if (view.shown(path) !== 'absent' && !isImplied) throw new FilerError('ENTRY_EXISTS', `${path} exists already`, { path });
-  return [...missingParents(view, path, mode & 0o777, stamp), { kind: 'put', path, entry: directoryEntry(mode, stamp) }];
+  return [...missingParents(view, path, mode & 0o777, stamp), { kind: 'put', path, entry: directoryEntry(mode, stamp, mtime) }];
 }
 
 /**

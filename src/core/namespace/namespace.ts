@@ -18,6 +18,7 @@ import {
   removeOne,
   restoreState,
   type FileSpec,
+  type Moment,
   type Stamp,
   type TagEdit,
   type Transfer,
@@ -150,11 +151,11 @@ export class Namespace {
     });
   }
 
-  /** Makes a directory; missing parents too. */
-  mkdir(path: FullPath, mode: number, precondition = anything): Promise<Written> {
+  /** Makes a directory; missing parents too. `mtime` is when it was last changed elsewhere, now if undefined. */
+  mkdir(path: FullPath, mode: number, precondition = anything, mtime?: Moment): Promise<Written> {
     return this.#decide([path], 1000, (draft, view, stamp) => {
       precondition(foundIn(view, path));
-      return { dot: issueAll(draft, makeDirectory(view, path, mode, stamp)), created: true };
+      return { dot: issueAll(draft, makeDirectory(view, path, mode, stamp, mtime)), created: true };
     });
   }
 

@@ -8,10 +8,13 @@ type Flags = Parameters<Hook.Preparse>[0]['options']['flags'];
  */
 export function fromGoFlags(argv: readonly string[], flags: Flags = {}): string[] {
   const result: string[] = [];
+  const names = Object.keys(flags);
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index] ?? '';
     if (word === '--') return [...result, ...argv.slice(index)];
-    const [, name = '', value] = /^--?([a-zA-Z][\w.]*)(?:=([^]*))?$/.exec(word) ?? [];
+    const [, written = '', value] = /^--?([a-zA-Z][\w.]*)(?:=([^]*))?$/.exec(word) ?? [];
+    // A single letter without "=" is left to the parser, which takes several at once too.
+    const name = flags[written] || value === undefined || word.startsWith('--') ? written : (names.find((each) => flags[each]?.char === written) ?? written);
     const flag = flags[name];
     if (!flag) {
       result.push(word);

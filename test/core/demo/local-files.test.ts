@@ -1,4 +1,4 @@
-import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { limits } from '../../../src/core/config/limits.js';
@@ -15,42 +15,23 @@ async function folder(name: string): Promise<string> {
 }
 
 describe('the files the demo copies', () => {
-  it('are all names below a folder, directories by depth, empty ones too, with their modes', async () => {
+  it('are all that is below a folder, its own folder left out', async () => {
     const directory = await folder('tree-of-mine');
-    await mkdir(join(directory, 'a/b'), { recursive: true, mode: 0o750 });
-    await mkdir(join(directory, 'empty'));
-    await writeFile(join(directory, 'a/b/file'), 'x', { mode: 0o640 });
-    const { top, levels, files, skipped } = await readLocalFiles(directory, '/nowhere', signal);
-    expect(top).to.equal('/tree-of-mine');
-    expect(levels.map((level) => level.map(({ path }) => path).sort())).to.deep.equal([
-      ['/tree-of-mine'],
-      ['/tree-of-mine/a', '/tree-of-mine/empty'],
-      ['/tree-of-mine/a/b'],
-    ]);
-    expect(files.map(({ path, mode }) => [path, mode.toString(8)])).to.deep.equal([['/tree-of-mine/a/b/file', '640']]);
-    expect(skipped.reasons).to.deep.equal([]);
-  });
-
-  it('leave out symlinks, what is over the content limit, names that are not UTF-8 and the own folder, counted and named', async () => {
-    const directory = await folder('tree');
     const own = join(directory, 'own');
+    await mkdir(join(directory, 'a/b'), { recursive: true });
     await mkdir(own);
+    await writeFile(join(directory, 'a/b/file'), 'x');
     await writeFile(join(directory, 'big'), '');
-    await truncate(join(directory, 'big'), limits.contentBytesMax + 1);
-    await writeFile(join(directory, 'exactly'), Buffer.alloc(limits.contentBytesMax));
-    await writeFile(Buffer.concat([Buffer.from(`${directory}/`), Buffer.from([0xff])]), '');
-    for (const name of ['1', '2', '3', '4']) await symlink('/', join(directory, name));
-    const { files, skipped } = await readLocalFiles(directory, own, signal);
-    expect(files.map(({ path }) => path)).to.deep.equal(['/tree/exactly']);
-    const [links, ...others] = skipped.reasons;
-    expect(links).to.deep.include({ reason: 'symlink', count: 4 });
-    expect(links?.names).to.have.lengthOf(3);
-    expect(others.map(({ count }) => count)).to.deep.equal([1, 1, 1]);
-    expect(others.map(({ reason }) => reason)).to.have.members(['over the content limit of 1 MiB', 'name is not UTF-8', "the demo's own folder"]);
+    await truncate(join(directory, 'big'), limits.demoBytesMax + 1);
+    const { top, directories, entries, leaveOut } = await readLocalFiles(directory, own, signal);
+    expect(top.path).to.equal('/tree-of-mine');
+    expect(directories).to.deep.equal(['/tree-of-mine/a', '/tree-of-mine/a/b']);
+    expect(entries, 'what is too large to be copied is counted, its bytes are not').to.equal(5);
+    expect([leaveOut(own), leaveOut(directory)]).to.deep.equal(["the demo's own folder", null]);
   });
 
   it('stand below /tree if the name of the folder means something else to a filer', async () => {
-    expect((await readLocalFiles(await folder('metrics'), '/nowhere', signal)).top).to.equal('/tree');
+    expect((await readLocalFiles(await folder('metrics'), '/nowhere', signal)).top.path).to.equal('/tree');
   });
 
   it('must be in a directory that can be read', async () => {

@@ -10,6 +10,8 @@ export interface PutOptions {
   readonly mode?: number;
   /** As in the query: `3d`. */
   readonly ttl?: string;
+  /** RFC 3339; now if absent. */
+  readonly mtime?: string;
   /** Content-Type, and headers to be kept: `Seaweed-…`, Cache-Control, Expires, Content-Disposition; conditions too. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -48,13 +50,14 @@ export class TreeClient {
   ) {}
 
   async put(path: FullPath, content: Buffer | string, options: PutOptions = {}): Promise<Position> {
-    const { mode, ttl, headers, signal } = options;
-    return this.#write({ method: 'PUT', path: encodeUrlPath(path), query: { mode: mode?.toString(8), ttl }, headers, body: content, signal });
+    const { mode, ttl, mtime, headers, signal } = options;
+    return this.#write({ method: 'PUT', path: encodeUrlPath(path), query: { mode: mode?.toString(8), ttl, mtime }, headers, body: content, signal });
   }
 
   /** @throws FilerError ENTRY_EXISTS */
-  async mkdir(path: FullPath, options: Pick<PutOptions, 'mode' | 'signal'> = {}): Promise<Position> {
-    return this.#write({ method: 'POST', path: `${encodeUrlPath(path)}/`, query: { mode: options.mode?.toString(8) }, signal: options.signal });
+  async mkdir(path: FullPath, options: Pick<PutOptions, 'mode' | 'mtime' | 'signal'> = {}): Promise<Position> {
+    const { mode, mtime, signal } = options;
+    return this.#write({ method: 'POST', path: `${encodeUrlPath(path)}/`, query: { mode: mode?.toString(8), mtime }, signal });
   }
 
   /** @throws FilerError DIRECTORY_NOT_EMPTY unless `recursive` */

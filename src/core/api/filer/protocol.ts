@@ -1,9 +1,9 @@
 /*
  * The tree over HTTP. A path of the tree is the path of the URL, percent-encoded, under no prefix.
  *
- * PUT    /dir/file            bytes           → 201 {"name","size"}   ?mode=0644&ttl=3d&op=append
+ * PUT    /dir/file            bytes           → 201 {"name","size"}   ?mode=0644&ttl=3d&mtime=…&op=append
  * POST   /dir/file, /dir/     multipart form  → 201 {"name","size"}   the first file of it; into /dir/ by its own name
- * POST   /dir/                nothing         → 201 {"name"}          mkdir
+ * POST   /dir/                nothing         → 201 {"name"}          mkdir; ?mode=0755&mtime=…
  * POST   /new?mv.from=/old    nothing         → 204                   by PUT too; /new/ = into it
  * POST   /new?cp.from=/old    nothing         → 204                   the same; &overwrite=true
  * PUT    /path?tagging        Seaweed-…       → 202                   tags, of directories too

@@ -1,6 +1,8 @@
+import { parseTimestamp, timestampForm } from '../../config/timestamp.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { invalidParameter, readBoolean, readWord, type Query } from '../../http/params.js';
+import type { Moment } from '../../namespace/mutations.js';
 
 const secondsPerUnit: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 7 * 86_400, M: 30 * 86_400, y: 365 * 86_400 };
 /** Seconds are a signed 32-bit integer in an entry. */
@@ -26,6 +28,16 @@ export function readTtl(query: Query): number | undefined {
   const seconds = count === undefined ? Infinity : Number(count) * (secondsPerUnit[unit] as number);
   if (seconds > ttlSecondsMax) throw invalidParameter('ttl', text, 'a number with m, h, d, w, M or y, at most 68 years');
   return seconds;
+}
+
+/** `mtime`, to the nanosecond: when a file was last changed before it came here; undefined if absent. @throws FilerError PARAMETER_INVALID */
+export function readMtime(query: Query): Moment | undefined {
+  const text = query.get('mtime');
+  if (text === null) return undefined;
+  const micros = parseTimestamp(text);
+  if (micros === null) throw invalidParameter('mtime', text, `${timestampForm}, from 1970 on`);
+  const [, digits] = /\.(\d{1,9})/.exec(text) ?? [];
+  return { seconds: Math.floor(micros / 1_000_000), nanos: digits === undefined ? (micros % 1_000_000) * 1000 : Number(digits.padEnd(9, '0')) };
 }
 
 /** True for `op=append`. @throws FilerError PARAMETER_INVALID */

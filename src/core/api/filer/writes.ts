@@ -12,7 +12,7 @@ import { writeCondition } from './conditions.js';
 import { keptHeaders, keptMime, tagsIn, withoutTags } from './file-headers.js';
 import { readFormFile } from './form.js';
 import { positionHeader, type WrittenJson } from './protocol.js';
-import { isAppend, readMode, readTagNames, readTransfer, readTtl, refuseUnsupported, type TransferParams } from './write-params.js';
+import { isAppend, readMode, readMtime, readTagNames, readTransfer, readTtl, refuseUnsupported, type TransferParams } from './write-params.js';
 
 /** Where a write goes. */
 export interface Target {
@@ -73,6 +73,7 @@ export class TreeWrites {
     const md5 = checkedMd5(content, headers['content-md5']);
     const spec = {
       mode: readMode(query),
+      mtime: readMtime(query),
       ttlSec: readTtl(query),
       mime,
       extended: keptHeaders(headers),
@@ -95,7 +96,7 @@ export class TreeWrites {
     if (path === root) throw new FilerError('ENTRY_EXISTS', 'the root is always there');
     // Checked, though directories do not expire.
     readTtl(query);
-    const written = await this.filer.namespace.mkdir(path, readMode(query) ?? parentMode(fileModeDefault) & 0o777, writeCondition(headers));
+    const written = await this.filer.namespace.mkdir(path, readMode(query) ?? parentMode(fileModeDefault) & 0o777, writeCondition(headers), readMtime(query));
     const answer: WrittenJson = { name: nameOf(path) };
     return json(201, answer, this.#position(written));
   }

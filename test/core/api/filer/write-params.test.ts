@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { isAppend, readMode, readTagNames, readTransfer, readTtl, refuseUnsupported } from '../../../../src/core/api/filer/write-params.js';
+import { isAppend, readMode, readMtime, readTagNames, readTransfer, readTtl, refuseUnsupported } from '../../../../src/core/api/filer/write-params.js';
 import { Query } from '../../../../src/core/http/params.js';
 
 describe('parameters of a write', () => {
@@ -30,6 +30,17 @@ describe('parameters of a write', () => {
     expect(readMode(new Query('mode=0644'))).to.equal(0o644);
     expect(readMode(new Query('mode=755'))).to.equal(0o755);
     expect(readMode(new Query(''))).to.equal(undefined);
+  });
+
+  it('reads the time of the last change to the nanosecond', () => {
+    expect(readMtime(new Query(''))).to.equal(undefined);
+    expect(readMtime(new Query('mtime=2001-02-03T04:05:06.000000789Z'))).to.deep.equal({ seconds: 981_173_106, nanos: 789 });
+    expect(readMtime(new Query('mtime=2001-02-03T04:05:06%2B01:00'))).to.deep.equal({ seconds: 981_169_506, nanos: 0 });
+    expect(readMtime(new Query('mtime=981173106000007'))).to.deep.equal({ seconds: 981_173_106, nanos: 7000 });
+    for (const text of ['mtime=', 'mtime=yesterday', 'mtime=1969-12-31T23:59:59Z', 'mtime=-1'])
+      expect(() => readMtime(new Query(text)), text)
+        .to.throw('mtime')
+        .with.property('code', 'PARAMETER_INVALID');
   });
 
   it('reads what is moved or copied, one of the two', () => {

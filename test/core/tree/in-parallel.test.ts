@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { inParallel } from '../../../src/core/demo/in-parallel.js';
+import { inParallel } from '../../../src/core/tree/in-parallel.js';
 
 describe('inParallel', () => {
   it('works on all items, never on more than allowed at a time', async () => {
