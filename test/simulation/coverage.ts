@@ -1,5 +1,6 @@
 import { identityFromMeta } from '../../src/core/store/identity.js';
-import { isEmptyPosition } from '../../src/core/clock/vector.js';
+import { isEmptyPosition, type Position } from '../../src/core/clock/vector.js';
+import { partedMeta } from '../../src/core/log/draft.js';
 import { parseProgress, type Progress } from '../../src/core/replication/bootstrap.js';
 import { positionOn } from './history.js';
 import type { SimFiler } from './sim-filer.js';
@@ -17,6 +18,10 @@ interface Seen {
   floor: number;
   /** Index of the first record of the log. */
   first: number;
+  /** Whom it gave up a branch to. */
+  partedFrom: string | undefined;
+  /** By origin. */
+  position: Position;
 }
 
 /**
@@ -43,12 +48,19 @@ export class Coverage {
     const moved = text !== before?.text;
     const progress = text === undefined ? null : moved ? parseProgress(text) : (before?.progress ?? null);
     const generation = moved || !before ? filer.generation : before.generation;
-    this.#seen.set(filer, { origin, epoch, phase, text, progress, generation, conflicts: conflicts.size, floor, first });
+    const partedFrom = meta.get(partedMeta);
+    const position = positionOn(filer.disk);
+    this.#seen.set(filer, { origin, epoch, phase, text, progress, generation, conflicts: conflicts.size, floor, first, partedFrom, position });
     if (!before) return;
     if (conflicts.size > before.conflicts) this.count('conflict recorded');
     if (origin === before.origin && epoch === before.epoch && floor > before.floor) this.count('tombstones collected');
     if (origin === before.origin && epoch === before.epoch && first > before.first) this.count('log trimmed');
     if (origin !== before.origin && phase === 'rejoining') this.count(before.phase === 'ready' ? 'rejoin: worked alone' : `rejoin: ${filer.nature}`);
+    if (phase === 'ready' && before.phase === 'ready' && before.generation === generation) {
+      const isShorter = [...before.position].some(([one, seq]) => (position.get(one) ?? 0) < seq);
+      if (isShorter || origin !== before.origin) this.count(`branch given up, ${origin === before.origin ? "another's" : 'its own'}`);
+      if (before.partedFrom !== undefined && partedFrom === undefined) this.count('branch written again');
+    }
     if (before.phase === 'rejoining' && phase === 'ready') this.count('rejoin finished');
     if (before.phase === 'ready' && phase === 'bootstrapping') this.count('ready but empty, fills itself');
     if (before.progress === null || origin !== before.origin) return;

@@ -1,37 +1,28 @@
-import { decodeChange } from '../../src/core/change/codec.js';
-import { rowsOf } from '../../src/core/change/change.js';
 import { isLive, type Row } from '../../src/core/change/row.js';
-import { formatPosition, positionCovers, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
+import { formatDot, formatPosition, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
 import { childPath, root, type FullPath } from '../../src/core/entry/path.js';
+import { partedMeta } from '../../src/core/log/draft.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';
+import { between, Chains, includedIn, type Tips, type Written } from './chains.js';
 import { beforeOf, isNamed, losersOf, type Before, type Loser } from './ledger.js';
 import { fingerprint, isAlike, Model, order } from './model.js';
 import type { SimFiler } from './sim-filer.js';
-
-/** An invariant of DESIGN §3 does not hold. */
-export class Violation extends Error {
-  constructor(
-    readonly invariant: string,
-    message: string,
-  ) {
-    super(`${invariant} ${message}`);
-  }
-}
-
-const key = (origin: Origin, seq: Seq) => `${origin}:${seq}`;
+import { Violation } from './violation.js';
 
 /** What is known of one filer's disk. */
 interface Seen {
   content: MemoryDisk['content'];
   /** The last feed index looked at. */
   index: number;
-  /** Per origin, the last seq met in this log. */
+  /** Per origin, the last seq after the last commit. */
   seqs: Map<Origin, Seq>;
   /** What `model` includes. */
-  position: Position;
+  tips: Tips;
   model: Model;
+  /** The last change of its own that a client was told of. */
+  own: Dot | null;
   /** By path: the last two rows found alike, as they stood and as they must be. Rows never change, so the same two are alike again. */
   alike: Map<FullPath, readonly [Row, Row]>;
   /** The tree after the last commit. */
@@ -49,12 +40,13 @@ interface Seen {
 
 /** Everything that was ever written and acknowledged, and whether the stores are true to it. */
 export class History {
-  /** By dot: the text, and the states it brings. */
-  readonly changes = new Map<string, { text: string; rows: readonly Row[] }>();
-  /** Per origin: acknowledged up to here. */
-  readonly acknowledged = new Map<Origin, Seq>();
+  readonly chains = new Chains();
+  /** A client was told that these are durable. */
+  readonly #acknowledged = new Set<Written>();
   /** Acknowledged changes whose last holder was wiped or rolled back. */
-  readonly lost = new Set<string>();
+  readonly #lost = new Set<Written>();
+  /** By filer and dot: the change it wrote last under it. */
+  readonly #own = new Map<string, Written>();
   /** The first violation found between two checks. */
   violation: unknown = null;
   /** The greatest version of any tombstone that anybody has dropped. */
@@ -70,8 +62,14 @@ export class History {
   constructor(private readonly count: (name: string) => void) {}
 
   /** A client was told that this change, and so everything before it in that log, is durable. */
-  acknowledge({ origin, seq }: Dot): void {
-    this.acknowledged.set(origin, Math.max(seq, this.acknowledged.get(origin) ?? 0));
+  acknowledge(filer: SimFiler, dot: Dot): void {
+    // Not its own if what was asked for had been done by another filer already.
+    const tip = this.chains.tipsOf(filer.disk.content, filer.name).get(dot.origin);
+    const change = this.#own.get(ownKey(filer, dot)) ?? between(undefined, tip)?.find(({ seq }) => seq === dot.seq);
+    if (!change) throw new Violation('I1', `${filer.name}: acknowledged ${formatDot(dot)}, which is in no log`);
+    for (let at: Written | null = change; at !== null && !this.#acknowledged.has(at); at = at.previous) this.#acknowledged.add(at);
+    const seen = this.#seenOf(filer);
+    if (seen.own?.origin !== dot.origin || seen.own.seq < dot.seq) seen.own = dot;
   }
 
   /** A transaction of this filer is durable. Whatever the process does next, its tree must be true to its position now. */
@@ -88,23 +86,22 @@ export class History {
       seen.before = beforeOf(filer.disk.content);
       seen.rows = [...filer.disk.content.areas.tree.values()];
       seen.phase = filer.disk.content.meta.get('phase');
+      for (const { origin, seq } of filer.disk.content.origins.values()) seen.seqs.set(origin, seq);
     } catch (error) {
       this.violation ??= error;
     }
   }
 
-  /** The stores are about to lose what only `filer` holds beyond `kept`. */
-  losing(filer: SimFiler, all: readonly SimFiler[], kept: Position): void {
-    const held = positionOn(filer.disk);
-    const [remembered] = filer.disk.content.areas.remembered.values();
-    const others = [kept, ...all.filter((other) => other !== filer).map((other) => positionOn(other.disk))];
-    for (const [origin, upto] of this.acknowledged) {
-      for (let seq = 1; seq <= upto; seq++) {
-        // What a rejoin remembers is not in the position.
-        const loses = (held.get(origin) ?? 0) >= seq || remembered !== undefined;
-        if (loses && !others.some((position) => (position.get(origin) ?? 0) >= seq)) this.lost.add(key(origin, seq));
-      }
-    }
+  /** The stores are about to lose what only `filer` holds, but for what `kept` has. */
+  losing(filer: SimFiler, all: readonly SimFiler[], kept: MemoryDisk | null): void {
+    const { content } = filer.disk;
+    // What a rejoin remembers is not in the position, nor is what was given up with a branch and not written again yet.
+    const [remembered] = content.areas.remembered.values();
+    const holdsMore = remembered !== undefined || content.meta.has(partedMeta);
+    const held = includedIn(this.chains.tipsOf(content, filer.name));
+    const others = all.filter((other) => other !== filer).map(({ disk }) => disk);
+    const safe = new Set([...others, ...(kept ? [kept] : [])].flatMap((disk) => [...includedIn(this.chains.tipsOf(disk.content, 'another'))]));
+    for (const change of this.#acknowledged) if ((holdsMore || held.has(change)) && !safe.has(change)) this.#lost.add(change);
   }
 
   /** I1, I2 and I8 where something was committed; I4, I5 and I6 are looked at after every commit. */
@@ -126,39 +123,39 @@ export class History {
     const kept = content.children.counts;
     if (kept.size !== recount.children.size || [...kept].some(([path, count]) => recount.children.get(path) !== count))
       throw new Violation('I8', `${filer.name}: counts of children differ from the rows`);
-    if (identity.phase === 'ready') {
-      const position = formatPosition(new Map([...positionOn(filer.disk)].filter(([, seq]) => seq > 0)));
+    // Undotted rows are in no position.
+    if (identity.phase === 'ready' && !content.meta.has(partedMeta)) {
+      const position = [...seen.tips.values()]
+        .map(({ origin, seq, hash }) => `${origin}:${seq}:${hash}`)
+        .sort()
+        .join('~');
       const sums = content.buckets.flatMap((sum, bucket) => (sum === 0 ? [] : [`${bucket}=${sum}`])).join();
       const before = this.#sums.get(position);
       if (before !== undefined && before !== sums) throw new Violation('I2', `${filer.name}: another digest at position ${position}`);
       this.#sums.set(position, sums);
     }
     await this.#reachable(filer, reader);
-    const own = this.acknowledged.get(identity.origin) ?? 0;
     const has = content.origins.get(identity.origin)?.seq ?? 0;
-    if (has < own && !this.lost.has(key(identity.origin, own)))
-      throw new Violation('I1', `${filer.name}: acknowledged ${identity.origin}:${own}, but has only ${has}`);
+    if (seen.own?.origin === identity.origin && has < seen.own.seq)
+      throw new Violation('I1', `${filer.name}: acknowledged ${formatDot(seen.own)}, but has only ${has}`);
   }
 
   /** I13: at the end every acknowledged write stands or is beaten by a greater one. */
-  final(position: Position, filer: SimFiler): void {
+  final(filer: SimFiler): void {
     const greatest = this.#greatest;
-    for (const [origin, upto] of this.acknowledged) {
-      for (let seq = 1; seq <= upto; seq++) {
-        if ((position.get(origin) ?? 0) >= seq || this.lost.has(key(origin, seq))) continue;
-        const change = this.changes.get(key(origin, seq));
-        if (!change) throw new Violation('I13', `acknowledged ${origin}:${seq} was never seen in a log`);
-        // Given up with its origin and written again, under a greater version.
-        this.count('acknowledged change given up with its origin');
-        for (const row of change.rows) {
-          if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
-          const standing = filer.disk.content.areas.tree.get(row.path);
-          if (isLive(row) && (standing === undefined || order(standing, row) < 0))
-            throw new Violation('I13', `${origin}:${seq} ${row.path} was acknowledged and is gone`);
-          // By the rejoin rule a deletion is not written again where nothing stands; what it deleted may then come from elsewhere.
-          if (!isLive(row) && isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version))
-            this.count('deletion dropped by a rejoin, undone');
-        }
+    const included = includedIn(this.chains.tipsOf(filer.disk.content, filer.name));
+    for (const change of this.#acknowledged) {
+      if (included.has(change) || this.#lost.has(change)) continue;
+      // Given up, with its origin or with a branch of it, and written again, under a greater version.
+      this.count(this.chains.hasParted(change.origin) ? 'acknowledged change given up with a branch' : 'acknowledged change given up with its origin');
+      for (const row of change.rows) {
+        if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
+        const standing = filer.disk.content.areas.tree.get(row.path);
+        if (isLive(row) && (standing === undefined || order(standing, row) < 0))
+          throw new Violation('I13', `${formatDot(change)} ${row.path} was acknowledged and is gone`);
+        // By the rejoin rule a deletion is not written again where nothing stands; what it deleted may then come from elsewhere.
+        if (!isLive(row) && isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version))
+          this.count('deletion dropped by a rejoin, undone');
       }
     }
   }
@@ -182,8 +179,9 @@ export class History {
         content,
         index,
         seqs: new Map(),
-        position: new Map(),
+        tips: new Map(),
         model: new Model(),
+        own: null,
         alike: new Map(),
         rows,
         emptied: null,
@@ -209,15 +207,13 @@ export class History {
         throw new Violation('I5', `${filer.name}: ${record.origin}:${record.seq} follows ${last}`);
       seen.seqs.set(record.origin, record.seq);
       seen.index = record.index;
-      const known = this.changes.get(key(record.origin, record.seq));
-      if (known === undefined) {
-        const rows = rowsOf(decodeChange(record.text));
-        for (const row of rows) {
-          this.#greatest.add(row);
-          if (!isLive(row)) this.#deletions.set(row.path, [...(this.#deletions.get(row.path) ?? []), row]);
-        }
-        this.changes.set(key(record.origin, record.seq), { text: record.text, rows });
-      } else if (known.text !== record.text) throw new Violation('I10', `${filer.name}: two changes ${record.origin}:${record.seq}`);
+      const { change, isNew } = this.chains.add(record, filer.name);
+      if (record.origin === filer.disk.content.meta.get('origin')) this.#own.set(ownKey(filer, record), change);
+      if (!isNew) continue;
+      for (const row of change.rows) {
+        this.#greatest.add(row);
+        if (!isLive(row)) this.#deletions.set(row.path, [...(this.#deletions.get(row.path) ?? []), row]);
+      }
     }
     return appended;
   }
@@ -235,19 +231,15 @@ export class History {
   /** I4 and I6: what the position covers is in the tree; and in a store that serves, nothing else is. */
   #compare(filer: SimFiler, seen: Seen): void {
     const { content } = filer.disk;
+    const tips = this.chains.tipsOf(content, filer.name);
     const position = positionOn(filer.disk);
-    if (!positionCovers(position, seen.position)) {
-      seen.position = new Map();
+    const wentOn = [...seen.tips].every(([origin, tip]) => between(tip, tips.get(origin)) !== null);
+    if (!wentOn) {
+      seen.tips = new Map();
       seen.model = new Model();
     }
-    for (const [origin, seq] of position) {
-      for (let at = (seen.position.get(origin) ?? 0) + 1; at <= seq; at++) {
-        const change = this.changes.get(key(origin, at));
-        if (!change) throw new Violation('I4', `${filer.name}: position covers ${origin}:${at}, which nobody wrote`);
-        for (const row of change.rows) seen.model.add(row);
-      }
-    }
-    seen.position = position;
+    for (const [origin, tip] of tips) for (const change of between(seen.tips.get(origin), tip) ?? []) for (const row of change.rows) seen.model.add(row);
+    seen.tips = tips;
     const { tree } = content.areas;
     const floor = Number(content.meta.get('floor') ?? 0);
     this.#floor = Math.max(this.#floor, floor);
@@ -256,13 +248,15 @@ export class History {
       const standing = tree.get(expected.path);
       const before = seen.alike.get(expected.path);
       if (before !== undefined && before[0] === standing && before[1] === expected) continue;
-      if (standing !== undefined && isAlike(standing, expected, this.#floor)) {
+      if (standing !== undefined && isAlike(standing, expected, this.chains.ambiguous.has(expected.path) ? null : this.#floor)) {
         seen.alike.set(expected.path, [standing, expected]);
         continue;
       }
       // Dropped, or never taken over: everybody who may still write has seen it.
       if (!isLive(standing) && !isLive(expected) && expected.version <= floor) continue;
       const isBehind = standing === undefined || order(standing, expected) < 0;
+      // Of a branch that was given up, and to be written again.
+      if (!isBehind && standing.dot === null) continue;
       if (!isBehind && !isReady) continue;
       const isRevived = isLive(standing) && !isLive(expected);
       throw new Violation(
@@ -272,7 +266,8 @@ export class History {
     }
     if (!isReady) return;
     for (const row of tree.values())
-      if (!seen.model.rows.has(row.path)) throw new Violation('I2', `${filer.name} at ${formatPosition(position)}: nobody wrote "${fingerprint(row)}"`);
+      if (row.dot !== null && !seen.model.rows.has(row.path))
+        throw new Violation('I2', `${filer.name} at ${formatPosition(position)}: nobody wrote "${fingerprint(row)}"`);
   }
 
   /** I13 and I6 of one filer: once it has rejoined, everything it had stands, is beaten, or was a deletion of something else. */
@@ -311,6 +306,8 @@ export class History {
       if (isLive(row) && !shown.has(row.path)) throw new Violation('I8', `${filer.name}: ${row.path} is live but not listed from the root`);
   }
 }
+
+const ownKey = (filer: SimFiler, dot: Dot) => `${filer.name} ${formatDot(dot)}`;
 
 /** The disk's content, to look at beside the process that has it open. */
 function peek(disk: MemoryDisk): MemoryDisk {

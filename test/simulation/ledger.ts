@@ -2,6 +2,7 @@ import { decodeChange } from '../../src/core/change/codec.js';
 import { rowsOf } from '../../src/core/change/change.js';
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { ancestorsOf, type FullPath } from '../../src/core/entry/path.js';
+import type { Origin, Seq } from '../../src/core/clock/vector.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';
 import { join, order } from './model.js';
@@ -16,11 +17,16 @@ export interface Before {
   readonly staging: ReadonlyMap<FullPath, Row>;
   readonly remembered: ReadonlyMap<FullPath, Row>;
   readonly epoch: string | undefined;
+  readonly origin: string | undefined;
+  /** By origin. */
+  readonly seqs: ReadonlyMap<Origin, Seq>;
 }
 
-export function beforeOf({ areas, meta }: Content): Before {
+export function beforeOf({ areas, meta, origins }: Content): Before {
   const map = (rows: Iterable<Row>) => new Map([...rows].map((row) => [row.path, row]));
-  return { tree: map(areas.tree.values()), staging: map(areas.staging.values()), remembered: map(areas.remembered.values()), epoch: meta.get('epoch') };
+  const [tree, staging, remembered] = [map(areas.tree.values()), map(areas.staging.values()), map(areas.remembered.values())];
+  const seqs = new Map([...origins.values()].map(({ origin, seq }) => [origin, seq]));
+  return { tree, staging, remembered, epoch: meta.get('epoch'), origin: meta.get('origin'), seqs };
 }
 
 /** A state that was overruled by one that had not seen it, or a deletion of what it had not seen: the ledger must name it. */
@@ -35,7 +41,7 @@ export interface Loser {
  * the ledger's rule a second time: wherever two states meet of which neither includes the other, and that are not two directories
  * or two deletions, the lesser is kept.
  */
-export function losersOf(before: Before, { areas, meta }: Content, appended: readonly LogRecord[], own: string | undefined): Loser[] {
+export function losersOf(before: Before, { areas, meta, origins }: Content, appended: readonly LogRecord[], own: string | undefined): Loser[] {
   const losers: Loser[] = [];
   const now = new Map(before.tree);
   const meet = (incoming: Row, how: string): void => {
@@ -50,8 +56,9 @@ export function losersOf(before: Before, { areas, meta }: Content, appended: rea
     if (deleted) losers.push({ path: incoming.path, row: deleted, how: `${how} below a deletion` });
   };
   const isEmpty = [...areas.staging.values()].length === 0;
-  // Thrown away, it would leave the epoch as it was; a rejoin empties everything.
-  const isMerged = before.staging.size > 0 && isEmpty && meta.get('epoch') !== before.epoch && meta.get('phase') === 'ready';
+  // Thrown away, it would leave the epoch as it was; a rejoin empties everything; who gives up a branch throws away too.
+  const isGivenUp = meta.get('origin') !== before.origin || [...before.seqs].some(([origin, seq]) => (origins.get(origin)?.seq ?? 0) < seq);
+  const isMerged = before.staging.size > 0 && isEmpty && meta.get('epoch') !== before.epoch && meta.get('phase') === 'ready' && !isGivenUp;
   if (isMerged) for (const row of before.staging.values()) if (before.tree.has(row.path)) meet(row, inSnapshot);
   for (const record of appended) {
     const rows = rowsOf(decodeChange(record.text));

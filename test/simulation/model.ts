@@ -45,10 +45,11 @@ export function fingerprint({ path, version, author, dot, contentHash, entry }: 
 
 /**
  * True if a row is as it must be, vector and all. What stood at its path before a tombstone was dropped is forgotten: versions up to
- * `floor` may be missing in its vector.
+ * `floor` may be missing in its vector. With no floor vectors are not looked at.
  */
-export function isAlike(standing: Row, expected: Row, floor: number): boolean {
+export function isAlike(standing: Row, expected: Row, floor: number | null): boolean {
   if (fingerprint(standing) !== fingerprint(expected)) return false;
+  if (floor === null) return true;
   const authors = new Set([...Object.keys(standing.vector), ...Object.keys(expected.vector)]);
   return [...authors].every((author) => {
     const [has, must] = [standing.vector[author] ?? 0, expected.vector[author] ?? 0];

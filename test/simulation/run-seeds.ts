@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Compiled } from './compiled.js';
-import { Violation } from './history.js';
+import { Violation } from './violation.js';
 import { World } from './world.js';
 
 export interface SeedResult {

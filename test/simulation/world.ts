@@ -1,18 +1,20 @@
 import { isFailure } from '../../src/core/errors.js';
-import type { Dot, Position } from '../../src/core/clock/vector.js';
+import type { Dot, Origin, Position } from '../../src/core/clock/vector.js';
 import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
+import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { Area } from '../../src/core/store/store.js';
 import { Coverage } from './coverage.js';
-import { History, positionOn, Violation } from './history.js';
+import { History, positionOn } from './history.js';
 import { Network } from './network.js';
 import { Random } from './random.js';
 import { Reader } from './reader.js';
 import { SimFiler, type Surroundings } from './sim-filer.js';
 import { SimMaster } from './sim-master.js';
+import { Violation } from './violation.js';
 import { VirtualTime } from './virtual-time.js';
 
 /** How often each thing happens, relative to the others. */
@@ -35,6 +37,9 @@ export const weights = {
   backup: 2,
   restore: 1,
   copy: 0.3,
+  rollback: 0.6,
+  part: 0.6,
+  twin: 0.2,
   replaceDisk: 0.5,
   strand: 1.2,
   ambush: 6,
@@ -106,7 +111,7 @@ export class World {
     for (const filer of this.filers) this.#operate(filer);
     await this.#settle();
     const [first] = this.filers as [SimFiler];
-    this.history.final(positionOn(first.disk), first);
+    this.history.final(first);
     this.history.ledgers(this.filers);
   }
 
@@ -185,7 +190,7 @@ export class World {
       case 'lose':
         if (filers.length <= filersMin) return;
         filer.crash();
-        this.history.losing(filer, filers, new Map());
+        this.history.losing(filer, filers, null);
         filers.splice(filers.indexOf(filer), 1);
         return;
       case 'backup':
@@ -232,6 +237,22 @@ export class World {
         added.nature = 'copy';
         return added.start();
       }
+      case 'rollback':
+        if (filer.backup === null) return;
+        this.#rollBack(filer, filer.backup);
+        return filer.start();
+      case 'part':
+        return this.#part(filer, other);
+      case 'twin': {
+        if (filers.length >= filersMax || !canGoBack(filer.disk)) return;
+        const disk = filer.disk.clone();
+        disk.restored = false;
+        this.history.chains.mayPart(originOn(disk));
+        const added = this.#add();
+        added.disk = disk;
+        added.nature = 'copy';
+        return added.start();
+      }
       case 'clock':
         filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000, 100_000]);
         return;
@@ -266,16 +287,50 @@ export class World {
 
   #wipe(filer: SimFiler): void {
     filer.crash();
-    this.history.losing(filer, this.filers, new Map());
+    this.history.losing(filer, this.filers, null);
     filer.disk.wipe();
   }
 
   #restore(filer: SimFiler): void {
     if (filer.backup === null) return;
     filer.crash();
-    this.history.losing(filer, this.filers, positionOn(filer.backup));
+    this.history.losing(filer, this.filers, filer.backup);
     filer.disk.restore(filer.backup);
     filer.nature = 'restored';
+  }
+
+  /** Puts a store back to an older state, and nothing shows it. */
+  #rollBack(filer: SimFiler, to: MemoryDisk): void {
+    if (!canGoBack(to)) return;
+    filer.crash();
+    this.coverage.count('store rolled back unnoticed');
+    this.history.losing(filer, this.filers, to);
+    this.history.chains.mayPart(originOn(to));
+    filer.disk.restore(to);
+    filer.disk.restored = false;
+  }
+
+  /**
+   * A store goes back and writes on with its clock behind what it has issued, so that versions repeat; some peers have the branch that
+   * went, in part or in whole, and some get the other one first.
+   */
+  async #part(filer: SimFiler, late: SimFiler): Promise<void> {
+    const { network, random, time } = this;
+    if (!filer.isUp || filer.live.state !== 'ready') return;
+    filer.skewMs += 50_000;
+    this.#operate(filer);
+    await time.advance(50);
+    filer.skewMs -= 50_000;
+    const backup = filer.disk.clone();
+    if (filer !== late && random.chance(0.7)) this.#isolate(late);
+    for (let i = random.below(5); i >= 0; i--) this.#operate(filer);
+    await time.advance(random.pick([20, 200, 1000]));
+    if (random.chance(0.5)) this.#isolate(filer);
+    this.#rollBack(filer, backup);
+    await filer.start();
+    for (let i = random.below(5); i >= 0; i--) this.#operate(filer);
+    await time.advance(random.pick([20, 200]));
+    if (random.chance(0.7)) network.heal();
   }
 
   /** Strikes if `filer` commits while it takes a snapshot. */
@@ -338,7 +393,7 @@ export class World {
     const work = async () => {
       filer.live.mustWrite();
       const dot = await write();
-      if (dot) this.history.acknowledge(dot);
+      if (dot) this.history.acknowledge(filer, dot);
     };
     work().catch((error: unknown) => {
       // Refusals are answers; a process that was killed gives none.
@@ -368,7 +423,7 @@ export class World {
   async #read(): Promise<void> {
     const up = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
     if (up.length === 0) return;
-    if (this.#readers.length < readersMax) this.#readers.push(new Reader(this.random.pick(up), this.coverage.count));
+    if (this.#readers.length < readersMax) this.#readers.push(new Reader(this.random.pick(up), this.coverage.count, this.history.chains));
     for (const reader of this.#readers) {
       if (!this.filers.includes(reader.filer) || this.random.chance(0.1)) reader.moveTo(this.random.pick(up));
       if (up.includes(reader.filer)) this.#say(`  ${await reader.read()}`);
@@ -398,14 +453,24 @@ export class World {
     const target: Position = positionOn(first.disk);
     for (const filer of this.filers) {
       if (!filer.isUp || filer.live.state !== 'ready') return `${filer.name} is ${filer.isUp ? filer.live.state : 'down'}`;
+      if (filer.live.log.state.partedFrom !== null) return `${filer.name} has given up a branch and not written it again`;
       if (!positionsEqual(positionOn(filer.disk), target))
         return `${filer.name} is at ${formatPosition(positionOn(filer.disk))}, ${first.name} at ${formatPosition(target)}`;
     }
-    return '';
+    const apart = this.filers.find((filer) => endsOf(filer) !== endsOf(first));
+    return apart ? `${apart.name} and ${first.name} are at one position, with other changes` : '';
   }
 
   /** What only an operator can solve: nobody can serve, or a rejoin must reach what is lost with its peer. */
   async #force(): Promise<void> {
+    for (const filer of this.filers.filter((one) => one.isUp && one.live.state === 'refused')) {
+      // kelp filer.store.id --regenerate
+      this.#say(`regenerate ${filer.name}`);
+      this.coverage.count('origin regenerated by an operator, two filers had one');
+      filer.crash();
+      filer.disk.restored = true;
+      await filer.start();
+    }
     const ready = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
     const total = (filer: SimFiler) => [...positionOn(filer.disk).values()].reduce((sum, seq) => sum + seq, 0) + filer.disk.content.head;
     const goalOf = (filer: SimFiler) => rejoinFromMeta(filer.disk.content.meta)?.goal ?? emptyPosition;
@@ -426,6 +491,21 @@ export class World {
   close(): void {
     for (const filer of this.filers) filer.crash();
   }
+}
+
+/** A store that was put back in the midst of being filled or of rejoining would do that once more: the model leaves it out too. */
+function canGoBack({ content }: MemoryDisk): boolean {
+  return content.meta.get('phase') === 'ready' && !content.meta.has('bootstrap');
+}
+
+function originOn({ content }: MemoryDisk): Origin {
+  return content.meta.get('origin') ?? '';
+}
+
+/** Where a store is in each origin's history. */
+function endsOf({ disk }: SimFiler): string {
+  const ends = [...disk.content.origins.values()].filter(({ seq }) => seq > 0).map(({ origin, seq, hash }) => `${origin}:${seq}:${hash}`);
+  return ends.sort().join('~');
 }
 
 function hasWorkedAlone({ disk }: SimFiler): boolean {
