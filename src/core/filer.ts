@@ -1,4 +1,5 @@
 import { FilerError, isFailure, messageOf } from './errors.js';
+import type { ReceiveChange } from './change/refused.js';
 import { formatPosition, type Position } from './clock/vector.js';
 import { clockMax, versionMax } from './clock/version.js';
 import type { MasterPort, Member } from './cluster/member.js';
@@ -60,6 +61,8 @@ export interface FilerOptions {
   readonly connect: (address: string) => Peer;
   /** An operator has said that this store is the first of its cluster. */
   readonly force: boolean;
+  /** Decides which of the peers' changes are refused; left out, the rules of this program do. */
+  readonly receive?: ReceiveChange;
 }
 
 /** Whether a filer is fit for traffic, and if not, why. */
@@ -184,8 +187,8 @@ export class Filer {
    * @throws FilerError STORE_FAILED and whatever the store throws
    */
   static async open(options: FilerOptions): Promise<Filer> {
-    const { store, time, limits, logger } = options;
-    return new Filer(options, await ChangeLog.open({ store, time, limits, logger: logger.child('log') }));
+    const { store, time, limits, logger, receive } = options;
+    return new Filer(options, await ChangeLog.open({ store, time, limits, logger: logger.child('log'), ...(receive ? { receive } : {}) }));
   }
 
   /** Registers, joins the others, follows them. */

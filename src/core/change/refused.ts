@@ -13,6 +13,9 @@ import { contentHash, type ChainLink } from './digest.js';
  * is refused: the log goes on, and the change waits in the quarantine.
  */
 
+/** Reads a peer's change from its text, and decides whether it is refused. @throws FilerError BODY_INVALID if its envelope cannot be read */
+export type ReceiveChange = (line: string, field?: string) => ReceivedChange;
+
 /**
  * Reads one change that a peer has sent, as decodeChange does; one that is refused comes back as such.
  * @throws FilerError BODY_INVALID if its envelope cannot be read

@@ -1,5 +1,6 @@
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { pathsOf, type ReceivedChange } from '../change/change.js';
+import { receiveChange, type ReceiveChange } from '../change/refused.js';
 import { digestOf } from '../change/digest.js';
 import type { ChangeSteps } from '../change/earlier-sums.js';
 import { Clock } from '../clock/clock.js';
@@ -64,6 +65,8 @@ export interface ChangeLogOptions {
   readonly time: TimeSource;
   readonly limits: ChangeLogLimits;
   readonly logger: Logger;
+  /** Decides which of the peers' changes are refused; left out, the rules of this program do. */
+  readonly receive?: ReceiveChange;
 }
 
 /** Totals since the start, for metrics. */
@@ -82,6 +85,8 @@ export interface ChangeLogTotals {
 export class ChangeLog {
   readonly waiters: Waiters;
   readonly clock: Clock;
+  /** Reads what peers have sent. */
+  readonly receive: ReceiveChange;
   /** The end of the log. */
   readonly recent: RecentRecords;
   readonly #steps: RecentSteps;
@@ -103,6 +108,7 @@ export class ChangeLog {
     readonly openedMeta: ReadonlyMap<string, string>,
   ) {
     this.#turns = new Turns(options.limits);
+    this.receive = options.receive ?? receiveChange;
     this.waiters = new Waiters(options.time, options.limits);
     this.clock = new Clock(options.time, options.limits.clockSkewMs * 1000);
     this.recent = new RecentRecords(state_, options.limits.recentBytes);

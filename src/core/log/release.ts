@@ -1,5 +1,5 @@
 import { isRefused, pathsOf } from '../change/change.js';
-import { receiveChange } from '../change/refused.js';
+import type { ReceiveChange } from '../change/refused.js';
 import type { Dot } from '../clock/vector.js';
 import type { QuarantineRecord } from '../store/store.js';
 import type { Draft } from './draft.js';
@@ -17,10 +17,10 @@ export interface Released {
  * Goes through the quarantine in the order of coming: tries those again that `chosen` names, and lets go what waits for nothing any more.
  * Does not flush.
  */
-export async function releaseQuarantined(draft: Draft, chosen: (record: QuarantineRecord) => boolean): Promise<Released> {
+export async function releaseQuarantined(draft: Draft, receive: ReceiveChange, chosen: (record: QuarantineRecord) => boolean): Promise<Released> {
   const { quarantine } = draft;
   const records = [...quarantine.records.values()];
-  const changes = records.map((record) => (record.refusal === null || chosen(record) ? receiveChange(record.text) : null));
+  const changes = records.map((record) => (record.refusal === null || chosen(record) ? receive(record.text) : null));
   await draft.load(changes.flatMap((change) => (change === null ? [] : pathsOf(change))));
   const held = new HeldPaths();
   const applied: Dot[] = [];

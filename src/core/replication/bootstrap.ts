@@ -1,7 +1,7 @@
 import { FilerError, isFailure } from '../errors.js';
 import { isRefused, pathsOf, rowsOf, type Change, type ReceivedChange } from '../change/change.js';
 import { chainHash } from '../change/digest.js';
-import { receiveChange } from '../change/refused.js';
+import type { ReceiveChange } from '../change/refused.js';
 import { isLive, joinRows, type Row } from '../change/row.js';
 import {
   emptyPosition,
@@ -197,9 +197,10 @@ export class Bootstrap {
       if (origins.every((origin) => (at.get(origin) ?? 0) >= (progress.goal.get(origin) ?? 0))) return;
       const page = await peer.changes({ origins, position: at, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs: 0 }, caller(), signal);
       if (page.texts.length === 0) throw new FilerError('OFFSET_UNKNOWN', `${peer.address} does not have the changes its own snapshot was read at`);
-      const changes = page.texts.map((text, i) => receiveChange(text, `changes[${i}]`));
+      const changes = page.texts.map((text, i) => log.receive(text, `changes[${i}]`));
       const reached = new Map(progress.reached);
       const { fresh, aside } = partTail(
+        log.receive,
         progress.quarantined,
         changes.filter((change) => follows(reached, change)),
       );
@@ -218,8 +219,9 @@ export class Bootstrap {
 
   async #finishInPlace(draft: Draft): Promise<void> {
     const progress = this.progress as Progress;
+    const { receive } = this.options.log;
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
-    await settle(draft, progress.quarantined, emptyPosition);
+    await settle(draft, receive, progress.quarantined, emptyPosition);
     const { phase, floor } = draft.identity;
     draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor), phase: phase === 'bootstrapping' ? 'ready' : phase });
     // With the position: a store that crashed in between would take another snapshot over this one, and be emptied if that fails.
@@ -232,9 +234,10 @@ export class Bootstrap {
   async #merge(draft: Draft): Promise<void> {
     const progress = this.progress as Progress;
     const { draftRows, draftBytes } = this.options.limits;
+    const { receive } = this.options.log;
     const own: Position = new Map([...draft.origins.values()].map(({ origin, seq }) => [origin, seq]));
     const theirs: Position = new Map([...progress.reached].map(([origin, { seq }]) => [origin, seq]));
-    const aside = new Set(progress.quarantined.map((text) => formatDot(receiveChange(text))));
+    const aside = new Set(progress.quarantined.map((text) => formatDot(receive(text))));
     for await (const rows of scanArea(draft, 'staging', draftRows, draftBytes)) {
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
@@ -255,8 +258,8 @@ export class Bootstrap {
     }
     // The source has applied these: what they bring came with the rows.
     for (const { dot } of [...draft.quarantine.records.values()]) if (positionIncludes(theirs, dot) && !aside.has(formatDot(dot))) draft.quarantine.drop(dot);
-    await settle(draft, progress.quarantined, own);
-    await releaseQuarantined(draft, () => false);
+    await settle(draft, receive, progress.quarantined, own);
+    await releaseQuarantined(draft, receive, () => false);
     const jumped = reachedStates(progress).filter((state) => state.origin !== draft.identity.origin && state.seq > (own.get(state.origin) ?? 0));
     await draft.jump(jumped);
     for (const origin of theirs.keys()) draft.know(origin);
@@ -304,10 +307,10 @@ function reachedStates(progress: Progress): OriginState[] {
 }
 
 /** Parts what is joined at once from what is refused, or touches what a refused change holds: that waits until the snapshot is whole. */
-function partTail(quarantined: readonly string[], changes: readonly ReceivedChange[]): { fresh: Change[]; aside: string[] } {
+function partTail(receive: ReceiveChange, quarantined: readonly string[], changes: readonly ReceivedChange[]): { fresh: Change[]; aside: string[] } {
   const held = new HeldPaths();
   const hold = (change: ReceivedChange) => held.add({ dot: change, paths: pathsOf(change), waitsFor: null });
-  for (const text of quarantined) hold(receiveChange(text));
+  for (const text of quarantined) hold(receive(text));
   const fresh: Change[] = [];
   const aside: string[] = [];
   for (const change of changes) {
@@ -321,8 +324,8 @@ function partTail(quarantined: readonly string[], changes: readonly ReceivedChan
 }
 
 /** Joins what a snapshot carried beside its rows, or quarantines it here, but for what `own` covers. */
-async function settle(draft: Draft, texts: readonly string[], own: Position): Promise<void> {
-  const changes = texts.map((text) => receiveChange(text)).filter((change) => change.origin !== draft.identity.origin && !positionIncludes(own, change));
+async function settle(draft: Draft, receive: ReceiveChange, texts: readonly string[], own: Position): Promise<void> {
+  const changes = texts.map((text) => receive(text)).filter((change) => change.origin !== draft.identity.origin && !positionIncludes(own, change));
   await draft.load(changes.flatMap(pathsOf));
   for (const change of changes) draft.joinOrQuarantine(change);
 }

@@ -48,7 +48,7 @@ export class QuarantineRetry {
     return this.options.log.aloneForClient(async (draft) => {
       const wanted = dot === null ? null : formatDot(dot);
       if (wanted !== null) mustBeQuarantined(draft.quarantine.records, wanted);
-      const released = await releaseQuarantined(draft, (record) => wanted === null || formatDot(record.dot) === wanted);
+      const released = await releaseQuarantined(draft, this.options.log.receive, (record) => wanted === null || formatDot(record.dot) === wanted);
       await draft.flush();
       this.#count(released);
       return released;
@@ -64,7 +64,7 @@ export class QuarantineRetry {
     const released = await this.options.log.aloneForClient(async (draft) => {
       mustBeQuarantined(draft.quarantine.records, formatDot(dot));
       draft.quarantine.drop(dot);
-      const rest = await releaseQuarantined(draft, () => false);
+      const rest = await releaseQuarantined(draft, this.options.log.receive, () => false);
       await draft.flush();
       return rest;
     });
@@ -86,7 +86,7 @@ export class QuarantineRetry {
     const { log, logger } = this.options;
     try {
       const released = await log.alone(async (draft) => {
-        const ended = await releaseQuarantined(draft, () => true);
+        const ended = await releaseQuarantined(draft, log.receive, () => true);
         await draft.flush();
         return ended;
       });

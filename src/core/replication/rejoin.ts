@@ -1,5 +1,5 @@
 import { isRefused, rowsOf } from '../change/change.js';
-import { receiveChange } from '../change/refused.js';
+import type { ReceiveChange } from '../change/refused.js';
 import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
 import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Position } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
@@ -58,7 +58,7 @@ export async function beginRejoin(
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(goal, row.dot)) } });
     }
-    await rememberWaiting(draft, goal);
+    await rememberWaiting(draft, goal, log.receive);
     const { origin, former } = draft.identity;
     await draft.empty(time.randomHex(4));
     await draft.tx.clear('staging');
@@ -74,8 +74,8 @@ export async function beginRejoin(
 }
 
 /** Remembers what good changes would have brought that only wait here: if the peer lacks them, they are nowhere else. */
-async function rememberWaiting(draft: Draft, goal: Position): Promise<void> {
-  const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(goal, dot)).map(({ text }) => receiveChange(text));
+async function rememberWaiting(draft: Draft, goal: Position, receive: ReceiveChange): Promise<void> {
+  const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(goal, dot)).map(({ text }) => receive(text));
   const rows = lacking.flatMap((change) => (isRefused(change) ? [] : rowsOf(change)));
   const paths = [...new Set(rows.map((row) => row.path))];
   const known = new Map((await draft.tx.find('remembered', paths)).map((row) => [row.path, row]));

@@ -1,7 +1,6 @@
 import { anySignal } from '../abort.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { isRefused, type ReceivedChange } from '../change/change.js';
-import { receiveChange } from '../change/refused.js';
 import { formatDot, joinPositions, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
@@ -278,7 +277,7 @@ export class Subscription {
       const waitMs = Math.round(waitMsMax * (0.8 + 0.2 * time.random()));
       const request = { origins, position, limit: limits.pageChanges, bytesMax: limits.pageBytes, waitMs };
       const page = await this.peer.changes(request, hooks.caller(), ended.signal);
-      const changes = page.texts.map((text, i) => receiveChange(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
+      const changes = page.texts.map((text, i) => this.log.receive(text, `changes[${i}]`)).filter((change) => origins.includes(change.origin));
       return { page, changes, origins };
     } catch (error) {
       if (poll.signal.aborted && !signal.aborted) return { page: null, changes: [], origins };

@@ -18,7 +18,7 @@ const paths = async (at: OpenLog) => (await rowsIn(at.store)).map((row) => row.p
 
 const release = (at: OpenLog, chosen: (record: QuarantineRecord) => boolean) =>
   at.log.alone(async (draft) => {
-    const released = await releaseQuarantined(draft, chosen);
+    const released = await releaseQuarantined(draft, receiveChange, chosen);
     await draft.flush();
     return { applied: released.applied.map(formatDot), refused: released.refused.map(formatDot) };
   });
@@ -144,7 +144,7 @@ describe('what a refused change holds', () => {
     const drop = (seq: number) =>
       at.log.alone(async (draft) => {
         draft.quarantine.drop({ origin: one, seq });
-        await releaseQuarantined(draft, () => false);
+        await releaseQuarantined(draft, receiveChange, () => false);
         await draft.flush();
       });
     await drop(1);
