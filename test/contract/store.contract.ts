@@ -287,6 +287,13 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         expect(await seen()).to.deep.equal([2, 1]);
       });
 
+      it('keeps a conflict that is met again once, as it was first seen', async () => {
+        const first = conflictOf('/a', { seenAt: 1 });
+        await write(store, { conflicts: [first] });
+        await write(store, { conflicts: [{ ...first, seenAt: 2 }] });
+        expect(await seen()).to.deep.equal([1]);
+      });
+
       it('drops the oldest of a path, and of all, and counts them', async () => {
         await store.close();
         const one = conflictOf('/a', { seenAt: 1 });

@@ -51,11 +51,12 @@ export function originOf(origin: Origin, fields: Partial<OriginState> = {}): Ori
 }
 
 export function conflictOf(at: string, fields: Partial<ConflictRecord> = {}): ConflictRecord {
-  const loser = rowOf(at);
+  // Seen at another time it is another conflict.
+  const loser = rowOf(at, { version: 1_763_763_267_123_456 + (fields.seenAt ?? 0) });
   return {
     path: loser.path,
     type: 'update/update',
-    winner: { dot: { origin: beta, seq: 3 }, version: loser.version + 1, author: beta, deleted: false },
+    winner: { dot: { origin: beta, seq: 3 }, version: 2 ** 52, author: beta, deleted: false },
     loser,
     seenAt: 1_763_763_268_000_000,
     seenBy: alpha,

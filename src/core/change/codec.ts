@@ -63,11 +63,12 @@ export function encodeChange(change: Omit<Change, 'text'>, notes: ChangeNotes): 
   );
 }
 
-const invalid = (field: string, problem: string) => new FilerError('BODY_INVALID', `${field}: ${problem}`);
+export const invalid = (field: string, problem: string) => new FilerError('BODY_INVALID', `${field}: ${problem}`);
 
-type Fields = Record<string, unknown>;
+export type Fields = Record<string, unknown>;
 
-function objectAt(value: unknown, field: string): Fields {
+/** @throws FilerError BODY_INVALID */
+export function objectAt(value: unknown, field: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(field, 'must be an object');
   return value as Fields;
 }
@@ -101,7 +102,8 @@ export function checkEntry(value: unknown, field: string): Entry {
   return entry as Entry;
 }
 
-function pathAt(directory: unknown, name: unknown, field: string): FullPath {
+/** The path that a directory and a name make, both as they stand in a change. @throws FilerError BODY_INVALID */
+export function pathAt(directory: unknown, name: unknown, field: string): FullPath {
   if (typeof directory !== 'string') throw invalid(`${field}.directory`, 'must be a path');
   if (typeof name !== 'string') throw invalid(`${field}.name`, 'must be a name');
   try {

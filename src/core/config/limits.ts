@@ -43,6 +43,12 @@ export const limits = {
   /** What the last changes did to paths, kept in memory, in paths, twice as many at times: two seconds of fast writes, at most some 8 MB. */
   recentSteps: 10_000,
 
+  // ---- import
+  /** Changes in one request, and so in one transaction; their bytes are those of a JSON body. */
+  importChanges: 1000,
+  /** How long a client waits for them to be written, milliseconds: a slow disk, and others before them. */
+  importMs: 60_000,
+
   // ---- snapshot
   snapshotRows: 1000,
   snapshotRowsMax: 10_000,

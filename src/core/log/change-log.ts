@@ -11,7 +11,7 @@ import type { TimeSource } from '../time.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
 import { readClosed, type ClosedOrigins } from './closed.js';
-import { Draft, originStart, partedMeta, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
+import { clockMeta, Draft, originStart, partedMeta, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
 import { RecentRecords } from './recent-records.js';
 import { RecentSteps } from './recent-steps.js';
 import { Turns, type TurnsLimits } from './turns.js';
@@ -114,6 +114,7 @@ export class ChangeLog {
     this.recent = new RecentRecords(state_, options.limits.recentBytes);
     this.#steps = new RecentSteps(options.limits.recentSteps);
     this.clock.advance(state_.identity.floor);
+    this.clock.advance(Number(openedMeta.get(clockMeta) ?? 0));
     for (const origin of state_.origins.values()) {
       if (origin.origin === state_.identity.origin || state_.identity.former.includes(origin.origin)) this.clock.advance(origin.version);
       else this.clock.observe(origin.version);

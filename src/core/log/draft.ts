@@ -2,6 +2,7 @@ import { FilerError } from '../errors.js';
 import { canonicalJson } from '../change/canonical.js';
 import { isRefused, pathsOf, rowsOf, type Applied, type Change, type ReceivedChange } from '../change/change.js';
 import { encodeChange } from '../change/codec.js';
+import type { ImportedChange } from '../change/imported.js';
 import { addToSum, bucketOf, chainHash, chainStart, contentHash, takeFromSum } from '../change/digest.js';
 import { isLive, joinRows, type Row } from '../change/row.js';
 import type { Clock } from '../clock/clock.js';
@@ -45,6 +46,9 @@ export type Mutation =
 
 /** Meta key of `LogState.partedFrom`. */
 export const partedMeta = 'partedFrom';
+
+/** Meta key of the clock, where it was ahead of the wall clock. */
+export const clockMeta = 'clock';
 
 /** How the tree shows a path (DESIGN: the tree is a view). */
 export type Shown = 'absent' | 'file' | 'directory';
@@ -104,8 +108,9 @@ export class Draft implements View {
   constructor(
     readonly tx: StoreTransaction,
     base: LogState,
-    private readonly clock: Clock,
-    private readonly now: Version,
+    readonly clock: Clock,
+    /** The wall clock when the transaction began. */
+    readonly now: Version,
     private readonly limits: DraftLimits,
   ) {
     this.#buckets = [...base.buckets];
@@ -198,13 +203,18 @@ export class Draft implements View {
    * @throws FilerError BOOTSTRAPPING if the store joins the others: a write that was let in before may come to its turn after that has begun
    */
   issue(mutation: Mutation): Dot {
-    const { phase } = this.#identity;
-    if ((phase !== 'ready' && phase !== 'fresh') || this.#partedFrom !== null)
-      throw new FilerError('BOOTSTRAPPING', 'this filer has just begun to join the others; write to another one, or wait for /readyz');
+    this.mustIssue();
     return this.reissue(mutation);
   }
 
-  /** As `issue`, for what this store writes again after it has joined the others. `replaced` is a state outside the tree that the change replaces too. */
+  /** Passes if this store may write changes of its own. @throws FilerError BOOTSTRAPPING if it joins the others */
+  mustIssue(): void {
+    const { phase } = this.#identity;
+    if ((phase !== 'ready' && phase !== 'fresh') || this.#partedFrom !== null)
+      throw new FilerError('BOOTSTRAPPING', 'this filer has just begun to join the others; write to another one, or wait for /readyz');
+  }
+
+  /** As `issue`, without a look at the phase: for what this store writes again after it has joined the others. `replaced` is a state outside the tree that the change replaces too. */
   reissue(mutation: Mutation, replaced: Pick<Row, 'version' | 'vector'> | null = null): Dot {
     const oldPath = mutation.kind === 'rename' ? mutation.from : mutation.path;
     const newPath = mutation.kind === 'rename' ? mutation.to : mutation.kind === 'put' ? mutation.path : null;
@@ -246,6 +256,50 @@ export class Draft implements View {
     this.steps.end(change);
     this.#append(change, own, 'won');
     return { origin: author, seq };
+  }
+
+  /**
+   * Makes one change of this origin that keeps version, author and vectors of an imported one, and joins it. Its paths must be loaded.
+   * @throws FilerError QUARANTINE_FULL
+   */
+  adopt(imported: ImportedChange): Applied {
+    const { version, author, oldPath, newPath, newEntry, isDirectory, vector, oldVector, clusters } = imported;
+    const { origin } = this.#identity;
+    const own = this.#origins.get(origin) ?? originStart(origin);
+    const before = this.row((oldVector === null ? (newPath ?? oldPath) : oldPath) as FullPath);
+    const stands = isLive(before);
+    const change: { -readonly [K in keyof Change]: Change[K] } = {
+      origin,
+      seq: own.seq + 1,
+      version,
+      author,
+      // A create may find something here, and an update nothing.
+      oldPath: newPath === null || oldVector !== null ? oldPath : stands ? newPath : null,
+      newPath,
+      newEntry,
+      isDirectory,
+      contentHash: newEntry === null ? '' : contentHash(newEntry),
+      vector,
+      oldVector,
+      clusters,
+      hash: '',
+      text: '',
+    };
+    change.hash = chainHash(own.hash, change);
+    const oldEntry = stands ? (JSON.parse(before.entry) as Entry) : imported.oldEntry;
+    change.text = encodeChange(change, { oldEntry, deleteChunks: stands && oldVector === null, signatures: [this.#identity.storeId] });
+    this.clock.observe(version);
+    const applied = this.joinOrQuarantine(change);
+    this.#append(change, own, applied);
+    return applied;
+  }
+
+  /**
+   * Keeps the clock over a restart where it is ahead of the wall clock: an imported change is this origin's last one, but its version may be
+   * lower than others that were issued before.
+   */
+  keepClock(): void {
+    if (this.clock.last > this.now) this.setMeta(clockMeta, String(this.clock.last));
   }
 
   /**

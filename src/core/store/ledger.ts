@@ -19,7 +19,7 @@ export function oldestKept(records: readonly ConflictRecord[], { retentionMs }: 
   return Math.max(...records.map(({ seenAt }) => seenAt)) - retentionMs * 1000;
 }
 
-/** A record as it is kept. Equal records have equal keys, so that writing one twice keeps one. */
+/** A record as it is kept. One conflict has one key whenever it is seen, so that one that is met again is kept once, as it was first seen. */
 export interface LedgerLine {
   readonly key: string;
   readonly text: string;
@@ -31,5 +31,5 @@ export const conflictId = (record: ConflictRecord): string => ledgerLine(record)
 
 export function ledgerLine(record: ConflictRecord): LedgerLine {
   const text = canonicalJson(record);
-  return { key: contentHash(text), text, bytes: Buffer.byteLength(text) };
+  return { key: contentHash(canonicalJson({ ...record, seenAt: 0 })), text, bytes: Buffer.byteLength(text) };
 }

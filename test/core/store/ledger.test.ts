@@ -21,10 +21,11 @@ describe('ledgerLine', () => {
     expect(bytes).to.equal(Buffer.byteLength(text)).and.above(text.length);
   });
 
-  it('has one key for equal records, and another for another', () => {
+  it('has one key for one conflict, whenever it is seen, and another for another', () => {
     const { path, ...rest } = record();
     expect(ledgerLine({ ...rest, path }).key).to.equal(ledgerLine(record()).key);
-    expect(ledgerLine(record({ seenAt: 10 })).key).to.not.equal(ledgerLine(record()).key);
+    expect(ledgerLine(record({ seenAt: 10 })).key).to.equal(ledgerLine(record()).key);
+    expect(ledgerLine(record({ type: 'file/directory' })).key).to.not.equal(ledgerLine(record()).key);
   });
 
   it('has limits', () => {

@@ -4,11 +4,13 @@ import { limits } from '../../config/limits.js';
 import { isFailure } from '../../errors.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
 import type { Checkpoint } from '../../log/checkpoints.js';
+import type { ImportOptions } from '../../log/importing.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
 import { checkpointsFromJson } from './checkpoints.js';
 import { Fields } from './fields.js';
+import { importFromJson, type ImportAnswer } from './import-body.js';
 import { infoFromJson } from './info.js';
 import { logFromJson } from './log-report.js';
 import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
@@ -135,6 +137,18 @@ export class MetaClient {
   /** What the filer keeps of its log, and for whom. */
   async log(signal?: AbortSignal): Promise<LogReport> {
     return logFromJson((await this.#get(metaPaths.log, { signal })).json());
+  }
+
+  /**
+   * Imports changes, each one line of JSON, in one transaction.
+   * @throws FilerError BODY_INVALID, VERSION_AHEAD naming the change, BODY_TOO_LARGE besides
+   */
+  async importChanges(lines: readonly string[], options: ImportOptions = {}, signal?: AbortSignal): Promise<ImportAnswer> {
+    const { checkpoint, after } = options;
+    const query = { checkpoint: checkpoint?.link, value: checkpoint?.value, after };
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    const answer = await this.#send('POST', metaPaths.changes, { query, headers, body: lines.join('\n'), timeoutMs: limits.importMs, signal });
+    return importFromJson(answer.json());
   }
 
   /** The chain hashes the filer knows at a position; null where it knows none. */

@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
 import { changesHandler } from './changes.js';
 import { checkpointRoutes } from './checkpoints.js';
+import { importHandler } from './import.js';
 import { infoToJson } from './info.js';
 import { logToJson } from './log-report.js';
 import { callerFromHeaders, metaPaths } from './protocol.js';
@@ -41,6 +42,13 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       role: 'peer',
       summary: 'the feed, a read-only Durable Streams JSON stream',
       handler: changesHandler(filer, options),
+    },
+    {
+      method: 'POST',
+      path: metaPaths.changes,
+      role: 'admin',
+      summary: 'import changes: of another cluster, out of a file, of SeaweedFS',
+      handler: importHandler(filer, limits),
     },
     { method: 'GET', path: metaPaths.snapshot, role: 'peer', summary: 'all rows, page by page', handler: (request) => answerSnapshot(filer, limits, request) },
     {

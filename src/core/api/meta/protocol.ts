@@ -9,6 +9,7 @@ import type { Caller } from '../../replication/peer.js';
  *
  * GET /.filer/v1/store       who this filer is and where it stands
  * GET /.filer/v1/changes     the feed, a read-only Durable Streams JSON stream
+ * POST /.filer/v1/changes    imports changes: of another cluster, out of a file, of SeaweedFS
  * GET /.filer/v1/snapshot    all rows, page by page
  * GET /.filer/v1/digest      the digest, its 256 buckets; recompute=true adds them up anew from the rows
  * GET /.filer/v1/peers       what every peer is to this filer

@@ -1,0 +1,36 @@
+import { versionMax } from '../../clock/version.js';
+import { FilerError } from '../../errors.js';
+import type { Filer, FilerLimits } from '../../filer.js';
+import { invalidParameter, readInteger, type Query } from '../../http/params.js';
+import { json, type Request, type Response } from '../../http/router.js';
+import { importChanges, type ImportOptions } from '../../log/importing.js';
+import { decodeImport, importToJson } from './import-body.js';
+import { filerHeaders } from './protocol.js';
+
+/*
+ * POST changes: imports changes (log/importing.ts). All of them are checked before any is written, and all are one transaction.
+ *
+ *   checkpoint=LINK&value=…   where that link goes on, written with them
+ *   after=VERSION             the clock moves past this version, whatever the skew
+ */
+
+/** The handler of POST changes for one filer. */
+export function importHandler(filer: Filer, limits: FilerLimits): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const options = readOptions(request.query, limits);
+    filer.mustWrite();
+    const { changes, empty } = decodeImport(await request.body(limits.jsonBodyBytesMax), limits.importChanges);
+    const answer = importToJson(await importChanges(filer.log, changes, options), empty);
+    return json(200, answer, { [filerHeaders.position]: answer.position });
+  };
+}
+
+function readOptions(query: Query, limits: FilerLimits): ImportOptions {
+  const link = query.get('checkpoint');
+  const value = query.get('value');
+  const after = readInteger(query, 'after', { min: 1, max: versionMax, fallback: undefined });
+  if ((link === null) !== (value === null)) throw new FilerError('PARAMETER_INVALID', 'checkpoint, value: go together; give both or none');
+  if (link === null || value === null) return { after };
+  if (value === '' || Buffer.byteLength(value) > limits.checkpointBytesMax) throw invalidParameter('value', value, `1 to ${limits.checkpointBytesMax} bytes`);
+  return { checkpoint: { link, value }, after };
+}

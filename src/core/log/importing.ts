@@ -1,0 +1,144 @@
+import { contentHash, entryDigest } from '../change/digest.js';
+import { narrow, pathsOfImported, type ImportedChange } from '../change/imported.js';
+import { compareStates, isLive, type Row } from '../change/row.js';
+import { vectorIncludes, type Dot } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { Entry } from '../entry/entry.js';
+import { isReserved, type FullPath } from '../entry/path.js';
+import { FilerError } from '../errors.js';
+import type { ChangeLog } from './change-log.js';
+import { checkpointPath, issueCheckpoint } from './checkpoints.js';
+import { overruled } from './conflicts.js';
+import type { Draft } from './draft.js';
+
+/*
+ * Importing (DESIGN): changes of another cluster, out of a file, or of SeaweedFS come in through the same door, path by path.
+ *
+ *   under /.filer/                          left out
+ *   covered by what is here, not greater    left out
+ *   loses                                   left out, to the ledger
+ *   no row, not above the floor             live: a new write of this filer; a deletion: left out
+ *   wins                                    one change of this origin that keeps version, author and vector
+ *
+ * So importing the same again writes nothing, which also ends every loop between clusters.
+ */
+
+export interface ImportOptions {
+  /** Where the link (checkpoints.ts) goes on after these changes; written with them. */
+  readonly checkpoint?: { readonly link: string; readonly value: string };
+  /** The clock moves past this, whatever the skew: for changes that were withheld. */
+  readonly after?: Version;
+}
+
+/** What became of the changes. The first three and `quarantined` add up to all of them. */
+export interface ImportResult {
+  /** Written, at one path at least. */
+  readonly applied: number;
+  /** Not written, because something greater stands. */
+  readonly superseded: number;
+  /** Not written, because what they say is here already, is not for here (/.filer/), or was deleted and forgotten. */
+  readonly unchanged: number;
+  /** Of all of them, those that met a state which had not seen them, nor they it: who lost is in the ledger. */
+  readonly conflicting: number;
+  /** Written to the log, but waiting for a change that could not be applied. */
+  readonly quarantined: number;
+  /** The last change of this origin. */
+  readonly position: Dot;
+}
+
+/** How far ahead of the clock a change may be that no link stands for, microseconds: whoever has written it by mistake should hear it. */
+const aheadMax = 24 * 3600 * 1e6;
+
+/**
+ * Imports changes in their order, in one transaction.
+ * @throws FilerError VERSION_AHEAD naming the change; PARAMETER_INVALID for a link; BOOTSTRAPPING, QUARANTINE_FULL, OVERLOADED, STORE_FULL, STORE_FAILED: then nothing
+ * was written
+ */
+export async function importChanges(log: ChangeLog, changes: readonly ImportedChange[], options: ImportOptions = {}): Promise<ImportResult> {
+  const { checkpoint, after } = options;
+  const link = checkpoint ? checkpointPath(checkpoint.link) : null;
+  return log.aloneForClient(async (draft) => {
+    // Passed when it was asked, and maybe no more when its turn comes.
+    draft.mustIssue();
+    if (link === null) refuseAhead(changes, draft.now);
+    await draft.load([...changes.flatMap(pathsOfImported), ...(link === null ? [] : [link])]);
+    const counts = { applied: 0, superseded: 0, unchanged: 0, conflicting: 0, quarantined: 0 };
+    for (const change of changes) {
+      const { outcome, conflicting } = importOne(draft, change);
+      counts[outcome] += 1;
+      if (conflicting) counts.conflicting += 1;
+    }
+    if (after !== undefined) draft.clock.advance(after);
+    // If no page held anything but kelp's own entries, two idle clusters would tell each other of their checkpoints for ever.
+    if (link !== null && checkpoint && changes.some((change) => !pathsOfImported(change).every(isReserved)))
+      issueCheckpoint(draft, link, checkpoint.value, draft.now);
+    draft.keepClock();
+    await draft.flush();
+    const { origin } = draft.identity;
+    return { ...counts, position: { origin, seq: draft.origins.get(origin)?.seq ?? 0 } };
+  });
+}
+
+function refuseAhead(changes: readonly ImportedChange[], now: Version): void {
+  const index = changes.findIndex(({ version }) => version > now + aheadMax);
+  if (index < 0) return;
+  throw new FilerError(
+    'VERSION_AHEAD',
+    `changes[${index}].replication.version: is more than a day ahead of the clock here; nothing could be written over it until then. Check both clocks`,
+    { index },
+  );
+}
+
+type Fate = 'wins' | 'covered' | 'loses' | 'forgotten' | 'reserved';
+
+interface Imported {
+  readonly outcome: 'applied' | 'superseded' | 'unchanged' | 'quarantined';
+  readonly conflicting: boolean;
+}
+
+function importOne(draft: Draft, change: ImportedChange): Imported {
+  const incoming = rowsOfImported(change);
+  const fates = new Map<FullPath, Fate>();
+  let conflicting = false;
+  for (const row of incoming) {
+    const local = draft.row(row.path);
+    const fate = fateOf(local, row, draft.identity.floor);
+    fates.set(row.path, fate);
+    if (fate !== 'wins' && fate !== 'loses') continue;
+    const conflict = overruled(local, row, incoming.length === 2, draft.now, draft.identity.origin);
+    if (conflict === null) continue;
+    conflicting = true;
+    // Of a winner it is noted when it is joined, and has a dot.
+    if (fate === 'loses') draft.note(conflict);
+  }
+  let isWritten = false;
+  for (const row of incoming) {
+    if (fates.get(row.path) !== 'forgotten' || !isLive(row)) continue;
+    // With what it has seen: then the same change finds itself covered when it comes again.
+    draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
+    isWritten = true;
+  }
+  const left = narrow(change, (path) => fates.get(path) === 'wins');
+  const applied = left && draft.adopt(left);
+  if (applied === 'quarantined') return { outcome: 'quarantined', conflicting };
+  if (isWritten || applied !== null) return { outcome: 'applied', conflicting };
+  return { outcome: [...fates.values()].includes('loses') ? 'superseded' : 'unchanged', conflicting };
+}
+
+function fateOf(local: Row | null, incoming: Row, floor: Version): Fate {
+  if (isReserved(incoming.path)) return 'reserved';
+  if (local === null) return incoming.version > floor ? 'wins' : 'forgotten';
+  if (compareStates(incoming, local) > 0) return 'wins';
+  return vectorIncludes(local.vector, incoming.author, incoming.version) ? 'covered' : 'loses';
+}
+
+/** The states a change brings: one, or for a rename two, the old path's first. None has a dot: what loses gets none. */
+function rowsOfImported(change: ImportedChange): Row[] {
+  const { version, author, oldPath, newPath, newEntry, isDirectory, vector, oldVector } = change;
+  const common = { version, author, dot: null };
+  const tombstone = (path: FullPath, of: typeof vector): Row => ({ ...common, path, entry: null, isDirectory: false, vector: of, contentHash: '', h: 0 });
+  if (newPath === null || newEntry === null) return [tombstone(oldPath as FullPath, vector)];
+  const hash = contentHash(newEntry);
+  const live: Row = { ...common, path: newPath, entry: newEntry, isDirectory, vector, contentHash: hash, h: entryDigest(newPath, version, author, hash) };
+  return oldPath === null || oldPath === newPath ? [live] : [tombstone(oldPath, oldVector ?? vector), live];
+}
