@@ -16,7 +16,7 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/master',
       'core/demo',
       'core/offline-store',
-      'core/sync/',
+      'core/sync-process',
       'core/tree/',
       'core/api/*/client',
       'core/api/*/protocol',
@@ -40,6 +40,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ['core/upkeep', ['core/clock/', 'core/cluster/', 'core/log/', 'core/replication/', 'type core/store/']],
   ['core/demo', ['core/']],
   ['core/offline-store', ['core/']],
+  ['core/sync-process', ['core/']],
   ['core/upkeep', ['core/']],
   // Small parts that everyone may import.
   ['core/errors', []],

@@ -117,7 +117,6 @@ export class Filer {
         mustServe: () => this.mustServe(),
         serving: () => this.#serving.signal,
         workedAlone: (caller) => void this.#metAsLoner(caller),
-        heard: (origin, position, digest) => this.aggregator.hear(origin, position, digest),
         parted: (caller) => void this.#metParted(caller),
       },
       limits,
@@ -391,8 +390,6 @@ export class Filer {
 
   /** Serves and follows until stopped (null) or until this store must be filled first. */
   async #follow(signal: AbortSignal): Promise<Interruption | null> {
-    // Stopped while it joined: an abort that is over wakes nobody any more.
-    if (signal.aborted) return null;
     this.#serving = new AbortController();
     const ended = new Promise<Interruption | null>((resolve) => {
       this.#interrupt = resolve;
@@ -461,14 +458,12 @@ export class Filer {
 
   #caller(): Caller {
     const { identity, origins } = this.log.state;
-    const report = this.source.report();
     return {
       origin: identity.origin,
       address: this.options.address,
       clusterId: identity.clusterId,
       have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
-      report,
-      digest: report === null ? '' : this.log.digestToTell(),
+      report: this.source.report(),
       former: identity.former,
     };
   }

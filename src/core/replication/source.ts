@@ -33,8 +33,6 @@ export interface SourceHooks {
   serving(): AbortSignal;
   /** This filer has worked alone and was asked by one that has not heard of it. */
   workedAlone(caller: Caller): void;
-  /** A filer that asked was greeted: where it is, and its digest there ('' = none to compare). */
-  heard(origin: Origin, position: Position, digest: string): void;
   /** The caller has other changes under an origin than this filer. */
   parted(caller: Caller): void;
 }
@@ -81,7 +79,7 @@ export class Source {
       texts,
       position: page.position,
       head,
-      digest: log.digestToTell(page.state),
+      digest: page.state === log.state && page.state.quarantine.size === 0 && page.state.partedFrom === null ? log.digest : '',
       time: log.clock.now(),
       report: this.report(),
       bytes: texts.reduce((sum, text) => sum + text.length, 0),
@@ -196,7 +194,6 @@ export class Source {
       report: caller.report ?? known?.report ?? null,
       lastContact: time.monotonic(),
     });
-    this.hooks.heard(caller.origin, position, caller.digest);
     if (caller.report !== null) reports.hear(caller.origin, caller.report, caller.have);
     const oldest = this.followers.keys().next().value;
     if (this.followers.size > this.limits.membersMax && oldest !== undefined) this.followers.delete(oldest);

@@ -24,7 +24,6 @@ import type { Caller } from '../../replication/peer.js';
  * A peer says who it is on changes and snapshot:
  *   Filer-Origin: ORIGIN           Filer-Address: host:port         Filer-Have: ORIGIN:SEQ:HASH~…  (zeros included)
  *   Filer-Cluster: id, if any      Filer-Report: position, if any   Filer-Former: ORIGIN,…, if any
- *   Filer-Digest: its digest at Filer-Have, if it has one to compare
  * Whoever sends no Filer-Origin is a reader and is not made known.
  */
 
@@ -89,7 +88,6 @@ export function callerToHeaders(caller: Caller): Record<string, string> {
   };
   if (caller.clusterId !== null) headers[filerHeaders.cluster] = caller.clusterId;
   if (caller.former.length > 0) headers[filerHeaders.former] = caller.former.join(',');
-  if (caller.digest !== '') headers[filerHeaders.digest] = caller.digest;
   if (caller.report !== null) headers[filerHeaders.report] = formatPosition(caller.report);
   return headers;
 }
@@ -104,14 +102,12 @@ export function callerFromHeaders(headers: ReceivedHeaders): Caller | null {
   const clusterId = headerOf(headers, filerHeaders.cluster);
   const former = headerOf(headers, filerHeaders.former);
   const report = headerOf(headers, filerHeaders.report);
-  const digest = headerOf(headers, filerHeaders.digest) ?? '';
   return {
     origin: originFrom(origin, filerHeaders.origin),
     address: addressFrom(headers),
     clusterId: clusterId === null ? null : originFrom(clusterId, filerHeaders.cluster),
     have: parseHave(headerOf(headers, filerHeaders.have) ?? ''),
     report: report === null ? null : parsePosition(report, filerHeaders.report),
-    digest: digest === '' ? '' : originFrom(digest, filerHeaders.digest),
     former: former === null || former === '' ? [] : former.split(',').map((one) => originFrom(one, filerHeaders.former)),
   };
 }

@@ -44,7 +44,6 @@ describe('replication API of one filer', () => {
     clusterId: null,
     have: new Map([[origin, { seq: 0, hash: '000000000000' }]]),
     report: null,
-    digest: '',
     former: [],
   });
 

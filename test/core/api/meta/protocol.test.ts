@@ -27,7 +27,6 @@ const anyCaller: fc.Arbitrary<Caller> = fc.record({
   clusterId: fc.option(anyOrigin),
   have: anyHave,
   report: fc.option(anyPosition),
-  digest: fc.oneof(fc.constant(''), anyOrigin),
   former: fc.array(anyOrigin, { maxLength: 3 }),
 });
 
@@ -81,7 +80,7 @@ describe('protocol of the replication API', () => {
   });
 
   it('names the header that is wrong', () => {
-    const good = callerToHeaders({ origin: '1'.repeat(16), address: '127.0.0.1:1', clusterId: null, have: new Map(), report: null, digest: '', former: [] });
+    const good = callerToHeaders({ origin: '1'.repeat(16), address: '127.0.0.1:1', clusterId: null, have: new Map(), report: null, former: [] });
     const wrong: [name: string, value: string][] = [
       ['Filer-Origin', 'me'],
       ['Filer-Address', ''],
@@ -93,7 +92,6 @@ describe('protocol of the replication API', () => {
       ['Filer-Have', '1111111111111111:1:abcdef012345~1111111111111111:1:abcdef012345'],
       ['Filer-Have', `1111111111111111:${'9'.repeat(17)}:abcdef012345`],
       ['Filer-Report', '1:2'],
-      ['Filer-Digest', 'abc'],
     ];
     for (const [name, value] of wrong) {
       const error = refusal({ ...good, [name]: value });

@@ -1,0 +1,122 @@
+import { canonicalJson } from '../change/canonical.js';
+import { operationOf, type Change, type Operation } from '../change/change.js';
+import { encodeChange } from '../change/codec.js';
+import { chainStart } from '../change/digest.js';
+import type { Row } from '../change/row.js';
+import type { Vector } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
+import type { Entry } from '../entry/entry.js';
+import { isReserved, isWithin, nameOf, parsePath, refuseReserved, root, type FullPath } from '../entry/path.js';
+
+/*
+ * What a link takes from its source, and where it puts it. Pure.
+ *
+ *   /.filer/ on either side, outside `from`, excluded    left out
+ *   rename into the scope, out of it                     a create, a delete
+ *   delete, with deletes withheld                        left out; the target's clock must move past it
+ *   rename, with deletes withheld                        a create: the old name stays
+ */
+
+export interface Scope {
+  /** Directory of the source, and where it lies in the target. */
+  readonly from: FullPath;
+  readonly to: FullPath;
+  /** Directories of the source that are left out. */
+  readonly excludes: readonly FullPath[];
+  /** False: what the source deletes stays in the target. */
+  readonly deletes: boolean;
+  /** Seconds that files live in the target; 0 = as long as in the source. */
+  readonly ttlSec: number;
+}
+
+/** A change as it is posted to the target. */
+export interface MappedChange {
+  readonly kind: 'change';
+  readonly operation: Operation;
+  /** One line of JSON. */
+  readonly text: string;
+  readonly version: Version;
+  /** A delete that the change would bring is withheld. */
+  readonly isCut: boolean;
+}
+
+export type Mapped = MappedChange | { readonly kind: 'none' } | { readonly kind: 'withheld'; readonly version: Version };
+
+const none: Mapped = { kind: 'none' };
+
+/**
+ * Where a path of the source lies in the target; null = nowhere.
+ * @throws FilerError RESERVED_PATH, NAME_TOO_LONG if the target may not have such a path
+ */
+export function mapPath({ from, to, excludes }: Scope, path: FullPath): FullPath | null {
+  if (isReserved(path) || !isWithin(path, from) || excludes.some((excluded) => isWithin(path, excluded))) return null;
+  if (from === to) return path === root ? null : path;
+  const mapped = parsePath(`${to}/${from === root ? path.slice(1) : path.slice(from.length + 1)}`);
+  if (mapped === root || isReserved(mapped)) return null;
+  refuseReserved(mapped);
+  return mapped;
+}
+
+/** True if a change of the source may go to the target as it stands. */
+function isWhole({ from, to, excludes, deletes, ttlSec }: Scope): boolean {
+  return from === root && to === root && excludes.length === 0 && deletes && ttlSec === 0;
+}
+
+const clustersPattern = /"clusters":\[((?:"[^"\\]*",?)*)\](?:,"applied":"[a-z]+")?\}\}$/;
+
+/**
+ * What a change of the source becomes. `clusterId` joins the clusters it came through.
+ * @throws FilerError as mapPath does
+ */
+export function mapChange(scope: Scope, change: Change, clusterId: string): Mapped {
+  const oldPath = change.oldPath && mapPath(scope, change.oldPath);
+  const newPath = change.newPath && mapPath(scope, change.newPath);
+  if (oldPath === null && newPath === null) return none;
+  if (newPath === null && !scope.deletes) return { kind: 'withheld', version: change.version };
+  const isMoved = oldPath !== null && newPath !== null && oldPath !== newPath;
+  const isCut = isMoved && !scope.deletes;
+  const mapped = { ...change, oldPath: isCut ? null : oldPath, newPath };
+  const shown = { kind: 'change', operation: operationOf(mapped), version: change.version, isCut } as const;
+  if (isWhole(scope) && clustersPattern.test(change.text)) {
+    const text = change.text.replace(clustersPattern, (_, ids: string) => `"clusters":[${ids}${ids === '' ? '' : ','}"${clusterId}"]}}`);
+    return { ...shown, text };
+  }
+  const isRename = change.oldPath !== null && change.newPath !== null && change.oldPath !== change.newPath;
+  // Of a rename that becomes a delete, the old path's.
+  const vector: Vector = isRename && newPath === null ? (change.oldVector ?? change.vector) : change.vector;
+  const body = {
+    ...mapped,
+    newEntry: newPath === null ? null : entryFor(scope, change.newEntry as string, newPath),
+    vector,
+    oldVector: isMoved && !isCut ? change.oldVector : null,
+    clusters: [...change.clusters, clusterId],
+  };
+  return { ...shown, text: encodeChange(body, { oldEntry: null, deleteChunks: false, signatures: [] }) };
+}
+
+/**
+ * What a row of the source's snapshot becomes.
+ * @throws FilerError as mapPath does
+ */
+export function mapRow(scope: Scope, row: Row, clusterId: string): Mapped {
+  const path = mapPath(scope, row.path);
+  if (path === null) return none;
+  const { version, author, vector, isDirectory } = row;
+  if (row.entry === null && !scope.deletes) return { kind: 'withheld', version };
+  const states =
+    row.entry === null ? { oldPath: path, newPath: null, newEntry: null } : { oldPath: null, newPath: path, newEntry: entryFor(scope, row.entry, path) };
+  const { origin, seq } = row.dot ?? { origin: author, seq: 1 };
+  const change = { origin, seq, hash: chainStart, version, author, ...states, isDirectory, contentHash: '', vector, oldVector: null, clusters: [clusterId] };
+  const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
+  return { kind: 'change', operation: operationOf(states), text, version, isCut: false };
+}
+
+function entryFor({ ttlSec }: Scope, canonical: string, path: FullPath): string {
+  const name = nameOf(path);
+  // Most keep their name, and need not be parsed for that.
+  if (ttlSec === 0 && canonical.endsWith(`"name":${JSON.stringify(name)}}`)) return canonical;
+  const entry = JSON.parse(canonical) as Entry;
+  if (ttlSec === 0 && entry.name === name) return canonical;
+  const attributes = ttlSec > 0 && !entry.isDirectory ? { ...entry.attributes, ttlSec } : entry.attributes;
+  return canonicalJson({ ...entry, name, ...(attributes && { attributes }) });
+}
