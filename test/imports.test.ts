@@ -17,6 +17,8 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/demo',
       'core/offline-store',
       'core/sync-process',
+      'core/replay/',
+      'core/sync/',
       'core/tree/',
       'core/api/*/client',
       'core/api/*/protocol',
@@ -41,6 +43,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ['core/demo', ['core/']],
   ['core/offline-store', ['core/']],
   ['core/sync-process', ['core/']],
+  ['core/replay/', ['core/']],
   ['core/upkeep', ['core/']],
   // Small parts that everyone may import.
   ['core/errors', []],

@@ -49,6 +49,13 @@ export const limits = {
   /** How long a client waits for them to be written, milliseconds: a slow disk, and others before them. */
   importMs: 60_000,
 
+  // ---- replay
+  /** Changes, and about how many bytes of them, a replay writes into a folder in one transaction: twice as many take the same time each. */
+  replayChanges: 5000,
+  replayBytes: 8 * 1024 * 1024,
+  /** Changes read ahead while the target is busy, besides the page under way: at some kilobytes each they stay far below its memory. */
+  replayReadAhead: 5000,
+
   // ---- snapshot
   snapshotRows: 1000,
   snapshotRowsMax: 10_000,

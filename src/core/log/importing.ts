@@ -1,4 +1,5 @@
 import { contentHash, entryDigest } from '../change/digest.js';
+import { operationOf, type Operation } from '../change/change.js';
 import { narrow, pathsOfImported, type ImportedChange } from '../change/imported.js';
 import { compareStates, isLive, type Row } from '../change/row.js';
 import { vectorIncludes, type Dot } from '../clock/vector.js';
@@ -89,11 +90,62 @@ function refuseAhead(changes: readonly ImportedChange[], now: Version): void {
   );
 }
 
+/** What importing would do, by what it would write. */
+export interface PlanResult {
+  readonly creates: number;
+  readonly updates: number;
+  readonly deletes: number;
+  readonly renames: number;
+  /** Of all of them, those that would meet a state which had not seen them, nor they it. */
+  readonly conflicts: number;
+  readonly superseded: number;
+  readonly unchanged: number;
+}
+
+/**
+ * Tells what importing batches one after the other would do, and writes nothing: it is all done in one transaction, which is taken back.
+ * @throws FilerError as importChanges; what `batches` throws
+ */
+export async function planImport(log: ChangeLog, batches: AsyncIterable<readonly ImportedChange[]> | Iterable<readonly ImportedChange[]>): Promise<PlanResult> {
+  const counts = { creates: 0, updates: 0, deletes: 0, renames: 0, conflicts: 0, superseded: 0, unchanged: 0 };
+  try {
+    await log.aloneForClient(async (draft) => {
+      draft.mustIssue();
+      for await (const changes of batches) {
+        refuseAhead(changes, draft.now);
+        await draft.load(changes.flatMap(pathsOfImported));
+        for (const change of changes) {
+          const planned = importOne(draft, change);
+          if (planned.conflicting) counts.conflicts += 1;
+          if (planned.operation !== null) counts[countOf[planned.operation]] += 1;
+          else counts[planned.outcome === 'superseded' ? 'superseded' : 'unchanged'] += 1;
+        }
+        await draft.flush({ evict: true });
+      }
+      throw new PlanMade();
+    });
+  } catch (error) {
+    if (!(error instanceof PlanMade)) throw error;
+  }
+  return counts;
+}
+
+/** Takes a transaction back that has done its work. */
+class PlanMade extends FilerError {
+  constructor() {
+    super('STOPPING', 'the plan is made');
+  }
+}
+
+const countOf = { CREATE: 'creates', UPDATE: 'updates', DELETE: 'deletes', RENAME: 'renames' } as const;
+
 type Fate = 'wins' | 'covered' | 'loses' | 'forgotten' | 'reserved';
 
 interface Imported {
   readonly outcome: 'applied' | 'superseded' | 'unchanged' | 'quarantined';
   readonly conflicting: boolean;
+  /** What is written; null if nothing is. */
+  readonly operation: Operation | null;
 }
 
 function importOne(draft: Draft, change: ImportedChange): Imported {
@@ -111,18 +163,26 @@ function importOne(draft: Draft, change: ImportedChange): Imported {
     // Of a winner it is noted when it is joined, and has a dot.
     if (fate === 'loses') draft.note(conflict);
   }
-  let isWritten = false;
+  let operation: Operation | null = null;
   for (const row of incoming) {
     if (fates.get(row.path) !== 'forgotten' || !isLive(row)) continue;
     // With what it has seen: then the same change finds itself covered when it comes again.
     draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
-    isWritten = true;
+    operation = 'CREATE';
   }
   const left = narrow(change, (path) => fates.get(path) === 'wins');
-  const applied = left && draft.adopt(left);
-  if (applied === 'quarantined') return { outcome: 'quarantined', conflicting };
-  if (isWritten || applied !== null) return { outcome: 'applied', conflicting };
-  return { outcome: [...fates.values()].includes('loses') ? 'superseded' : 'unchanged', conflicting };
+  if (left !== null) {
+    operation = operationAt(draft, left);
+    if (draft.adopt(left) === 'quarantined') return { outcome: 'quarantined', conflicting, operation };
+  }
+  if (operation !== null) return { outcome: 'applied', conflicting, operation };
+  return { outcome: [...fates.values()].includes('loses') ? 'superseded' : 'unchanged', conflicting, operation };
+}
+
+/** A create may find an entry here, and then is an update. */
+function operationAt(draft: Draft, change: ImportedChange): Operation {
+  const operation = operationOf(change);
+  return operation === 'CREATE' && isLive(draft.row(change.newPath as FullPath)) ? 'UPDATE' : operation;
 }
 
 function fateOf(local: Row | null, incoming: Row, floor: Version): Fate {

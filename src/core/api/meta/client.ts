@@ -4,13 +4,13 @@ import { limits } from '../../config/limits.js';
 import { isFailure } from '../../errors.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
 import type { Checkpoint } from '../../log/checkpoints.js';
-import type { ImportOptions } from '../../log/importing.js';
+import type { ImportOptions, PlanResult } from '../../log/importing.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
 import { checkpointsFromJson } from './checkpoints.js';
 import { Fields } from './fields.js';
-import { importFromJson, type ImportAnswer } from './import-body.js';
+import { importFromJson, planFromJson, type ImportAnswer } from './import-body.js';
 import { infoFromJson } from './info.js';
 import { logFromJson } from './log-report.js';
 import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
@@ -149,6 +149,19 @@ export class MetaClient {
     const headers = { 'Content-Type': 'application/x-ndjson' };
     const answer = await this.#send('POST', metaPaths.changes, { query, headers, body: lines.join('\n'), timeoutMs: limits.importMs, signal });
     return importFromJson(answer.json());
+  }
+
+  /** Tells what importing changes would do, and writes nothing. @throws FilerError as importChanges */
+  async planImport(lines: readonly string[], signal?: AbortSignal): Promise<PlanResult> {
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    const answer = await this.#send('POST', metaPaths.changes, {
+      query: { plan: true },
+      headers,
+      body: lines.join('\n'),
+      timeoutMs: limits.importMs,
+      signal,
+    });
+    return planFromJson(answer.json());
   }
 
   /** The chain hashes the filer knows at a position; null where it knows none. */

@@ -2,13 +2,17 @@ import { isUtf8 } from 'node:buffer';
 import { ImportReader, type ImportedChange } from '../../change/imported.js';
 import { formatDot } from '../../clock/vector.js';
 import { FilerError } from '../../errors.js';
-import type { ImportResult } from '../../log/importing.js';
+import type { ImportResult, PlanResult } from '../../log/importing.js';
 import { Fields, invalidField } from './fields.js';
 
 /*
  * What POST changes takes and answers: changes as a JSON array or one a line, and
  *
  *   {"applied":n,"superseded":n,"unchanged":n,"conflicting":n,"quarantined":n,"position":"origin:seq"}
+ *
+ * or with plan=true
+ *
+ *   {"creates":n,"updates":n,"deletes":n,"renames":n,"conflicts":n,"superseded":n,"unchanged":n}
  */
 
 export interface ImportBody {
@@ -77,4 +81,11 @@ export function importFromJson(body: unknown): ImportAnswer {
     quarantined: answer.whole('quarantined'),
     position: answer.text('position'),
   };
+}
+
+/** @throws FilerError BODY_INVALID naming the field */
+export function planFromJson(body: unknown): PlanResult {
+  const plan = new Fields(body);
+  const [creates, updates, deletes, renames] = [plan.whole('creates'), plan.whole('updates'), plan.whole('deletes'), plan.whole('renames')];
+  return { creates, updates, deletes, renames, conflicts: plan.whole('conflicts'), superseded: plan.whole('superseded'), unchanged: plan.whole('unchanged') };
 }

@@ -1,9 +1,9 @@
 import { versionMax } from '../../clock/version.js';
 import { FilerError } from '../../errors.js';
 import type { Filer, FilerLimits } from '../../filer.js';
-import { invalidParameter, readInteger, type Query } from '../../http/params.js';
+import { invalidParameter, readBoolean, readInteger, type Query } from '../../http/params.js';
 import { json, type Request, type Response } from '../../http/router.js';
-import { importChanges, type ImportOptions } from '../../log/importing.js';
+import { importChanges, planImport, type ImportOptions } from '../../log/importing.js';
 import { decodeImport, importToJson } from './import-body.js';
 import { filerHeaders } from './protocol.js';
 
@@ -11,6 +11,7 @@ import { filerHeaders } from './protocol.js';
  * POST changes: imports changes (log/importing.ts). All of them are checked before any is written, and all are one transaction.
  *
  *   checkpoint=LINK&value=…   where that link goes on, written with them
+ *   plan=true                 tells what would be done, and does nothing
  *   after=VERSION             the clock moves past this version, whatever the skew
  */
 
@@ -18,8 +19,13 @@ import { filerHeaders } from './protocol.js';
 export function importHandler(filer: Filer, limits: FilerLimits): (request: Request) => Promise<Response> {
   return async (request) => {
     const options = readOptions(request.query, limits);
+    const isPlan = readBoolean(request.query, 'plan');
     filer.mustWrite();
     const { changes, empty } = decodeImport(await request.body(limits.jsonBodyBytesMax), limits.importChanges);
+    if (isPlan) {
+      const plan = await planImport(filer.log, [changes]);
+      return json(200, { ...plan, unchanged: plan.unchanged + empty });
+    }
     const answer = importToJson(await importChanges(filer.log, changes, options), empty);
     return json(200, answer, { [filerHeaders.position]: answer.position });
   };

@@ -1,0 +1,179 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MetaClient } from '../api/meta/client.js';
+import { encodeImported, type ImportedChange } from '../change/imported.js';
+import { limits } from '../config/limits.js';
+import { FilerError, isFailure, messageOf } from '../errors.js';
+import { HttpClient } from '../http/client.js';
+import { ChangeLog } from '../log/change-log.js';
+import { checkpointPath, checkpointValue } from '../log/checkpoints.js';
+import { importChanges, planImport, type ImportOptions, type ImportResult, type PlanResult } from '../log/importing.js';
+import { silentLogger } from '../logger.js';
+import { backoffMs } from '../loop.js';
+import type { Signer } from '../security/signer.js';
+import { openStore } from '../store/open-store.js';
+import type { Store } from '../store/store.js';
+import type { TimeSource } from '../time.js';
+
+/* Where a replay writes to: a running filer, or the folder of a store. Both through the same import. */
+
+/** One change to be written. */
+export interface ReplayChange {
+  readonly change: ImportedChange;
+  /** The same on one line, if it is known. */
+  readonly text: string | null;
+}
+
+export interface ReplayTarget {
+  /** What it is called in messages. */
+  readonly name: string;
+  /** Changes and bytes of one transaction. */
+  readonly changesMax: number;
+  readonly bytesMax: number;
+  /** The value of a checkpoint; null if there is none. */
+  checkpoint(link: string, signal: AbortSignal): Promise<string | null>;
+  /** Writes changes in one transaction. @throws FilerError as importChanges does; PEER_UNREACHABLE */
+  write(changes: readonly ReplayChange[], options: ImportOptions, signal: AbortSignal): Promise<Omit<ImportResult, 'position'>>;
+  /** Tells what writing them would do, one batch after the other, and writes nothing. */
+  plan(batches: AsyncIterable<readonly ReplayChange[]>, signal: AbortSignal): Promise<PlanResult>;
+  close(): Promise<void>;
+}
+
+// ---- a running filer
+
+export interface FilerTargetOptions {
+  /** host:port */
+  readonly address: string;
+  readonly signer?: Signer;
+  readonly time: TimeSource;
+  /** It has stopped to answer and is waited for; told once. */
+  away(error: FilerError): void;
+  back(): void;
+}
+
+export function filerTarget(options: FilerTargetOptions): ReplayTarget {
+  const { address, signer, time, away, back } = options;
+  const http = new HttpClient({ connections: 2, signer });
+  const client = new MetaClient(http, address);
+  const linesOf = (changes: readonly ReplayChange[]) => changes.map(({ change, text }) => text ?? encodeImported(change));
+  /** What is written twice is written once: a restart of the filer need not end the replay. */
+  const patiently = async <T>(ask: () => Promise<T>, signal: AbortSignal, isFirst: boolean): Promise<T> => {
+    let awaySince = 0;
+    for (let failures = 0; ;) {
+      try {
+        const answer = await ask();
+        if (failures > 0) back();
+        return answer;
+      } catch (error) {
+        if (!isFailure(error) || !error.retriable || isFirst) throw error;
+        failures += 1;
+        if (failures === 1) {
+          awaySince = time.monotonic();
+          away(error);
+        }
+        if (time.monotonic() - awaySince >= limits.readerAwayMs) throw error;
+        await time.sleep(
+          backoffMs(failures, { msMin: limits.backoffMsMin, msMax: limits.backoffMsMax }, () => time.random()),
+          signal,
+        );
+      }
+    }
+  };
+  let hasAnswered = false;
+  return {
+    name: address,
+    changesMax: limits.importChanges,
+    bytesMax: limits.jsonBodyBytesMax / 2,
+    checkpoint: async (link, signal) => (await client.checkpoints(signal)).find((one) => one.link === link)?.value ?? null,
+    write: async (changes, importing, signal) => {
+      const lines = linesOf(changes);
+      const answer = await patiently(() => client.importChanges(lines, importing, signal), signal, !hasAnswered);
+      hasAnswered = true;
+      return answer;
+    },
+    plan: async (batches, signal) => {
+      const total = { ...noPlan };
+      for await (const batch of batches) {
+        const part = await client.planImport(linesOf(batch), signal);
+        for (const name of planNames) total[name] += part[name];
+      }
+      return total;
+    },
+    close: () => http.close(),
+  };
+}
+
+const noPlan: Record<keyof PlanResult, number> = { creates: 0, updates: 0, deletes: 0, renames: 0, conflicts: 0, superseded: 0, unchanged: 0 };
+const planNames = Object.keys(noPlan) as (keyof PlanResult)[];
+
+// ---- a folder
+
+/**
+ * Opens the store in a folder for a replay; makes both if they are missing. For a plan nothing is made.
+ * @throws FilerError STORE_LOCKED while a filer runs on it; BOOTSTRAPPING if its filer must first finish joining; STORE_TOO_NEW, STORE_FULL, STORE_FAILED
+ */
+export async function openStoreTarget(directory: string, options: { time: TimeSource; planOnly: boolean }): Promise<ReplayTarget> {
+  const { time, planOnly } = options;
+  const scratch = planOnly && !(await isStore(directory)) ? await mkdtemp(join(tmpdir(), 'kelp-plan-')) : null;
+  const store = await openStore({ directory: scratch ?? directory, time });
+  const close = async () => {
+    await store.close();
+    if (scratch !== null) await rm(scratch, { recursive: true, force: true });
+  };
+  try {
+    const log = await ChangeLog.open({ store, time, limits, logger: silentLogger });
+    mustTake(log, directory);
+    return storeTarget(directory, log, store, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function storeTarget(directory: string, log: ChangeLog, store: Store, close: () => Promise<void>): ReplayTarget {
+  return {
+    name: directory,
+    changesMax: limits.replayChanges,
+    bytesMax: limits.replayBytes,
+    checkpoint: async (link) => checkpointValue((await store.find('tree', [checkpointPath(link)]))[0] ?? null),
+    write: async (changes, importing) => {
+      // It holds something of its own from now on: its filer must not take it for one that waits to be filled.
+      if (log.identity.phase === 'fresh') await log.alone(becomeReady);
+      return importChanges(
+        log,
+        changes.map(({ change }) => change),
+        importing,
+      );
+    },
+    plan: (batches) => planImport(log, changesOf(batches)),
+    close: async () => {
+      await log.close();
+      await close();
+    },
+  };
+}
+
+async function becomeReady(draft: Parameters<Parameters<ChangeLog['alone']>[0]>[0]): Promise<void> {
+  draft.setIdentity({ phase: 'ready' });
+  await draft.flush();
+}
+
+async function* changesOf(batches: AsyncIterable<readonly ReplayChange[]>): AsyncGenerator<ImportedChange[]> {
+  for await (const batch of batches) yield batch.map(({ change }) => change);
+}
+
+function mustTake(log: ChangeLog, directory: string): void {
+  const { phase } = log.identity;
+  if ((phase === 'ready' || phase === 'fresh') && log.state.partedFrom === null) return;
+  throw new FilerError('BOOTSTRAPPING', `the filer of ${directory} was stopped before it had joined its cluster; start it, let it finish, and try again`);
+}
+
+async function isStore(directory: string): Promise<boolean> {
+  try {
+    return (await stat(join(directory, 'filer.db'))).isFile();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw new FilerError('STORE_FAILED', `${directory} cannot be read: ${messageOf(error)}`, {}, { cause: error });
+  }
+}
