@@ -3,6 +3,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatRow, ratioOf, shortOf, type Row } from './result.js';
+import { accounting } from './rows/accounting.js';
 import { bootstrap } from './rows/bootstrap.js';
 import { catchUp } from './rows/catch-up.js';
 import { durablePuts } from './rows/durable-puts.js';
@@ -16,7 +17,7 @@ import { setUp } from './setup.js';
  * is what counts. Rows are printed as they come; --json prints them all at the end.
  */
 
-const benches = [durablePuts, catchUp, visibility, bootstrap];
+const benches = [durablePuts, catchUp, visibility, bootstrap, accounting];
 const tmpfsMagic = 0x01021994;
 
 const { values } = parseArgs({

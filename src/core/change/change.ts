@@ -79,7 +79,7 @@ export function operationOf(change: Pick<Change, 'oldPath' | 'newPath'>): Operat
 }
 
 /** The states a change brings: one, or for a rename two, the old path's first. */
-export function rowsOf(change: Change): Row[] {
+export function rowsOf(change: Change, digest: typeof entryDigest = entryDigest): Row[] {
   const dot: Dot = { origin: change.origin, seq: change.seq };
   const { version, author } = change;
   const tombstone = (path: FullPath, vector: Vector): Row => ({ path, entry: null, isDirectory: false, version, author, vector, dot, contentHash: '', h: 0 });
@@ -93,7 +93,7 @@ export function rowsOf(change: Change): Row[] {
     vector: change.vector,
     dot,
     contentHash: change.contentHash,
-    h: entryDigest(change.newPath, version, author, change.contentHash),
+    h: digest(change.newPath, version, author, change.contentHash),
   };
   return operationOf(change) === 'RENAME' ? [tombstone(change.oldPath as FullPath, change.oldVector ?? change.vector), live] : [live];
 }

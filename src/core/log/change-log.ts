@@ -10,6 +10,7 @@ import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
+import type { Accounting } from './accounting.js';
 import { readClosed, type ClosedOrigins } from './closed.js';
 import { clockMeta, Draft, originStart, partedMeta, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
 import { RecentRecords } from './recent-records.js';
@@ -67,6 +68,8 @@ export interface ChangeLogOptions {
   readonly logger: Logger;
   /** Decides which of the peers' changes are refused; left out, the rules of this program do. */
   readonly receive?: ReceiveChange;
+  /** Left out, all that there is. */
+  readonly accounting?: Accounting;
 }
 
 /** Totals since the start, for metrics. */
@@ -264,7 +267,7 @@ export class ChangeLog {
     try {
       if (this.#isUnsure) this.#become(stateOf(await this.options.store.load(), await readClosed(this.options.store)), null, null);
       const { next, appended, steps, noted } = await this.options.store.transaction(async (tx) => {
-        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits);
+        const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits, this.options.accounting);
         if (group[0]?.shared === null) {
           const [job] = group as [Job];
           const value = await job.run(draft);

@@ -3,7 +3,7 @@ import { canonicalJson } from '../change/canonical.js';
 import { isRefused, pathsOf, rowsOf, type Applied, type Change, type ReceivedChange } from '../change/change.js';
 import { encodeChange } from '../change/codec.js';
 import type { ImportedChange } from '../change/imported.js';
-import { addToSum, bucketOf, chainHash, chainStart, contentHash, takeFromSum } from '../change/digest.js';
+import { addToSum, chainHash, chainStart, contentHash, takeFromSum } from '../change/digest.js';
 import { isLive, joinRows, type Row } from '../change/row.js';
 import type { Clock } from '../clock/clock.js';
 import { mergeVectors, type Dot, type Origin, type Position, type Vector } from '../clock/vector.js';
@@ -12,8 +12,8 @@ import { withoutEmpty, type Entry } from '../entry/entry.js';
 import { ancestorsOf, parentOf, root, type FullPath } from '../entry/path.js';
 import { identityToMeta, type Identity } from '../store/identity.js';
 import type { ConflictRecord, Counts, FeedIndex, ListOptions, ListPage, LogRecord, OriginState, StoreTransaction } from '../store/store.js';
+import { fullAccounting, type Accounting } from './accounting.js';
 import { closedBy, type ClosedOrigins } from './closed.js';
-import { childOfDeleted, deletedAboveLive, overruled } from './conflicts.js';
 import { QuarantineDraft, type QuarantineLimits, type QuarantineMap } from './quarantine.js';
 import { DraftSteps } from './recent-steps.js';
 
@@ -112,6 +112,7 @@ export class Draft implements View {
     /** The wall clock when the transaction began. */
     readonly now: Version,
     private readonly limits: DraftLimits,
+    private readonly accounting: Accounting = fullAccounting,
   ) {
     this.#buckets = [...base.buckets];
     this.#origins = new Map(base.origins);
@@ -249,7 +250,7 @@ export class Draft implements View {
     const oldEntry = isLive(oldRow) ? (JSON.parse(oldRow.entry) as Entry) : null;
     change.text = encodeChange(change, { oldEntry, deleteChunks: stands && !isRename, signatures: [this.#identity.storeId] });
     this.steps.begin();
-    for (const row of rowsOf(change)) {
+    for (const row of rowsOf(change, this.accounting.entryDigest)) {
       this.steps.meet(this.row(row.path), row);
       this.#setRow(row.path, row);
     }
@@ -289,9 +290,7 @@ export class Draft implements View {
     const oldEntry = stands ? (JSON.parse(before.entry) as Entry) : imported.oldEntry;
     change.text = encodeChange(change, { oldEntry, deleteChunks: stands && oldVector === null, signatures: [this.#identity.storeId] });
     this.clock.observe(version);
-    const applied = this.joinOrQuarantine(change);
-    this.#append(change, own, applied);
-    return applied;
+    return this.#joinAndAppend(change, own);
   }
 
   /**
@@ -329,12 +328,16 @@ export class Draft implements View {
       );
     }
     this.clock.observe(change.version);
+    return this.#joinAndAppend(change, known);
+  }
+
+  #joinAndAppend(change: ReceivedChange, before: OriginState): Applied {
     this.steps.begin();
     const applied = this.joinOrQuarantine(change);
     this.steps.end(change);
     // It has not done what it will have done once it is released.
     if (applied === 'quarantined') this.steps.lose();
-    this.#append(change, known, applied);
+    this.#append(change, before, applied);
     return applied;
   }
 
@@ -351,7 +354,7 @@ export class Draft implements View {
 
   /** Joins the states a change brings, path by path, without log and position: for a snapshot's tail. */
   join(change: Change): Applied {
-    const incoming = rowsOf(change);
+    const incoming = rowsOf(change, this.accounting.entryDigest);
     let won = 0;
     const isRename = incoming.length === 2;
     for (const row of incoming) if (this.joinRow(row, isRename)) won += 1;
@@ -363,21 +366,21 @@ export class Draft implements View {
     const local = this.row(incoming.path);
     const by = this.#identity.origin;
     this.steps.meet(local, incoming);
-    const conflict = overruled(local, incoming, isRename, this.now, by);
+    const conflict = this.accounting.overruled(local, incoming, isRename, this.now, by);
     if (conflict) this.#conflicts.push(conflict);
     const joined = joinRows(local, incoming);
     if (joined !== local) this.#setRow(incoming.path, joined);
     const won = joined.version === incoming.version && joined.author === incoming.author && joined.contentHash === incoming.contentHash;
     if (won && joined !== local) {
       const below = isLive(joined)
-        ? childOfDeleted(
+        ? this.accounting.childOfDeleted(
             joined,
             ancestorsOf(joined.path).map((path) => this.row(path)),
             this.now,
             by,
           )
         : this.children(joined.path) > 0
-          ? deletedAboveLive(joined, local, this.now, by)
+          ? this.accounting.deletedAboveLive(joined, local, this.now, by)
           : null;
       if (below) this.#conflicts.push(below);
     }
@@ -500,12 +503,14 @@ export class Draft implements View {
     this.steps.move();
     const previous = this.row(path);
     const wasShown = this.#shows(path, previous);
-    const bucket = bucketOf(parentOf(path));
-    let sum = this.#buckets[bucket] as number;
-    if (isLive(previous)) sum = takeFromSum(sum, previous.h);
-    if (isLive(next)) sum = addToSum(sum, next.h);
-    this.#buckets[bucket] = sum;
-    this.#dirtyBuckets.add(bucket);
+    const bucket = this.accounting.bucketOf(parentOf(path));
+    if (bucket !== null) {
+      let sum = this.#buckets[bucket] as number;
+      if (isLive(previous)) sum = takeFromSum(sum, previous.h);
+      if (isLive(next)) sum = addToSum(sum, next.h);
+      this.#buckets[bucket] = sum;
+      this.#dirtyBuckets.add(bucket);
+    }
     this.#count(previous, -1);
     this.#count(next, 1);
     this.#rows.set(path, next);
