@@ -18,7 +18,6 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/offline-store',
       'core/sync-process',
       'core/replay/',
-      'core/sync/',
       'core/tree/',
       'core/api/*/client',
       'core/api/*/protocol',

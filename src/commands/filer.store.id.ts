@@ -1,8 +1,7 @@
 import { Flags } from '@oclif/core';
-import { askStoreIds, findDigestProblem, type StoreIds } from '../core/api/meta/store-ids.js';
+import type { StoreIds } from '../core/api/meta/store-ids.js';
 import { FilerError } from '../core/errors.js';
-import { readStoreIds, regenerate } from '../core/offline-store.js';
-import { checkStore, type Finding } from '../core/offline-store-check.js';
+import type { Finding } from '../core/offline-store-check.js';
 import type { Signer } from '../core/security/signer.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
@@ -34,14 +33,21 @@ export default class FilerStoreId extends BaseCommand<typeof FilerStoreId> {
   async run(): Promise<StoreIds | { before: StoreIds; after: StoreIds } | { findings: Finding[] }> {
     const { filer = 'localhost:8888', store, check } = this.flags;
     if (this.flags.regenerate) return this.#regenerate(store);
-    if (check) return this.#check(store === undefined ? checkFiler(filer, this.signal, this.signer) : checkStore(store, realTime));
-    const ids = store === undefined ? await askStoreIds(filer, this.signal, this.signer) : await readStoreIds(store);
+    if (check) return this.#check(store === undefined ? checkFiler(filer, this.signal, this.signer) : checkFolder(store));
+    const ids = store === undefined ? await this.#ask(filer) : await (await import('../core/offline-store.js')).readStoreIds(store);
     this.log(ids.storeId);
     return ids;
   }
 
+  // Loaded when it is wanted: HTTP alone takes as long to load as all the rest, and scripts ask for ids often.
+  async #ask(filer: string): Promise<StoreIds> {
+    const { askStoreIds } = await import('../core/api/meta/store-ids.js');
+    return askStoreIds(filer, this.signal, this.signer);
+  }
+
   async #regenerate(directory: string | undefined): Promise<{ before: StoreIds; after: StoreIds }> {
     if (directory === undefined) throw new FilerError('USAGE', '--regenerate works on the folder of a filer that is stopped; name it with --store');
+    const { regenerate } = await import('../core/offline-store.js');
     const { before, after } = await regenerate(directory, realTime);
     this.log(`${before.origin} → ${after.origin}`);
     this.say(after.phase === 'restored' ? 'it rejoins the others when its filer starts' : 'it goes on as it is when its filer starts');
@@ -68,7 +74,13 @@ export default class FilerStoreId extends BaseCommand<typeof FilerStoreId> {
   }
 }
 
+async function* checkFolder(directory: string): AsyncGenerator<Finding, void, undefined> {
+  const { checkStore } = await import('../core/offline-store-check.js');
+  yield* checkStore(directory, realTime);
+}
+
 async function* checkFiler(filer: string, signal: AbortSignal, signer: Signer | undefined): AsyncGenerator<Finding, void, undefined> {
+  const { findDigestProblem } = await import('../core/api/meta/store-ids.js');
   const problem = await findDigestProblem(filer, signal, signer);
   if (problem !== null) yield { part: 'sums', problem };
 }

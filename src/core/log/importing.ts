@@ -149,7 +149,10 @@ interface Imported {
 }
 
 function importOne(draft: Draft, change: ImportedChange): Imported {
-  const incoming = rowsOfImported(change);
+  const incoming = rowsOfImported(
+    change,
+    pathsOfImported(change).some((path) => draft.row(path) !== null),
+  );
   const fates = new Map<FullPath, Fate>();
   let conflicting = false;
   for (const row of incoming) {
@@ -192,13 +195,24 @@ function fateOf(local: Row | null, incoming: Row, floor: Version): Fate {
   return vectorIncludes(local.vector, incoming.author, incoming.version) ? 'covered' : 'loses';
 }
 
-/** The states a change brings: one, or for a rename two, the old path's first. None has a dot: what loses gets none. */
-function rowsOfImported(change: ImportedChange): Row[] {
+/**
+ * The states a change brings: one, or for a rename two, the old path's first. None has a dot: what loses gets none. Where nothing is there to be
+ * compared with, their hashes are not worth their time.
+ */
+function rowsOfImported(change: ImportedChange, isCompared: boolean): Row[] {
   const { version, author, oldPath, newPath, newEntry, isDirectory, vector, oldVector } = change;
   const common = { version, author, dot: null };
   const tombstone = (path: FullPath, of: typeof vector): Row => ({ ...common, path, entry: null, isDirectory: false, vector: of, contentHash: '', h: 0 });
   if (newPath === null || newEntry === null) return [tombstone(oldPath as FullPath, vector)];
-  const hash = contentHash(newEntry);
-  const live: Row = { ...common, path: newPath, entry: newEntry, isDirectory, vector, contentHash: hash, h: entryDigest(newPath, version, author, hash) };
+  const hash = isCompared ? contentHash(newEntry) : '';
+  const live: Row = {
+    ...common,
+    path: newPath,
+    entry: newEntry,
+    isDirectory,
+    vector,
+    contentHash: hash,
+    h: isCompared ? entryDigest(newPath, version, author, hash) : 0,
+  };
   return oldPath === null || oldPath === newPath ? [live] : [tombstone(oldPath, oldVector ?? vector), live];
 }

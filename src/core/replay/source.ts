@@ -75,15 +75,21 @@ export interface InputOptions {
 /** @throws FilerError USAGE if the checkpoint is one of something else; a file error */
 export async function openInput(options: InputOptions): Promise<ReplaySource> {
   const mark = options.mark === null ? null : (readMark(options.mark, 'input') as InputMark);
-  const total = options.path === null ? null : (await stat(options.path)).size;
-  return { name: options.name, total, unit: 'bytes', resume: null, pages: (signal) => inputPages(options, mark, signal) };
+  const file = options.path === null ? null : await stat(options.path);
+  const total = file?.isFile() ? file.size : null;
+  return { name: options.name, total, unit: 'bytes', resume: null, pages: (signal) => inputPages(options, total !== null, mark, signal) };
 }
 
-async function* inputPages({ name, path, stream, mark: text }: InputOptions, mark: InputMark | null, signal: AbortSignal): AsyncGenerator<SourcePage> {
+async function* inputPages(
+  { name, path, stream, mark: text }: InputOptions,
+  canSeek: boolean,
+  mark: InputMark | null,
+  signal: AbortSignal,
+): AsyncGenerator<SourcePage> {
   const start = mark ? mark.bytes - mark.last.bytes : 0;
   const splitter = new RecordSplitter(limits.jsonBodyBytesMax, mark ? { bytes: start, line: mark.line } : undefined);
   const reader = new ImportReader(mark?.versions);
-  let skipped = path === null ? 0 : start;
+  let skipped = canSeek ? start : 0;
   let known = mark;
   let last = text;
   const page = (records: readonly InputRecord[]): SourcePage => {
@@ -103,7 +109,7 @@ async function* inputPages({ name, path, stream, mark: text }: InputOptions, mar
     }
     return { records: read, mark: last, done: records.at(-1)?.end ?? 0 };
   };
-  const input = path === null ? addAbortSignal(signal, stream) : createReadStream(path, { start, highWaterMark: chunkBytes, signal });
+  const input = path === null ? addAbortSignal(signal, stream) : createReadStream(path, { ...(canSeek && { start }), highWaterMark: chunkBytes, signal });
   try {
     for await (const chunk of input as AsyncIterable<Buffer>) {
       const rest = chunk.subarray(Math.min(chunk.length, start - skipped));
