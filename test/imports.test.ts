@@ -92,7 +92,7 @@ const mayImport: [files: string, imports: string[]][] = [
     ],
   ],
   // What commands do to a tree through its API.
-  ['core/tree/', ['core/api/filer/', 'core/http/', 'type core/security/', 'core/config/', 'core/clock/', 'core/entry/']],
+  ['core/tree/', ['core/api/filer/', 'core/http/', 'type core/security/', 'core/config/', 'core/change/', 'core/clock/', 'core/entry/']],
   ['core/web/', ['core/http/']],
 ];
 const everyoneMay = ['core/errors', 'core/time', 'core/logger', 'core/loop', 'core/nap', 'core/abort', 'core/durable-file', 'core/config/limits'];

@@ -17,3 +17,22 @@ export async function writeLines(stream: Writable, lines: readonly string[]): Pr
   if (lines.length === 0) return;
   if (!stream.write(`${lines.join('\n')}\n`)) await once(stream, 'drain');
 }
+
+/** Lines to `stream`, written some hundred at a time: a write each would take longer than making them. */
+export class LineWriter {
+  static readonly #linesMax = 500;
+  #lines: string[] = [];
+
+  constructor(private readonly stream: Writable) {}
+
+  /** Resolves at once, or when the stream can take more. */
+  async write(line: string): Promise<void> {
+    this.#lines.push(line);
+    if (this.#lines.length >= LineWriter.#linesMax) await this.end();
+  }
+
+  /** Writes what is left. */
+  async end(): Promise<void> {
+    await writeLines(this.stream, this.#lines.splice(0));
+  }
+}

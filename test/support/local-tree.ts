@@ -35,13 +35,13 @@ export class LocalTree {
     private readonly http: HttpClient,
   ) {}
 
-  static async start(options: TreeHandlersOptions & { store?: Store; start?: boolean } = {}): Promise<LocalTree> {
-    const { store = new MemoryStore(), start = true, ...handlers } = options;
+  static async start(options: TreeHandlersOptions & { store?: Store; start?: boolean; subtreeEntries?: number } = {}): Promise<LocalTree> {
+    const { store = new MemoryStore(), start = true, subtreeEntries = limits.subtreeEntries, ...handlers } = options;
     const filer = await Filer.open({
       store,
       time: realTime,
       logger: silentLogger,
-      limits,
+      limits: { ...limits, subtreeEntries },
       address: '127.0.0.1:1',
       program: 'test',
       group: '',

@@ -100,6 +100,8 @@ export const limits = {
   /** Milliseconds a read waits for Filer-Min-Position. */
   positionWaitMs: 10_000,
   positionWaitMsMax: 60_000,
+  /** What an entry written whole may have besides its content, as JSON: chunks, extended attributes; bytes. */
+  entryJsonExtraBytes: 8 * 1024 * 1024,
   /** What a multipart form may have besides the file: other fields, headers, boundaries; bytes. */
   formExtraBytes: 64 * 1024,
   formParts: 100,
@@ -294,8 +296,12 @@ export const limits = {
   /** How often a command that waits for a condition looks again. */
   waitLookMs: 200,
 
+  /** Requests in flight while a move or a recursive delete goes in steps. */
+  stepsInFlight: 32,
   /** Files a copying command has in flight at most: each may be `pageBytesMax` large. */
   copyInFlightMax: 64,
+  /** One saved entry, bytes of JSON: content of the largest file any filer takes, as base64, and what an entry may have besides. */
+  metaLineBytesMax: 32 * 1024 * 1024,
   /** Names a copying command keeps of what it skipped for one reason. */
   copyNamesMax: 1000,
 

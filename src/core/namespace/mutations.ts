@@ -240,12 +240,26 @@ export interface Transfer {
 export function restoreState(view: View, state: Row, stamp: Stamp): Mutation[] {
   const { path } = state;
   if (!isLive(state)) return removeOne(view, path);
-  const shown = view.shown(path);
-  if (!state.isDirectory && shown === 'directory')
-    throw new FilerError('IS_A_DIRECTORY', `${path} is a directory now; move it away, then restore the file`, { path });
-  if (state.isDirectory && shown === 'file') throw new FilerError('ENTRY_EXISTS', `${path} is a file now; move it away, then restore the directory`, { path });
   const entry = entryOf(state);
+  refuseOtherKind(view, path, entry);
   return [...missingParents(view, path, (entry.attributes?.fileMode ?? 0o755) & 0o777, stamp), { kind: 'put', path, entry }];
+}
+
+/**
+ * Writes an entry as it is, over whatever of its kind is there.
+ * @throws FilerError as restoreState does; PATH_INVALID for the root, BODY_TOO_LARGE; PARAMETER_INVALID if it would expire at once
+ */
+export function putWhole(view: View, path: FullPath, entry: Entry, stamp: Stamp): Mutation[] {
+  if (path === root) throw new FilerError('PATH_INVALID', 'the root has no entry of its own; write what is in it');
+  refuseOtherKind(view, path, entry);
+  return putEntry(view, path, entry, stamp);
+}
+
+/** Refuses a file where a directory is shown, and the reverse. */
+function refuseOtherKind(view: View, path: FullPath, { isDirectory }: Entry): void {
+  const shown = view.shown(path);
+  if (!isDirectory && shown === 'directory') throw new FilerError('IS_A_DIRECTORY', `${path} is a directory now; move it away, then write the file`, { path });
+  if (isDirectory && shown === 'file') throw new FilerError('ENTRY_EXISTS', `${path} is a file now; move it away, then write the directory`, { path });
 }
 
 /**

@@ -2,6 +2,7 @@ import { FilerError, isFailure } from '../errors.js';
 import { isLive, type Row } from '../change/row.js';
 import type { Dot, Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
+import type { Entry } from '../entry/entry.js';
 import { childPath, isReserved, rebase, refuseReserved, root, type FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { Draft, Mutation, View } from '../log/draft.js';
@@ -15,6 +16,7 @@ import {
   moveOne,
   prepareTransfer,
   putFile,
+  putWhole,
   removeOne,
   restoreState,
   type FileSpec,
@@ -136,6 +138,19 @@ export class Namespace {
     return this.#decide([path], 1000, (draft, view, stamp) => {
       precondition(foundIn(view, path));
       return { dot: issueAll(draft, editTags(view, path, edit, stamp)), created: false };
+    });
+  }
+
+  /**
+   * Writes a whole entry as it is, times and all; nothing if what is there is the same already.
+   * @throws FilerError as putWhole does
+   */
+  putEntry(path: FullPath, entry: Entry, isSame: (found: Found) => boolean, precondition = anything): Promise<Written> {
+    return this.#decide([path], (entry.content?.length ?? 0) + 2000, (draft, view, stamp) => {
+      const before = foundIn(view, path);
+      precondition(before);
+      const mutations = before !== null && isSame(before) ? [] : putWhole(view, path, entry, stamp);
+      return { dot: issueAll(draft, mutations), created: before === null };
     });
   }
 

@@ -20,7 +20,7 @@ export interface TreeCopyOptions {
 }
 
 /** Refusals that are about one path: the rest can be copied. */
-const aboutOnePath: readonly FailureCode[] = [
+export const aboutOnePath: readonly FailureCode[] = [
   'PATH_INVALID',
   'NAME_TOO_LONG',
   'RESERVED_PATH',

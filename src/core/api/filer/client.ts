@@ -60,6 +60,20 @@ export class TreeClient {
     return this.#write({ method: 'POST', path: `${encodeUrlPath(path)}/`, query: { mode: mode?.toString(8), mtime }, signal });
   }
 
+  /** Writes a whole entry as `metadata` answers it, wherever it was; one that is there just so stays as it is. @throws FilerError IS_A_DIRECTORY, ENTRY_EXISTS */
+  async putEntry(path: FullPath, entry: EntryJson, signal?: AbortSignal): Promise<{ readonly written: boolean }> {
+    const { status } = await this.http.request({
+      address: this.address,
+      method: 'PUT',
+      path: encodeUrlPath(path),
+      query: { metadata: true },
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(entry),
+      signal,
+    });
+    return { written: status === 201 };
+  }
+
   /** @throws FilerError DIRECTORY_NOT_EMPTY unless `recursive` */
   async remove(path: FullPath, options: { recursive?: boolean; signal?: AbortSignal } = {}): Promise<Position> {
     const { recursive, signal } = options;
@@ -73,6 +87,14 @@ export class TreeClient {
   /** The content of a file; of a directory, its listing as text. @throws FilerError ENTRY_NOT_FOUND, CONTENT_NOT_HERE */
   async get(path: FullPath, options: ReadOptions = {}): Promise<Buffer> {
     return (await this.#read('GET', path, options)).bytes();
+  }
+
+  /** The content of a file. @throws FilerError ENTRY_NOT_FOUND, CONTENT_NOT_HERE, IS_A_DIRECTORY */
+  async content(path: FullPath, options: ReadOptions = {}): Promise<Buffer> {
+    const answer = await this.#read('GET', path, options);
+    // Only files are read in ranges.
+    if (answer.headers['accept-ranges'] === undefined) throw new FilerError('IS_A_DIRECTORY', `${path} is a directory; name a file`, { path });
+    return answer.bytes();
   }
 
   /** @throws FilerError ENTRY_NOT_FOUND */

@@ -6,6 +6,7 @@
  * POST   /dir/                nothing         → 201 {"name"}          mkdir; ?mode=0755&mtime=…
  * POST   /new?mv.from=/old    nothing         → 204                   by PUT too; /new/ = into it
  * POST   /new?cp.from=/old    nothing         → 204                   the same; &overwrite=true
+ * PUT    /path?metadata=true     EntryJson     → 201 {"name"}          the whole entry, as GET answers it; 200 if it is there just so
  * PUT    /path?tagging        Seaweed-…       → 202                   tags, of directories too
  * DELETE /path?tagging=A,B                    → 202, 304              without names: all
  * GET    /dir/file                            → 200, 206, 304         ?metadata=true: EntryJson; ?dl=true&response-content-type=…

@@ -1,14 +1,18 @@
 import { hash } from 'node:crypto';
+import { canonicalJson } from '../../change/canonical.js';
 import { formatDot } from '../../clock/vector.js';
 import { limits } from '../../config/limits.js';
-import { fileModeDefault, parentMode } from '../../entry/entry.js';
+import { fileModeDefault, parentMode, sizeOf } from '../../entry/entry.js';
 import { joinPath, nameOf, parsePath, refuseReserved, root, type FullPath } from '../../entry/path.js';
-import { FilerError, isFailure } from '../../errors.js';
+import { FilerError, isFailure, messageOf } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import { readBoolean } from '../../http/params.js';
 import { empty, json, type Request, type Response } from '../../http/router.js';
 import type { Appended, Written } from '../../namespace/namespace.js';
+import type { Found } from '../../namespace/shown.js';
 import { writeCondition } from './conditions.js';
+import { entryFromJson } from './entry-from-json.js';
+import { entryToJson } from './entry-json.js';
 import { keptHeaders, keptMime, tagsIn, withoutTags } from './file-headers.js';
 import { readFormFile } from './form.js';
 import { positionHeader, type WrittenJson } from './protocol.js';
@@ -33,6 +37,7 @@ export class TreeWrites {
   async put(target: Target, request: Request): Promise<Response> {
     this.#admit(request);
     if (request.query.has('tagging')) return this.#setTags(target.path, request);
+    if (readBoolean(request.query, 'metadata')) return this.#putEntry(target.path, request);
     const transfer = readTransfer(request.query);
     if (transfer) return this.#transfer(target, transfer, request);
     if (target.isInto) throw new FilerError('PATH_INVALID', `the path of a file may not end in "/"; drop it, or make a directory with POST`);
@@ -92,6 +97,20 @@ export class TreeWrites {
     return json(201, answer, { 'Content-MD5': written.md5, ...this.#position(written) });
   }
 
+  /** Writes what `GET ?metadata=true` answered here or elsewhere, all of it. */
+  async #putEntry(path: FullPath, request: Request): Promise<Response> {
+    const body = await this.#body(request, limits.entryJsonExtraBytes + Math.ceil(this.contentBytesMax / 3) * 4);
+    const entry = entryFromJson(parseBody(body));
+    const size = entry.content === undefined ? 0 : Buffer.byteLength(entry.content, 'base64');
+    if (size > this.contentBytesMax) throw tooLarge(this.contentBytesMax);
+    this.filer.mustWrite();
+    const shown = canonicalJson(entryToJson({ path, isDirectory: entry.isDirectory, entry, row: null, children: 0 }));
+    const isSame = (found: Found): boolean => found.entry !== null && canonicalJson(entryToJson(found)) === shown;
+    const written = await this.filer.namespace.putEntry(path, entry, isSame, writeCondition(request.headers));
+    const answer: WrittenJson = { name: nameOf(path), ...(entry.isDirectory ? {} : { size: sizeOf(entry) }) };
+    return json(written.dot === null ? 200 : 201, answer, this.#position(written));
+  }
+
   async #mkdir(path: FullPath, { headers, query }: Request): Promise<Response> {
     if (path === root) throw new FilerError('ENTRY_EXISTS', 'the root is always there');
     // Checked, though directories do not expire.
@@ -138,8 +157,19 @@ export class TreeWrites {
 
   #nameFlag(error: unknown): never {
     if (!isFailure(error, 'BODY_TOO_LARGE')) throw error;
-    const limit = this.contentBytesMax;
-    throw new FilerError('BODY_TOO_LARGE', `a file may have at most ${limit} bytes here; raise --saveToFilerLimit`, { limit }, { cause: error });
+    throw tooLarge(this.contentBytesMax, error);
+  }
+}
+
+function tooLarge(limit: number, cause?: unknown): FilerError {
+  return new FilerError('BODY_TOO_LARGE', `a file may have at most ${limit} bytes here; raise --saveToFilerLimit`, { limit }, { cause });
+}
+
+function parseBody(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw new FilerError('BODY_INVALID', `the body is not JSON (${messageOf(error)}); send what GET ?metadata=true answers`, {}, { cause: error });
   }
 }
 
