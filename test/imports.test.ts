@@ -26,6 +26,7 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/api/meta/ask-filer',
       'core/api/meta/log-report',
       'core/api/meta/store-ids',
+      'core/api/meta/sync-checkpoints',
       'core/api/meta/tail',
       'core/config/',
       'core/store/open-store',
@@ -89,6 +90,7 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/filer',
       'core/master',
       'core/metrics/',
+      'core/sync/',
     ],
   ],
   // What commands do to a tree through its API.

@@ -15,7 +15,9 @@ describe('filer.sync between two clusters', function () {
   let sync: Started | null = null;
 
   before(async () => {
-    [a, b] = await Promise.all([startCluster({ filers: 2 }), startCluster({ filers: 2 })]);
+    // One after the other: a slow machine starts four processes at a time in good time, eight it may not.
+    a = await startCluster({ filers: 2 });
+    b = await startCluster({ filers: 2 });
     all = [...a.filers, ...b.filers];
   });
 
@@ -101,6 +103,25 @@ describe('filer.sync between two clusters', function () {
     await sync?.kill('SIGTERM');
     await once();
     await expectEqual();
+  });
+
+  it('keeps in the cluster that is written to where each link goes on, for every filer of it', async () => {
+    type Links = { readonly link: string; readonly phase: string; readonly position: string }[];
+    const ask = async (filer: ClusterFiler | undefined, ...more: string[]) => {
+      const { code, stdout, stderr } = await runKelp(['filer.sync.checkpoints', `--filer=${filer?.address}`, '--json', ...more], { timeoutMs: untilMs });
+      expect(code, stderr).to.equal(0);
+      return JSON.parse(stdout) as Links;
+    };
+    const [first, second] = [await ask(b.filers[0]), await ask(b.filers[1])];
+    expect(first.map(({ phase }) => phase)).to.deep.equal(['feed']);
+    expect(second).to.deep.equal(first);
+    const [{ link, position } = { link: '', position: '' }] = first;
+    const [origin] = position.split(':');
+    expect((await ask(b.filers[1], `--set=${link}`, `--position=${origin}:1`))[0]?.position).to.equal(`${origin}:1`);
+    expect(await ask(b.filers[1], `--reset=${link}`)).to.deep.equal([]);
+    await once();
+    await expectEqual();
+    expect((await ask(b.filers[0])).map((one) => [one.link, one.phase])).to.deep.equal([[link, 'feed']]);
   });
 
   it('says who runs a link, and a run that is told to stop gives it back', async () => {
