@@ -408,6 +408,8 @@ export class Draft implements View {
   }
 
   setOrigin(state: OriginState): void {
+    // Moved by no record of this transaction: from the records before it nothing can be told of where it was.
+    if (state.seq !== (this.#origins.get(state.origin)?.seq ?? 0)) this.#appended = null;
     this.#origins.set(state.origin, state);
     this.#dirtyOrigins.add(state.origin);
     this.clock.observe(state.version);

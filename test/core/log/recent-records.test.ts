@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { positionsEqual, type Position } from '../../../src/core/clock/vector.js';
+import { originStart } from '../../../src/core/log/draft.js';
 import { Feed } from '../../../src/core/log/feed.js';
 import { RecentRecords } from '../../../src/core/log/recent-records.js';
 import { limits } from '../../../src/core/config/limits.js';
@@ -54,6 +55,23 @@ describe('RecentRecords', () => {
     expect(feed.reads).to.equal(0);
     expect(await upTo(0)).to.equal(20);
     expect(feed.reads).to.equal(1);
+  });
+
+  it('begins anew when a snapshot moves an origin without a record', async () => {
+    const other = 'b'.repeat(16);
+    const { disk, time, log } = await openLog();
+    await log.alone(async (draft) => {
+      draft.know(other);
+      await draft.flush();
+    });
+    const at = await openLog({ disk, time });
+    await at.tree.put(p('/a'), file(), mode);
+    await at.log.alone(async (draft) => {
+      draft.setOrigin({ ...originStart(other), seq: 13, first: 14 });
+      await draft.flush();
+    });
+    await at.tree.put(p('/b'), file(), mode);
+    expect((await at.feed.positionAt(1)).get(other)).to.equal(13);
   });
 
   it('begins anew when the log is more than appended to', () => {
