@@ -116,7 +116,7 @@ export class Filer {
       {
         mustServe: () => this.mustServe(),
         serving: () => this.#serving.signal,
-        workedAlone: (caller) => void this.#metAsLoner(caller),
+        metStranger: (caller) => void this.#metStranger(caller),
         parted: (caller) => void this.#metParted(caller),
       },
       limits,
@@ -231,6 +231,7 @@ export class Filer {
     const { log, options } = this;
     const { state } = log;
     const { storeId, origin, former, clusterId, floor } = state.identity;
+    const { lineage } = sideOf(state);
     return {
       storeId,
       origin,
@@ -253,6 +254,7 @@ export class Filer {
       counts: state.counts,
       time: options.time.micros(),
       former,
+      lineage,
     };
   }
 
@@ -379,6 +381,7 @@ export class Filer {
         const why = await this.#follow(signal);
         if (why?.kind === 'rejoin') await this.joining.rejoinWith(why.info);
         else if (why?.kind === 'bootstrap') await this.joining.bootstrapAgain();
+        else if (why?.kind === 'adopt') await this.joining.adopt(why.info);
         else if (why?.kind === 'parted') await this.#giveUp(why);
       } catch (error) {
         if (signal.aborted) return;
@@ -408,12 +411,13 @@ export class Filer {
     return why;
   }
 
-  /** A filer that has not heard of this one has asked it: rejoin through that filer, if it is what it says. */
-  async #metAsLoner(caller: Caller): Promise<void> {
+  /** A filer of another lineage has asked this one, which gives way: through that filer, if it is what it says. */
+  async #metStranger(caller: Caller): Promise<void> {
     try {
       const info = await this.options.connect(caller.address).info(this.#running.signal);
-      if (info.origin === caller.origin && info.state === 'ready' && verdict(sideOf(this.log.state), sideOfInfo(info), false) === 'rejoin')
-        this.#interrupt({ kind: 'rejoin', info });
+      if (info.origin !== caller.origin || info.state !== 'ready') return;
+      const kind = verdict(sideOf(this.log.state), sideOfInfo(info));
+      if (kind === 'adopt' || kind === 'bootstrap' || kind === 'rejoin') this.#interrupt({ kind, info });
     } catch (error) {
       this.options.logger.warn(`cannot join through ${caller.address}: ${messageOf(error)}`);
     }
@@ -465,6 +469,7 @@ export class Filer {
       have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
       report: this.source.report(),
       former: identity.former,
+      lineage: sideOf(this.log.state).lineage,
     };
   }
 

@@ -55,7 +55,7 @@ export class Coverage {
     if (conflicts.size > before.conflicts) this.count('conflict recorded');
     if (origin === before.origin && epoch === before.epoch && floor > before.floor) this.count('tombstones collected');
     if (origin === before.origin && epoch === before.epoch && first > before.first) this.count('log trimmed');
-    if (origin !== before.origin && phase === 'rejoining') this.count(before.phase === 'ready' ? 'rejoin: worked alone' : `rejoin: ${filer.nature}`);
+    if (origin !== before.origin && phase === 'rejoining') this.count(before.phase === 'ready' ? 'rejoin: met another lineage' : `rejoin: ${filer.nature}`);
     if (phase === 'ready' && before.phase === 'ready' && before.generation === generation) {
       const isShorter = [...before.position].some(([one, seq]) => (position.get(one) ?? 0) < seq);
       if (isShorter || origin !== before.origin) this.count(`branch given up, ${origin === before.origin ? "another's" : 'its own'}`);

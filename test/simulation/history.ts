@@ -153,9 +153,8 @@ export class History {
         const standing = filer.disk.content.areas.tree.get(row.path);
         if (isLive(row) && (standing === undefined || order(standing, row) < 0))
           throw new Violation('I13', `${formatDot(change)} ${row.path} was acknowledged and is gone`);
-        // By the rejoin rule a deletion is not written again where nothing stands; what it deleted may then come from elsewhere.
         if (!isLive(row) && isLive(standing) && vectorIncludes(row.vector, standing.author, standing.version))
-          this.count('deletion dropped by a rejoin, undone');
+          throw new Violation('I6', `${formatDot(change)} deleted ${row.path}, was acknowledged, and is undone`);
       }
     }
   }

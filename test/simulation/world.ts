@@ -4,7 +4,6 @@ import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '.
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
-import { identityFromMeta } from '../../src/core/store/identity.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { Area } from '../../src/core/store/store.js';
 import { Coverage } from './coverage.js';
@@ -176,17 +175,17 @@ export class World {
         filer.address = `${filer.name}:${9000 + random.below(1000)}`;
         return filer.start();
       case 'late':
-        if (filers.length < filersMax) return this.#start(this.#add());
+        if (filers.length < filersMax) return this.#add().start();
         return;
       case 'lateAlone': {
         if (filers.length >= filersMax) return;
         const added = this.#add();
         this.#isolate(added);
-        return this.#start(added);
+        return added.start();
       }
       case 'wipe':
         this.#wipe(filer);
-        return this.#start(filer);
+        return filer.start();
       case 'lose':
         if (filers.length <= filersMin) return;
         filer.crash();
@@ -222,7 +221,7 @@ export class World {
         for (let i = 0; i < 4; i++) this.#operate(random.pick(filers));
         await this.time.advance(1000);
         this.#wipe(other);
-        await this.#start(other);
+        await other.start();
         await this.time.advance(4000);
         network.heal();
         return;
@@ -349,24 +348,7 @@ export class World {
   }
 
   async #startAll(): Promise<void> {
-    for (const filer of this.filers) await this.#start(filer);
-  }
-
-  /**
-   * Starts a process. Two stores that have both begun alone and meet before either has met the others are no longer alone for these,
-   * and mix with them although tombstones were dropped: a hole in the rule of DESIGN that is left out here. So whoever has worked
-   * alone meets the others before the next one begins.
-   */
-  async #start(filer: SimFiler): Promise<void> {
-    if (filer.isUp) return;
-    const isFresh = filer.disk.content.origins.size === 0;
-    if (isFresh && this.filers.some((other) => other !== filer && hasWorkedAlone(other))) {
-      this.network.heal();
-      if (!this.master.isUp) this.master.start();
-      for (const other of this.filers) if (other.disk.content.origins.size > 0) await other.start();
-      await this.time.advance(4000);
-    }
-    await filer.start();
+    for (const filer of this.filers) await filer.start();
   }
 
   #path(): FullPath {
@@ -506,12 +488,4 @@ function originOn({ content }: MemoryDisk): Origin {
 function endsOf({ disk }: SimFiler): string {
   const ends = [...disk.content.origins.values()].filter(({ seq }) => seq > 0).map(({ origin, seq, hash }) => `${origin}:${seq}:${hash}`);
   return ends.sort().join('~');
-}
-
-function hasWorkedAlone({ disk }: SimFiler): boolean {
-  const identity = identityFromMeta(disk.content.meta);
-  if (identity === null) return false;
-  const own = new Set([...identity.former, identity.origin]);
-  const states = [...disk.content.origins.values()];
-  return states.every(({ origin }) => own.has(origin)) && states.some(({ seq }) => seq > 0);
 }

@@ -83,6 +83,7 @@ export class ForgedPeer {
       counts: { entries: this.log.seq, directories: 0, tombstones: 0, changes: this.log.seq, bytes: 1 },
       time: Date.now() * 1000,
       former: [],
+      lineage: null,
     });
     sendJson(response, body);
   }

@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/core/logger.js';
 import { positionOf } from '../../src/core/log/draft.js';
 import { Bootstrap, type BootstrapLimits } from '../../src/core/replication/bootstrap.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, FilerState, Peer, SnapshotPage } from '../../src/core/replication/peer.js';
+import { sideOf } from '../../src/core/replication/meeting.js';
 import { Reports } from '../../src/core/replication/reports.js';
 import { Source } from '../../src/core/replication/source.js';
 import type { FullPath } from '../../src/core/entry/path.js';
@@ -22,7 +23,7 @@ export type Call = { kind: 'info' } | { kind: 'hashes' } | { kind: 'changes'; re
 export class MemoryFiler {
   readonly source: Source;
   readonly calls: Call[] = [];
-  readonly loners: Caller[] = [];
+  readonly strangers: Caller[] = [];
   readonly parted: Caller[] = [];
   readonly reports = new Reports();
   /** Called before a call is answered; what it throws is the answer. */
@@ -43,7 +44,7 @@ export class MemoryFiler {
           if (!this.isServing) throw new FilerError('BOOTSTRAPPING', 'this filer is not ready; ask another one');
         },
         serving: () => this.#serving.signal,
-        workedAlone: (caller) => this.loners.push(caller),
+        metStranger: (caller) => this.strangers.push(caller),
         parted: (caller) => this.parted.push(caller),
       },
       { originsOpenMax: limits.originsOpenMax, snapshotBytes: limits.snapshotBytes, membersMax: limits.membersMax },
@@ -69,6 +70,7 @@ export class MemoryFiler {
       have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
       report: this.source.report(),
       former: identity.former,
+      lineage: sideOf(this.core.log.state).lineage,
     };
   }
 
@@ -105,6 +107,7 @@ export class MemoryFiler {
       counts: state.counts,
       time: time.micros(),
       former,
+      lineage: sideOf(state).lineage,
     };
   }
 
@@ -173,9 +176,17 @@ export class MemoryFiler {
   }
 }
 
-/** Opens a filer's core in a phase, reachable through memory. */
-export async function openFiler(address: string, phase: Phase = 'ready', options: OpenOptions = {}): Promise<MemoryFiler> {
+/** What filers opened here are of unless told otherwise, as if all had begun together. */
+const sharedLineage = '5'.repeat(16);
+
+/** Opens a filer's core in a phase, reachable through memory; `isStranger` = of a lineage of its own, as every new store is. */
+export async function openFiler(address: string, phase: Phase = 'ready', options: OpenOptions & { isStranger?: boolean } = {}): Promise<MemoryFiler> {
   const filer = new MemoryFiler(await openLog(options), address);
-  if (filer.core.log.identity.phase !== phase && options.disk === undefined) await filer.setPhase(phase);
+  if (options.disk === undefined) {
+    await filer.core.log.alone(async (draft) => {
+      draft.setIdentity({ phase, ...(options.isStranger === true ? {} : { lineage: sharedLineage }) });
+      await draft.flush();
+    });
+  }
   return filer;
 }

@@ -135,7 +135,8 @@ export class ChangeLog {
     const log = new ChangeLog(options, stateOf(contents, await readClosed(store)), contents.meta);
     if (log.identity.storeId === '') {
       await log.alone(async (draft) => {
-        draft.setIdentity({ storeId: time.randomHex(8), origin: time.randomHex(8), epoch: time.randomHex(4), phase: 'fresh' });
+        const origin = time.randomHex(8);
+        draft.setIdentity({ storeId: time.randomHex(8), origin, lineage: origin, epoch: time.randomHex(4), phase: 'fresh' });
         draft.know(draft.identity.origin);
         draft.setMeta('restored', null);
         await draft.flush();
@@ -340,7 +341,7 @@ class HalfDone extends Error {
 function stateOf(contents: StoreContents, closed: ClosedOrigins): LogState {
   const { origins, buckets, head, first, quarantine, meta } = contents;
   return {
-    identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
+    identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], lineage: '', clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
     origins: new Map(origins.map((origin) => [origin.origin, origin])),
     buckets,
     counts: JSON.parse(meta.get('counts') ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts,
@@ -369,7 +370,8 @@ export async function renew(draft: Draft, time: Pick<TimeSource, 'randomHex'>, r
     // The tree is gone again, so what was remembered must wait for another snapshot.
     draft.setMeta('rejoinTaken', null);
   }
-  draft.setIdentity({ origin: fresh, former: all, epoch: time.randomHex(4), phase: next });
+  // What it holds is of an older time, and what it writes on that, nobody of its old lineage expects.
+  draft.setIdentity({ origin: fresh, former: all, lineage: fresh, epoch: time.randomHex(4), phase: next });
   draft.setOrigin(originStart(fresh));
   draft.setMeta('restored', null);
   await draft.flush();

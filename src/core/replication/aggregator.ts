@@ -6,17 +6,24 @@ import type { Logger } from '../logger.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { Bootstrap } from './bootstrap.js';
-import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
+import { checkPeer, mayMerge, sideOf, sideOfInfo, verdict } from './meeting.js';
 import { findBranch, type Branch } from './parting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { assignRelays } from './relay.js';
 import { Subscription, type SubscriptionLimits } from './subscription.js';
 
-/** Why following has to stop: this store must be filled first. */
+/** Why following has to stop: this store must be filled first, or becomes one of another lineage. */
 export type Interruption =
-  | { readonly kind: 'rejoin' | 'bootstrap'; readonly info: FilerInfo }
+  | { readonly kind: 'rejoin' | 'bootstrap' | 'adopt'; readonly info: FilerInfo }
   /** This store gives up its branch of an origin's log. */
   | { readonly kind: 'parted'; readonly info: FilerInfo; readonly branch: Branch };
+
+/** What this filer does before it follows a peer of another lineage. */
+const joiningWords = {
+  adopt: 'takes over the lineage of the other',
+  bootstrap: 'is empty and takes a snapshot',
+  rejoin: 'has worked apart from the other and rejoins',
+} as const;
 
 export interface AggregatorOptions {
   readonly log: ChangeLog;
@@ -115,11 +122,13 @@ export class Aggregator {
       interrupted({ kind: 'rejoin', info });
       throw new FilerError('BOOTSTRAPPING', "this filer's origin was closed, and it rejoins");
     }
-    const decided = verdict(sideOf(log.state), sideOfInfo(info), true);
-    if (decided !== 'follow') {
+    const decided = verdict(sideOf(log.state), sideOfInfo(info));
+    if (decided === 'adopt' || decided === 'bootstrap' || decided === 'rejoin') {
       interrupted({ kind: decided, info });
-      throw new FilerError('BOOTSTRAPPING', decided === 'rejoin' ? 'this filer has worked alone and rejoins' : 'this filer is empty and takes a snapshot');
+      throw new FilerError('BOOTSTRAPPING', `this filer ${joiningWords[decided]}`);
     }
+    // It is asked all the same: that tells it of this filer, and it refuses until it has done its part.
+    if (decided === 'wait') await this.#expect(info);
     const branch = await findBranch(info, subscription.peer, log, store, signal);
     if (branch === null) return;
     if (branch.isOurs) interrupted({ kind: 'parted', info, branch });
@@ -128,6 +137,16 @@ export class Aggregator {
       `two logs were written under origin ${branch.origin} after ${branch.common}; ${branch.isOurs ? 'this filer' : subscription.peer.address} gives up its own`,
       { origin: branch.origin, seq: branch.common },
     );
+  }
+
+  /** Makes a filer known that is about to take over this store's lineage: from then on nothing is dropped that it has not seen. */
+  async #expect(info: FilerInfo): Promise<void> {
+    const { log } = this.options;
+    if (log.state.origins.has(info.origin) || !mayMerge(sideOf(log.state), sideOfInfo(info))) return;
+    await log.alone(async (draft) => {
+      if (mayMerge(sideOf(draft), sideOfInfo(info))) draft.know(info.origin);
+      await draft.flush();
+    });
   }
 
   /** A peer refuses this filer because its origin is closed: it rejoins through that peer, which can serve. */

@@ -116,7 +116,7 @@ export class Bootstrap {
     else logger.info(`takes a snapshot of ${peer.address}: ${info.counts.entries} entries`);
     await this.#takePages(peer, info, area, signal);
     await this.#takeTail(peer, signal);
-    if (area === 'tree') await log.alone((draft) => this.#finishInPlace(draft));
+    if (area === 'tree') await log.alone((draft) => this.#finishInPlace(draft, info.lineage));
     else await log.alone((draft) => this.#merge(draft));
     this.progress = null;
     await this.#compare(peer, signal);
@@ -217,13 +217,18 @@ export class Bootstrap {
     }
   }
 
-  async #finishInPlace(draft: Draft): Promise<void> {
+  async #finishInPlace(draft: Draft, lineage: string | null): Promise<void> {
     const progress = this.progress as Progress;
     const { receive } = this.options.log;
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
     await settle(draft, receive, progress.quarantined, emptyPosition);
     const { phase, floor } = draft.identity;
-    draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor), phase: phase === 'bootstrapping' ? 'ready' : phase });
+    draft.setIdentity({
+      epoch: this.options.time.randomHex(4),
+      lineage: lineage ?? draft.identity.lineage,
+      floor: Math.max(floor, progress.floor),
+      phase: phase === 'bootstrapping' ? 'ready' : phase,
+    });
     // With the position: a store that crashed in between would take another snapshot over this one, and be emptied if that fails.
     if (phase === 'rejoining') draft.setMeta('rejoinTaken', '');
     draft.setMeta('bootstrap', null);

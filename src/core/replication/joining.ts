@@ -8,7 +8,7 @@ import type { Logger } from '../logger.js';
 import type { Phase } from '../store/identity.js';
 import type { TimeSource } from '../time.js';
 import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
-import { checkPeer } from './meeting.js';
+import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 
@@ -26,6 +26,8 @@ export interface Situation {
   readonly phase: Phase;
   /** What a rejoin must reach. */
   readonly goal: Position | null;
+  /** The lineage a rejoin goes to: what it was begun for. */
+  readonly lineage: string | null;
   /** Where a snapshot is being taken from. */
   readonly source: { readonly origin: Origin; readonly epoch: string; readonly isLost: boolean } | null;
   /** An operator has said that this store is the first. */
@@ -43,7 +45,7 @@ function best(infos: readonly FilerInfo[]): FilerInfo | undefined {
 
 /** Pure: the next step towards `ready`. */
 export function nextStep(situation: Situation, answers: readonly FilerInfo[]): Step {
-  const { phase, goal, source, force } = situation;
+  const { phase, goal, lineage, source, force } = situation;
   const serving = answers.filter((info) => info.state === 'ready');
   if (phase === 'ready') return { kind: 'ready' };
   if (phase === 'restored') {
@@ -60,7 +62,9 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
   }
   const able = serving.filter(hasData);
   // What only a member that is gone for ever had, no waiting brings back: an operator may go on without.
-  const from = best(able.filter((info) => goal === null || positionCovers(info.position, goal))) ?? (force ? best(able) : undefined);
+  const fit = able.filter((info) => goal === null || positionCovers(info.position, goal));
+  // A store that was of the lineage that is given up has most, and would only have to be left again.
+  const from = best(fit.filter((info) => info.lineage === lineage)) ?? best(fit) ?? (force ? best(able) : undefined);
   if (from) return { kind: 'take', from };
   const holders = answers.filter(hasData);
   if (phase === 'fresh' && holders.length === 0) return { kind: 'ready' };
@@ -134,7 +138,7 @@ export class Joining {
     }
   }
 
-  /** Begins a rejoin with a peer this ready store has met: it has worked alone. */
+  /** Begins a rejoin with a peer this store has met: it was closed, restored, or is of another lineage. */
   async rejoinWith(info: FilerInfo): Promise<void> {
     const { log, time, logger, limits, changed } = this.options;
     const isDouble = this.options
@@ -145,7 +149,7 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    this.#rejoin = await beginRejoin(log, info.position, isDouble ? time.randomHex(8) : null, time, limits);
+    this.#rejoin = await beginRejoin(log, info, isDouble ? time.randomHex(8) : null, time, limits);
     this.bootstrap.progress = null;
     changed();
   }
@@ -157,6 +161,20 @@ export class Joining {
       await draft.flush();
     });
     this.options.changed();
+  }
+
+  /** Takes over the lineage of a peer that knows this store, as it is; unless something was dropped or met meanwhile. */
+  async adopt(info: FilerInfo): Promise<void> {
+    const { log, logger, changed } = this.options;
+    const isAdopted = await log.alone(async (draft) => {
+      if (info.lineage === null || verdict(sideOf(draft), sideOfInfo(info)) !== 'adopt') return false;
+      draft.setIdentity({ lineage: info.lineage });
+      draft.know(info.origin);
+      await draft.flush();
+      return true;
+    });
+    if (isAdopted) logger.info(`is of one lineage with ${info.address} from now on`);
+    changed();
   }
 
   /** Returns true if there was nothing to do yet. */
@@ -175,7 +193,7 @@ export class Joining {
     const now = time.monotonic();
     if (progress && answers.some((info) => info.origin === progress.source)) this.#sourceSeen = now;
     const source = progress && { origin: progress.source, epoch: progress.epoch, isLost: now - this.#sourceSeen > limits.peerSilentMs };
-    const step = nextStep({ phase, goal: this.#rejoin?.goal ?? null, source, force }, answers);
+    const step = nextStep({ phase, goal: this.#rejoin?.goal ?? null, lineage: this.#rejoin?.lineage ?? null, source, force }, answers);
     switch (step.kind) {
       case 'wait':
         if (step.why !== this.#saidWhy) logger.warn(step.why);

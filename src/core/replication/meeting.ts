@@ -10,42 +10,71 @@ import type { Caller, FilerInfo } from './peer.js';
 export interface Side {
   readonly origin: Origin;
   readonly former: readonly Origin[];
+  /** Null while it takes a snapshot, and with it a lineage. */
+  readonly lineage: string | null;
   /** Origins it knows, zeros included. */
   readonly knows: Position;
   readonly floor: Version;
+  /** True while it holds rows of a branch that it has given up: they are in no position. */
+  readonly isParted: boolean;
 }
 
-export function sideOf(state: LogState): Side {
-  const knows = new Map([...state.origins.values()].map(({ origin, seq }) => [origin, seq]));
-  return { origin: state.identity.origin, former: state.identity.former, knows, floor: state.identity.floor };
+export function sideOf({ identity, origins, partedFrom }: Pick<LogState, 'identity' | 'origins' | 'partedFrom'>): Side {
+  const { origin, former, phase, floor } = identity;
+  const knows = new Map([...origins.values()].map((known) => [known.origin, known.seq]));
+  return { origin, former, lineage: phase === 'ready' ? identity.lineage : null, knows, floor, isParted: partedFrom !== null };
 }
 
 export function sideOfInfo(info: FilerInfo): Side {
-  return { origin: info.origin, former: info.former, knows: info.position, floor: info.floor };
+  return { origin: info.origin, former: info.former, lineage: info.lineage, knows: info.position, floor: info.floor, isParted: info.digest === '' };
 }
 
+/** Without what a caller does not tell: its floor, and whether it has given up a branch. Then it does not ask one of another lineage. */
 export function sideOfCaller(caller: Caller): Side {
-  return { origin: caller.origin, former: caller.former, knows: new Map([...caller.have].map(([origin, { seq }]) => [origin, seq])), floor: 0 };
+  const { origin, former, lineage } = caller;
+  return { origin, former, lineage, knows: new Map([...caller.have].map(([known, { seq }]) => [known, seq])), floor: 0, isParted: false };
 }
 
-/** True if a store knows no origin but its own, former ones included. */
-function isLone(side: Side): boolean {
-  for (const origin of side.knows.keys()) if (origin !== side.origin && !side.former.includes(origin)) return false;
-  return true;
+/** How many origins a store knows besides its own, former ones included; 0 = it has always been alone. */
+function othersKnown(side: Side, but?: Origin): number {
+  return [...side.knows.keys()].filter((origin) => origin !== side.origin && origin !== but && !side.former.includes(origin)).length;
+}
+
+function holdsNothing(side: Side): boolean {
+  return isEmptyPosition(side.knows) && side.floor === 0 && !side.isParted;
+}
+
+/** True if no store of this side's lineage can have dropped a tombstone, nor will drop one before it hears of `other`. */
+function isClean(side: Side, other: Side): boolean {
+  return holdsNothing(side) || (othersKnown(side, other.origin) === 0 && side.floor === 0);
+}
+
+/** True if two sides may become one lineage as they are. */
+export function mayMerge(me: Side, other: Side): boolean {
+  return !me.isParted && !other.isParted && isClean(me, other) && isClean(other, me);
 }
 
 /**
- * What `me` must do before it follows `other` (DESIGN: Rejoin). A store that has worked alone rejoins before it mixes
- * with others that have not heard of it: they may have dropped tombstones its changes would pass by.
+ * What `me` must do before it follows `other` (DESIGN: Rejoin). Stores of one lineage follow each other. Between two lineages the
+ * tombstones of either may be gone, and what they deleted would come back with the other's changes: so one side gives up its own.
+ * Both sides, knowing the same of each other, come to the same answer.
  * - follow: nothing stands in the way
- * - bootstrap: `me` holds nothing, `other` holds something
- * - rejoin: `me` has worked alone
+ * - introduce: `other` must know `me` before `me` takes over its lineage
+ * - adopt: `me` takes over the lineage of `other`, and stays as it is
+ * - bootstrap: `me` holds nothing, and takes a snapshot of `other`
+ * - rejoin: both hold something; the side that knows fewer others gives way, so that a newcomer never moves a cluster. Before that, one
+ *   that has given up a branch: it can serve no snapshot
+ * - wait: `other` has to do one of these first
  */
-export function verdict(me: Side, other: Side, iAsk: boolean): 'follow' | 'bootstrap' | 'rejoin' {
-  if (!isLone(me) || other.knows.has(me.origin)) return 'follow';
-  if (isEmptyPosition(me.knows)) return isEmptyPosition(other.knows) ? 'follow' : 'bootstrap';
-  if (!isLone(other)) return 'rejoin';
-  return iAsk && (me.floor > 0 || other.floor > 0) ? 'rejoin' : 'follow';
+export function verdict(me: Side, other: Side): 'follow' | 'introduce' | 'adopt' | 'bootstrap' | 'rejoin' | 'wait' {
+  if (me.lineage === null || other.lineage === null || me.lineage === other.lineage) return 'follow';
+  if (me.isParted !== other.isParted) return me.isParted ? 'rejoin' : 'wait';
+  const isEmptyHere = holdsNothing(me);
+  if (isEmptyHere !== holdsNothing(other)) return isEmptyHere ? 'bootstrap' : 'wait';
+  const isFirst = me.lineage < other.lineage;
+  if (mayMerge(me, other)) return isFirst ? 'wait' : other.knows.has(me.origin) ? 'adopt' : 'introduce';
+  const [mine, theirs] = [othersKnown(me), othersKnown(other)];
+  return mine > theirs || (mine === theirs && isFirst) ? 'wait' : 'rejoin';
 }
 
 /**

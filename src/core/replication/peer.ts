@@ -35,8 +35,10 @@ export interface FilerInfo {
   readonly counts: { readonly entries: number; readonly directories: number; readonly tombstones: number; readonly changes: number; readonly bytes: number };
   /** Microseconds since 1970. */
   readonly time: number;
-  /** Former origins of the same store, so that one that has worked alone is recognised. */
+  /** Former origins of the same store, so that one that has always been alone is recognised. */
   readonly former: readonly Origin[];
+  /** Its lineage; null unless it is ready, since it takes over that of the filer whose snapshot it takes. */
+  readonly lineage: string | null;
 }
 
 /** What a filer says of itself when it asks another one for feed or snapshot. */
@@ -50,6 +52,8 @@ export interface Caller {
   readonly report: Position | null;
   /** Former origins of the caller's store. */
   readonly former: readonly Origin[];
+  /** As in `FilerInfo`. */
+  readonly lineage: string | null;
 }
 
 export interface ChangesRequest {

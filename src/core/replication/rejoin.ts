@@ -9,9 +9,10 @@ import { leftAside } from '../log/conflicts.js';
 import { originStart, type Draft } from '../log/draft.js';
 import type { TimeSource } from '../time.js';
 import { scanArea, type BootstrapLimits } from './bootstrap.js';
+import type { FilerInfo } from './peer.js';
 
 /*
- * Rejoin: the one cure for a store that was restored, copied or closed, or that has worked alone and then meets others.
+ * Rejoin: the one cure for a store that was restored, copied or closed, or that meets a lineage to which it gives way (meeting.ts).
  *
  *   begin   new origin; remember own work that the peer lacks; become empty      one transaction
  *   take    a snapshot that reaches at least the peer's position                 bootstrap.ts
@@ -26,8 +27,10 @@ import { scanArea, type BootstrapLimits } from './bootstrap.js';
  * the store loses at its first open.
  */
 export interface Rejoin {
-  /** What the snapshot must reach. */
+  /** What the snapshot must reach: by what it covers, rows were left out of what is remembered. */
   readonly goal: Position;
+  /** The lineage of the peer it was begun for; null if none was told. */
+  readonly lineage: string | null;
   /** False while the snapshot is being taken, true while remembered rows are written again. */
   readonly taken: boolean;
   /** The last remembered row that was looked at again, in key order; null before the first. */
@@ -38,22 +41,33 @@ export interface Rejoin {
 export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
   const text = meta.get('rejoin');
   if (text === undefined) return null;
-  const { goal } = JSON.parse(text) as { goal: unknown };
+  const { goal, lineage } = JSON.parse(text) as { goal: unknown; lineage?: string | null };
   const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
-  return { goal: positionFromJson(goal, 'goal'), taken: after !== undefined, after: after === undefined || after === '' ? null : (after as FullPath) };
+  return {
+    goal: positionFromJson(goal, 'goal'),
+    lineage: lineage ?? null,
+    taken: after !== undefined,
+    after: after === undefined || after === '' ? null : (after as FullPath),
+  };
 }
 
 /**
- * Remembers every row whose change `goal` does not cover, takes a new origin (and `storeId`, if given) and becomes empty.
+ * Remembers every row whose change `peer` does not have, takes a new origin (and `storeId`, if given) and becomes empty.
  */
 export async function beginRejoin(
   log: ChangeLog,
-  goal: Position,
+  peer: Pick<FilerInfo, 'position' | 'lineage'>,
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
 ): Promise<Rejoin> {
-  const rejoin: Rejoin = { goal, taken: false, after: null };
+  const { lineage } = peer;
+  const { identity, origins } = log.state;
+  // A peer of another lineage may give that up before its snapshot is wanted: what this store never knew need not be reached. One that was
+  // being filled holds rows of origins it does not name yet.
+  const isStranger = identity.phase === 'ready' && lineage !== identity.lineage;
+  const goal = new Map([...peer.position].filter(([origin]) => !isStranger || origins.has(origin)));
+  const rejoin: Rejoin = { goal, lineage, taken: false, after: null };
   await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(goal, row.dot)) } });
@@ -63,10 +77,10 @@ export async function beginRejoin(
     await draft.empty(time.randomHex(4));
     await draft.tx.clear('staging');
     const fresh = time.randomHex(8);
-    draft.setIdentity({ origin: fresh, former: [...former, origin], phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
+    draft.setIdentity({ origin: fresh, former: [...former, origin], lineage: fresh, phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
     draft.setOrigin(originStart(fresh));
     draft.setMeta('bootstrap', null);
-    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal) }));
+    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage }));
     draft.setMeta('rejoinTaken', null);
     await draft.flush();
   });
@@ -87,8 +101,6 @@ async function rememberWaiting(draft: Draft, goal: Position, receive: ReceiveCha
 export async function markTaken(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
   await log.alone(async (draft) => {
     draft.setMeta('rejoinTaken', '');
-    // If there was nothing to take, nothing else says that this store has met the others: it would count as lone, and rejoin for ever.
-    for (const origin of rejoin.goal.keys()) draft.know(origin);
     await draft.flush();
   });
   return { ...rejoin, taken: true };
@@ -126,6 +138,7 @@ export async function finishRejoin(
         draft.setMeta('rejoin', null);
       }
       draft.setMeta('rejoinTaken', path);
+      draft.keepClock();
       await draft.flush();
       return path;
     });
@@ -143,6 +156,13 @@ function rewrite(draft: Draft, row: Row): boolean {
     // Deleted by somebody who knew this very state, from a store that has brought it back before.
     if (standing !== null && !isLive(standing) && vectorIncludes(standing.vector, row.author, row.version)) return false;
     draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
+    return true;
+  }
+  if (standing === null) {
+    // The peer lacks what it deleted, and somebody who was cut off may bring that. As it is, and not as a new deletion: that would beat
+    // what was made there since.
+    const { path, version, author, vector } = row;
+    draft.adopt({ version, author, vector, oldPath: path, newPath: null, newEntry: null, isDirectory: false, oldVector: null, clusters: [], oldEntry: null });
     return true;
   }
   // A deletion counts only against what it had seen.

@@ -5,11 +5,11 @@ import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import { withApplied } from '../change/codec.js';
 import type { Feed, FeedPage, FeedQuery } from '../log/feed.js';
-import { positionOf } from '../log/draft.js';
+import { positionOf, type Draft } from '../log/draft.js';
 import { appliedPosition } from '../log/quarantine.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
-import { findDivergence, sideOf, sideOfCaller, verdict } from './meeting.js';
+import { findDivergence, mayMerge, sideOf, sideOfCaller, verdict } from './meeting.js';
 import { hashesAt, hashesOf } from './parting.js';
 import type { Caller, ChangesPage, ChangesRequest, SnapshotPage } from './peer.js';
 import type { Reports } from './reports.js';
@@ -31,8 +31,8 @@ export interface SourceHooks {
   mustServe(): void;
   /** Aborts when this filer stops serving, so that held polls end. */
   serving(): AbortSignal;
-  /** This filer has worked alone and was asked by one that has not heard of it. */
-  workedAlone(caller: Caller): void;
+  /** The caller is of another lineage, and it is this filer that gives way. */
+  metStranger(caller: Caller): void;
   /** The caller has other changes under an origin than this filer. */
   parted(caller: Caller): void;
 }
@@ -161,12 +161,7 @@ export class Source {
       throw new FilerError('ORIGIN_CLOSED', `origin ${caller.origin} was closed, by command or because it was not heard of for too long; it rejoins`, {
         origin: caller.origin,
       });
-    const [me, them] = [sideOf(log.state), sideOfCaller(caller)];
-    if (verdict(me, them, false) === 'rejoin') {
-      this.hooks.workedAlone(caller);
-      throw new FilerError('BOOTSTRAPPING', 'this filer has worked alone and joins the others first');
-    }
-    if (verdict(them, me, false) === 'rejoin') throw new FilerError('ORIGIN_DIVERGED', 'the caller has worked alone; it must join the others first');
+    await this.#checkLineage(caller);
     // Who has more of this filer's own log than it has itself has met it before it went back to an older state.
     const isAhead = (caller.have.get(identity.origin)?.seq ?? 0) > (origins.get(identity.origin)?.seq ?? 0);
     const diverged = isAhead ? identity.origin : await findDivergence(caller.have, log.state, hashesOf(store));
@@ -174,16 +169,7 @@ export class Source {
       this.hooks.parted(caller);
       throw new FilerError('ORIGIN_DIVERGED', `two logs were written under origin ${diverged}; one of the two filers gives up its own`, { origin: diverged });
     }
-    if (!origins.has(caller.origin)) {
-      await log.aloneForClient(async (draft) => {
-        // Not before: others that nobody knows may ask at the same moment.
-        const open = draft.origins.size - draft.closed.size;
-        if (!draft.origins.has(caller.origin) && open >= this.limits.originsOpenMax)
-          throw new FilerError('TOO_MANY_ORIGINS', `${open} origins are open here already; close those that are gone with filer.peers --forget`);
-        draft.know(caller.origin);
-        await draft.flush();
-      });
-    }
+    if (!origins.has(caller.origin)) await log.aloneForClient((draft) => this.#know(draft, caller.origin));
     const position = new Map([...caller.have].map(([origin, { seq }]) => [origin, seq]));
     const known = this.followers.get(caller.origin);
     this.followers.delete(caller.origin);
@@ -197,5 +183,32 @@ export class Source {
     if (caller.report !== null) reports.hear(caller.origin, caller.report, caller.have);
     const oldest = this.followers.keys().next().value;
     if (this.followers.size > this.limits.membersMax && oldest !== undefined) this.followers.delete(oldest);
+  }
+
+  /** Passes if the caller is of this filer's lineage, or has none yet; else one of the two gives way first. */
+  async #checkLineage(caller: Caller): Promise<void> {
+    const { log } = this.parts;
+    const them = sideOfCaller(caller);
+    const decided = verdict(sideOf(log.state), them);
+    if (decided === 'follow') return;
+    if (decided !== 'wait') {
+      if (decided !== 'introduce') this.hooks.metStranger(caller);
+      throw new FilerError('BOOTSTRAPPING', 'this filer is of another lineage and joins the others first');
+    }
+    if (!mayMerge(sideOf(log.state), them)) throw new FilerError('ORIGIN_DIVERGED', 'the caller is of another lineage; it must join the others first');
+    // Known before it takes over this lineage: from then on nothing is dropped that it has not seen.
+    await log.aloneForClient(async (draft) => {
+      if (mayMerge(sideOf(draft), them)) await this.#know(draft, caller.origin);
+    });
+    throw new FilerError('BOOTSTRAPPING', 'the caller is of another lineage and takes over that of this filer first');
+  }
+
+  async #know(draft: Draft, origin: Origin): Promise<void> {
+    // Not before: others that nobody knows may ask at the same moment.
+    const open = draft.origins.size - draft.closed.size;
+    if (!draft.origins.has(origin) && open >= this.limits.originsOpenMax)
+      throw new FilerError('TOO_MANY_ORIGINS', `${open} origins are open here already; close those that are gone with filer.peers --forget`);
+    draft.know(origin);
+    await draft.flush();
   }
 }

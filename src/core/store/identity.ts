@@ -13,6 +13,9 @@ import { FilerError } from '../errors.js';
 export const phases = ['fresh', 'ready', 'bootstrapping', 'restored', 'rejoining'] as const;
 export type Phase = (typeof phases)[number];
 
+/** The lineage of a store that was made before there were any. */
+const firstLineage = '0'.repeat(16);
+
 /** Who a store is. */
 export interface Identity {
   /** Made when the store is created: 16 hex digits. */
@@ -21,6 +24,11 @@ export interface Identity {
   readonly origin: Origin;
   /** Origins this store wrote under before, oldest first. */
   readonly former: readonly Origin[];
+  /**
+   * Stores of one lineage may exchange changes: whoever of them drops a tombstone knows that the others have seen it. Made with each
+   * origin that begins a tree of its own, taken over with a snapshot; 16 hex digits. Means nothing while the store takes a snapshot.
+   */
+  readonly lineage: string;
   /** Null until it has met a master. */
   readonly clusterId: string | null;
   /** 8 hex digits, first part of every offset: another epoch is another feed. */
@@ -36,6 +44,7 @@ export function identityToMeta(identity: Identity): [string, string | null][] {
     ['storeId', identity.storeId],
     ['origin', identity.origin],
     ['former', JSON.stringify(identity.former)],
+    ['lineage', identity.lineage],
     ['clusterId', identity.clusterId],
     ['epoch', identity.epoch],
     ['phase', identity.phase],
@@ -54,10 +63,11 @@ export function identityFromMeta(meta: ReadonlyMap<string, string>): Identity | 
   const phase = phases.find((known) => known === meta.get('phase'));
   const former = formerFrom(meta.get('former') ?? '[]');
   const floor = Number(meta.get('floor') ?? 0);
-  if (!isOrigin(origin) || phase === undefined || former === null || !(floor === 0 || isVersion(floor))) {
+  const lineage = meta.get('lineage') ?? firstLineage;
+  if (!isOrigin(origin) || phase === undefined || former === null || !isOrigin(lineage) || !(floor === 0 || isVersion(floor))) {
     throw new FilerError('STORE_FAILED', 'the store holds no valid identity; restore it from a backup or start with an empty folder');
   }
-  return { storeId, origin, former, clusterId: meta.get('clusterId') ?? null, epoch: meta.get('epoch') ?? '00000000', phase, floor };
+  return { storeId, origin, former, lineage, clusterId: meta.get('clusterId') ?? null, epoch: meta.get('epoch') ?? '00000000', phase, floor };
 }
 
 function formerFrom(text: string): Origin[] | null {

@@ -33,8 +33,8 @@ class Mesh {
   readonly nodes: Node[] = [];
   readonly cut = new Set<string>();
 
-  async add(address: string): Promise<Node> {
-    const filer = await openFiler(address, 'ready', { time: this.time });
+  async add(address: string, isStranger = false): Promise<Node> {
+    const filer = await openFiler(address, 'ready', { time: this.time, isStranger });
     const interruptions: Interruption[] = [];
     const heard = new Map<string, number>();
     const { log, store, time } = filer.core;
@@ -177,7 +177,7 @@ describe('Aggregator', () => {
     it(`asks for a ${kind} when ${ownWork ? 'it has worked alone' : 'it is empty'} and meets a cluster`, async () => {
       const all = await mesh(2);
       await put(all.nodes[0].filer, '/a');
-      const alone = await all.add('z:1');
+      const alone = await all.add('z:1', true);
       if (ownWork) await put(alone.filer, '/z');
       alone.aggregator.reconcile(all.members());
       await all.until('the interruption', () => alone.interruptions.length > 0);
@@ -185,6 +185,20 @@ describe('Aggregator', () => {
       expect(alone.filer.core.log.state.head).to.equal(ownWork ? 1 : 0);
     });
   }
+
+  it('takes over the lineage of one that has begun alone too, once it is known there', async () => {
+    const all = new Mesh();
+    const pair = [await all.add('a:1', true), await all.add('b:1', true)];
+    const [first, second] = pair.sort((x, y) => (x.filer.core.log.identity.lineage < y.filer.core.log.identity.lineage ? -1 : 1));
+    for (const { filer } of pair) await put(filer, `/${filer.address}`);
+    second.aggregator.reconcile(all.members());
+    await all.until('the interruption', () => second.interruptions.length > 0);
+    expect([second.interruptions[0].kind, first.filer.core.log.position.get(second.filer.origin)]).to.deep.equal(['adopt', 0]);
+    expect(second.filer.core.log.state.head, 'nothing is applied before').to.equal(1);
+    first.aggregator.reconcile(all.members());
+    await all.until('the other to wait', () => stateAt(first, second) === 'bootstrapping');
+    expect([first.interruptions, first.filer.core.log.state.head]).to.deep.equal([[], 1]);
+  });
 
   it('does not follow who is not ready, another cluster or another log under one origin', async () => {
     const all = await mesh(2);

@@ -11,9 +11,9 @@ import { file, mode, p, pull } from '../../support/open-log.js';
 
 const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
-const info = (origin: Origin, state: FilerState, position: Record<Origin, number>): FilerInfo =>
-  ({ origin, state, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
-const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, source: null, force: false, ...more });
+const info = (origin: Origin, state: FilerState, position: Record<Origin, number>, lineage = 'l'): FilerInfo =>
+  ({ origin, state, lineage, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
+const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, lineage: null, source: null, force: false, ...more });
 
 describe('nextStep', () => {
   const empty = info(b, 'ready', { [b]: 0 });
@@ -51,6 +51,13 @@ describe('nextStep', () => {
     ['a rejoining store whose peers hold nothing, as it must reach nothing', { phase: 'rejoining', goal: new Map([[b, 0]]) }, [empty], 'ready'],
     ['a rejoining store whose peers have lost what it must reach', { phase: 'rejoining', goal }, [empty], 'wait'],
     ['a rejoining store alone', { phase: 'rejoining', goal: new Map() }, [], 'wait'],
+    [
+      'a rejoining store and two of the lineage it met, another having more',
+      { phase: 'rejoining', goal, lineage: 'm' },
+      [info(b, 'ready', { [b]: 5 }, 'm'), fuller],
+      `take ${b}`,
+    ],
+    ['a rejoining store and none of the lineage it met', { phase: 'rejoining', goal, lineage: 'm' }, [full, fuller], `take ${c}`],
     ['a rejoining store told to go on alone', { phase: 'rejoining', goal, force: true }, [restored], 'ready'],
   ];
   const short = (step: Step) => (step.kind === 'take' ? `take ${step.from.origin}` : step.kind === 'rejoin' ? `rejoin ${step.with.origin}` : step.kind);
@@ -109,6 +116,32 @@ async function join(at: MemoryFiler, others: readonly MemoryFiler[], options: { 
 }
 
 describe('Joining', () => {
+  it('takes over a lineage where it is known, and makes the other known with it', async () => {
+    const [at, peer] = await Promise.all(['a:1', 'b:1'].map((address) => openFiler(address, 'ready', { isStranger: true })));
+    const of = async (filer: MemoryFiler, lineage: string) =>
+      filer.core.log.alone(async (draft) => {
+        draft.setIdentity({ lineage });
+        await draft.flush();
+      });
+    await of(at, c);
+    await of(peer, b);
+    await put(at, '/a');
+    await put(peer, '/b');
+    const { joining } = joiningOf(at, [peer]);
+    await joining.adopt(peer.info());
+    expect(at.core.log.identity.lineage, 'not known there').to.equal(c);
+    await peer.core.log.alone(async (draft) => {
+      draft.know(at.origin);
+      await draft.flush();
+    });
+    const known = peer.info();
+    await joining.adopt({ ...known, floor: 9 });
+    expect(at.core.log.identity.lineage, 'tombstones were dropped there').to.equal(c);
+    await joining.adopt(known);
+    expect([at.core.log.identity.lineage, at.core.log.position.get(peer.origin)]).to.deep.equal([b, 0]);
+    expect(at.core.log.identity.phase).to.equal('ready');
+  });
+
   it('makes a fresh store ready at once where nobody holds anything, however many begin together', async () => {
     const filers = await Promise.all(['a:1', 'b:1', 'c:1'].map((address) => openFiler(address, 'fresh')));
     expect(

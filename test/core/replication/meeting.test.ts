@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import type { Origin } from '../../../src/core/clock/vector.js';
 import { checkPeer, findDivergence, sideOf, sideOfCaller, sideOfInfo, verdict, type Side } from '../../../src/core/replication/meeting.js';
 import type { FilerInfo } from '../../../src/core/replication/peer.js';
@@ -10,63 +11,81 @@ const [mine, yours, third, old] = ['1', '2', '3', '4'].map((digit) => digit.repe
 const side = (origin: Origin, knows: Record<Origin, number>, more: Partial<Side> = {}): Side => ({
   origin,
   former: [],
+  lineage: origin,
   knows: new Map(Object.entries(knows)),
   floor: 0,
+  isParted: false,
   ...more,
 });
 
 describe('verdict', () => {
-  const cases: [what: string, me: Side, other: Side, asking: string, asked: string][] = [
-    ['two fresh stores', side(mine, { [mine]: 0 }), side(yours, { [yours]: 0 }), 'follow', 'follow'],
-    ['a fresh store and one with entries', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5 }), 'bootstrap', 'bootstrap'],
-    ['a store with entries and a fresh one', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0 }), 'follow', 'follow'],
-    ['two that have each worked alone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5 }), 'follow', 'follow'],
+  const kin = { lineage: third };
+  const cases: [what: string, one: Side, another: Side, forOne: string, forAnother: string][] = [
+    ['two of one lineage, whatever they hold', side(mine, { [mine]: 5 }, kin), side(yours, { [yours]: 5, [old]: 1 }, { ...kin, floor: 9 }), 'follow', 'follow'],
+    ['one that takes a snapshot and any other', side(mine, { [mine]: 0 }, { lineage: null }), side(yours, { [yours]: 5 }, { floor: 9 }), 'follow', 'follow'],
+    ['two fresh stores', side(mine, { [mine]: 0 }), side(yours, { [yours]: 0 }), 'wait', 'introduce'],
+    ['two fresh stores, one known to the other', side(mine, { [mine]: 0, [yours]: 0 }), side(yours, { [yours]: 0 }), 'wait', 'adopt'],
+    ['two groups that hold nothing', side(mine, { [mine]: 0, [old]: 0 }), side(yours, { [yours]: 0, [third]: 0 }), 'wait', 'introduce'],
+    ['a fresh store and one with entries', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5 }), 'bootstrap', 'wait'],
+    ['one of a group that holds nothing and one with entries', side(mine, { [mine]: 0, [third]: 0 }), side(yours, { [yours]: 5 }), 'bootstrap', 'wait'],
+    ['two that have each worked alone', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5 }), 'wait', 'introduce'],
+    ['two that have each worked alone and know each other', side(mine, { [mine]: 5, [yours]: 0 }), side(yours, { [yours]: 5, [mine]: 0 }), 'wait', 'adopt'],
+    ['two that have worked alone, one having dropped a tombstone', side(mine, { [mine]: 5 }, { floor: 9 }), side(yours, { [yours]: 5 }), 'wait', 'rejoin'],
     [
-      'two that have worked alone, the asking one having dropped a tombstone',
-      side(mine, { [mine]: 5 }, { floor: 9 }),
-      side(yours, { [yours]: 5 }),
-      'rejoin',
-      'follow',
-    ],
-    [
-      'two that have worked alone, the other one having dropped a tombstone',
+      'two that have worked alone, the other having dropped a tombstone',
       side(mine, { [mine]: 5 }),
       side(yours, { [yours]: 5 }, { floor: 9 }),
+      'wait',
       'rejoin',
-      'follow',
     ],
-    ['one that has worked alone and a cluster', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1 }), 'rejoin', 'rejoin'],
-    ['one that has worked alone and one that has heard of others only', side(mine, { [mine]: 5 }), side(yours, { [yours]: 0, [third]: 0 }), 'rejoin', 'rejoin'],
+    ['one that has dropped all it had and one with entries', side(mine, { [mine]: 0 }, { floor: 9 }), side(yours, { [yours]: 5 }), 'wait', 'rejoin'],
+    ['one that has worked alone and a group', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1 }), 'rejoin', 'wait'],
+    ['one that has worked alone and a group that knows it', side(mine, { [mine]: 5 }), side(yours, { [yours]: 5, [third]: 1, [mine]: 0 }), 'rejoin', 'wait'],
     [
-      'one that has worked alone and a cluster that knows it',
-      side(mine, { [mine]: 5 }),
-      side(yours, { [yours]: 5, [third]: 1, [mine]: 0 }),
-      'follow',
-      'follow',
-    ],
-    [
-      'one that has worked alone under two origins and a cluster that knows the former',
+      'one that has worked alone under two origins and a group',
       side(mine, { [mine]: 0, [old]: 5 }, { former: [old] }),
-      side(yours, { [yours]: 5, [old]: 2 }),
+      side(yours, { [yours]: 5, [third]: 2 }),
       'rejoin',
-      'rejoin',
+      'wait',
     ],
+    ['one that has given up all it had and a fresh store', side(mine, { [mine]: 0 }, { isParted: true }), side(yours, { [yours]: 0 }), 'rejoin', 'wait'],
     [
-      'one that has worked alone and one that knows its own former origins alone',
-      side(mine, { [mine]: 5 }),
-      side(yours, { [yours]: 0, [old]: 5 }, { former: [old] }),
-      'follow',
-      'follow',
+      'a group that gives up a branch and one that has worked alone',
+      side(mine, { [mine]: 5, [old]: 1 }, { isParted: true }),
+      side(yours, { [yours]: 5 }),
+      'rejoin',
+      'wait',
     ],
-    ['one that knows another at 0 and a cluster', side(mine, { [mine]: 5, [old]: 0 }), side(yours, { [yours]: 5, [third]: 1 }), 'follow', 'follow'],
-    ['a fresh store that the other knows', side(mine, { [mine]: 0 }), side(yours, { [yours]: 5, [mine]: 0 }), 'follow', 'follow'],
-    ['a member of a cluster and one that has worked alone', side(mine, { [mine]: 5, [third]: 1 }), side(yours, { [yours]: 5 }), 'follow', 'follow'],
+    ['two groups that nobody has dropped anything in', side(mine, { [mine]: 5, [old]: 1 }), side(yours, { [yours]: 5, [third]: 1 }), 'wait', 'rejoin'],
+    ['a small group and a large one', side(mine, { [mine]: 5, [old]: 1 }), side(yours, { [yours]: 5, [third]: 1, ['5'.repeat(16)]: 1 }), 'rejoin', 'wait'],
   ];
-  for (const [what, me, other, asking, asked] of cases) {
-    it(`is ${asking}${asked === asking ? '' : `, or ${asked} for the one asked,`} between ${what}`, () => {
-      expect([verdict(me, other, true), verdict(me, other, false)]).to.deep.equal([asking, asked]);
+  for (const [what, one, another, forOne, forAnother] of cases) {
+    it(`is ${forOne} and ${forAnother} between ${what}`, () => {
+      expect([verdict(one, another), verdict(another, one)]).to.deep.equal([forOne, forAnother]);
     });
   }
+
+  it('never makes both sides give way, nor both wait', () => {
+    const origins = [mine, yours, third, old, '5'.repeat(16)];
+    const anySide = (origin: Origin) =>
+      fc.record({
+        origin: fc.constant(origin),
+        former: fc.constant([]),
+        lineage: fc.constantFrom(...origins),
+        knows: fc
+          .dictionary(fc.constantFrom(...origins), fc.integer({ min: 0, max: 2 }), { noNullPrototype: true })
+          .map((known) => new Map([[origin, 0], ...Object.entries(known)])),
+        floor: fc.constantFrom(0, 9),
+        isParted: fc.boolean(),
+      });
+    fc.assert(
+      fc.property(anySide(mine), anySide(yours), (one, another) => {
+        const both = [verdict(one, another), verdict(another, one)];
+        if (one.lineage === another.lineage) expect(both).to.deep.equal(['follow', 'follow']);
+        else expect(both.filter((decided) => decided === 'wait')).to.have.lengthOf(1);
+      }),
+    );
+  });
 });
 
 describe('the side of a filer', () => {

@@ -15,7 +15,7 @@ const content = async (at: MemoryFiler, path: string) => {
   return entry ? Buffer.from(entry.content ?? '', 'base64').toString() : null;
 };
 
-const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.core.log.position, null, at.core.time, smallPages);
+const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), null, at.core.time, smallPages);
 const finish = async (at: MemoryFiler) =>
   finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
 
@@ -79,7 +79,7 @@ describe('a rejoin', () => {
 
   it('takes another store id where the old one is alive elsewhere', async () => {
     const [peer, at] = await parted();
-    await beginRejoin(at.core.log, peer.core.log.position, 'f'.repeat(16), at.core.time, smallPages);
+    await beginRejoin(at.core.log, peer.info(), 'f'.repeat(16), at.core.time, smallPages);
     expect(at.core.log.identity.storeId).to.equal('f'.repeat(16));
   });
 
@@ -156,6 +156,60 @@ describe('a rejoin', () => {
       await expectSame(peer.core, at.core);
     });
   }
+
+  /** A filer that nobody has reached for a while wrote `/gone`; the other one has heard of it and deleted it, the peer knows of neither. */
+  async function deletedUnheard(): Promise<[MemoryFiler, MemoryFiler, MemoryFiler]> {
+    const [peer, at] = await parted();
+    const away = await openFiler('away:1');
+    await put(away, '/gone', 'old');
+    await pull(away.core, at.core);
+    at.core.time.step(1e6);
+    await remove(at, '/gone');
+    return [peer, at, away];
+  }
+
+  it('keeps a deletion where nothing stands as it was, so that what is deleted does not come back from elsewhere', async () => {
+    const [peer, at, away] = await deletedUnheard();
+    const [tombstone] = (await rowsIn(at.core.store)).filter(({ path }) => path === '/gone');
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 1, overruled: 0 });
+    const { version, author, vector } = tombstone;
+    const [kept] = (await rowsIn(at.core.store)).filter(({ path }) => path === '/gone');
+    expect(kept).to.deep.include({ version, author, vector, entry: null, dot: { origin: at.origin, seq: 1 } });
+    await pull(at.core, peer.core);
+    for (const filer of [peer, at]) {
+      await pull(away.core, filer.core);
+      expect(await content(filer, '/gone'), filer.address).to.equal(null);
+    }
+    await expectSame(peer.core, at.core);
+    await expectConsistent(at.core);
+  });
+
+  it('does not delete with it what was made there since, and its clock does not go back with it', async () => {
+    const [peer, at, away] = await deletedUnheard();
+    const before = at.core.log.clock.last;
+    away.core.time.step(2e6);
+    await put(away, '/gone', 'new');
+    await rejoin(at, peer);
+    await pull(away.core, at.core);
+    expect(await content(at, '/gone')).to.equal('new');
+    expect((await at.restart()).core.log.clock.last).to.be.at.least(before);
+  });
+
+  it('must reach of the position of a stranger only what it knows itself, and begins a lineage of its own until then', async () => {
+    const [peer, at] = await parted();
+    const stranger = await openFiler('stranger:1', 'ready', { isStranger: true });
+    await put(stranger, '/theirs');
+    await pull(peer.core, stranger.core);
+    await put(at, '/own');
+    const { lineage } = at.core.log.identity;
+    const { goal, ...begun } = await begin(at, stranger);
+    expect(begun.lineage).to.equal(stranger.core.log.identity.lineage);
+    expect([...goal.keys()]).to.have.members([peer.origin, at.core.log.identity.former[0]].filter((origin) => stranger.core.log.position.has(origin)));
+    expect(goal.has(stranger.origin)).to.equal(false);
+    expect(at.core.log.identity.lineage).to.not.be.oneOf([lineage, begun.lineage]);
+    await at.bootstrap().take(stranger.peer, stranger.info(), 'tree', never);
+    expect(at.core.log.identity.lineage).to.equal(begun.lineage);
+  });
 
   it('writes nothing again that came back with the snapshot', async () => {
     const [peer, at] = await parted();

@@ -139,26 +139,61 @@ describe('Source.greet', () => {
     expect(a.source.followers.size).to.equal(0);
   });
 
-  it('refuses a caller that has worked alone when this filer has not', async () => {
-    const [a] = await two();
-    const loner = await openFiler('c:1');
-    await put(loner, '/c');
-    expect(await codeOf(() => a.source.greet(loner.caller()))).to.equal('ORIGIN_DIVERGED');
-    expect(a.core.log.position.has(loner.origin)).to.equal(false);
-  });
+  describe('between lineages', () => {
+    /** Two that know each other and hold something; and one of another lineage. */
+    const strangers = async (work: boolean): Promise<[MemoryFiler, MemoryFiler]> => {
+      const [a, b] = await two();
+      await a.source.greet(b.caller());
+      await put(a, '/a');
+      const stranger = await openFiler('c:1', 'ready', { isStranger: true });
+      if (work) await put(stranger, '/c');
+      return [a, stranger];
+    };
 
-  it('says so when it has worked alone itself and the caller has not', async () => {
-    const [a] = await two();
-    const loner = await openFiler('c:1');
-    await put(loner, '/c');
-    expect(await codeOf(() => loner.source.greet(a.caller()))).to.equal('BOOTSTRAPPING');
-    expect(loner.loners.map(({ origin }) => origin)).to.deep.equal([a.origin]);
+    it('refuses a caller that must join first, and does not make it known', async () => {
+      for (const work of [true, false]) {
+        const [a, stranger] = await strangers(work);
+        expect(await codeOf(() => a.source.greet(stranger.caller()))).to.equal('ORIGIN_DIVERGED');
+        expect(a.core.log.position.has(stranger.origin)).to.equal(false);
+      }
+    });
+
+    it('says so when it is itself that must join first', async () => {
+      const [a, stranger] = await strangers(true);
+      expect(await codeOf(() => stranger.source.greet(a.caller()))).to.equal('BOOTSTRAPPING');
+      expect(stranger.strangers.map(({ origin }) => origin)).to.deep.equal([a.origin]);
+      expect(stranger.core.log.position.has(a.origin)).to.equal(false);
+    });
+
+    it('serves a caller that takes a snapshot, whatever lineage it comes from', async () => {
+      const [a, stranger] = await strangers(false);
+      await stranger.setPhase('bootstrapping');
+      await a.source.greet(stranger.caller());
+      expect(a.core.log.position.get(stranger.origin)).to.equal(0);
+    });
+
+    it('makes a caller known that is to take over its lineage, and serves it only then', async () => {
+      const pair = await Promise.all(['a:1', 'b:1'].map((address) => openFiler(address, 'ready', { isStranger: true })));
+      const [first, second] = pair.sort((x, y) => (x.core.log.identity.lineage < y.core.log.identity.lineage ? -1 : 1));
+      expect(await codeOf(() => second.source.greet(first.caller())), 'not known there yet').to.equal('BOOTSTRAPPING');
+      expect(second.strangers).to.deep.equal([]);
+      expect(await codeOf(() => first.source.greet(second.caller()))).to.equal('BOOTSTRAPPING');
+      expect(first.core.log.position.get(second.origin)).to.equal(0);
+      expect(await codeOf(() => second.source.greet(first.caller())), 'known there').to.equal('BOOTSTRAPPING');
+      expect(second.strangers.map(({ origin }) => origin)).to.deep.equal([first.origin]);
+      await second.core.log.alone(async (draft) => {
+        draft.setIdentity({ lineage: first.core.log.identity.lineage });
+        await draft.flush();
+      });
+      await first.source.greet(second.caller());
+      expect([...first.source.followers.keys()]).to.deep.equal([second.origin]);
+    });
   });
 
   it('knows a limited number of origins, and remembers a limited number of followers', async () => {
     const a = await openFiler('a:1');
     const { log, feed, store, time } = a.core;
-    const hooks = { mustServe: () => {}, serving: () => never, workedAlone: () => {}, parted: () => {} };
+    const hooks = { mustServe: () => {}, serving: () => never, metStranger: () => {}, parted: () => {} };
     const source = new Source({ log, feed, store, time, reports: new Reports() }, hooks, { originsOpenMax: 3, snapshotBytes: 1e6, membersMax: 1 });
     const callers = await Promise.all(['b:1', 'c:1', 'd:1'].map(async (address) => (await openFiler(address)).caller()));
     await source.greet(callers[0]);

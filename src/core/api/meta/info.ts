@@ -46,5 +46,6 @@ export function infoFromJson(body: unknown): FilerInfo {
     },
     time: info.whole('time'),
     former: info.origins('former'),
+    lineage: info.nullable('lineage', (name) => info.hex(name, 16)),
   };
 }

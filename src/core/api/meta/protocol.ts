@@ -24,6 +24,7 @@ import type { Caller } from '../../replication/peer.js';
  * A peer says who it is on changes and snapshot:
  *   Filer-Origin: ORIGIN           Filer-Address: host:port         Filer-Have: ORIGIN:SEQ:HASH~…  (zeros included)
  *   Filer-Cluster: id, if any      Filer-Report: position, if any   Filer-Former: ORIGIN,…, if any
+ *   Filer-Lineage: id; none while the caller takes a snapshot
  * Whoever sends no Filer-Origin is a reader and is not made known.
  */
 
@@ -53,6 +54,7 @@ export const filerHeaders = {
   address: 'Filer-Address',
   cluster: 'Filer-Cluster',
   former: 'Filer-Former',
+  lineage: 'Filer-Lineage',
   have: 'Filer-Have',
   report: 'Filer-Report',
   position: 'Filer-Position',
@@ -88,6 +90,7 @@ export function callerToHeaders(caller: Caller): Record<string, string> {
   };
   if (caller.clusterId !== null) headers[filerHeaders.cluster] = caller.clusterId;
   if (caller.former.length > 0) headers[filerHeaders.former] = caller.former.join(',');
+  if (caller.lineage !== null) headers[filerHeaders.lineage] = caller.lineage;
   if (caller.report !== null) headers[filerHeaders.report] = formatPosition(caller.report);
   return headers;
 }
@@ -101,6 +104,7 @@ export function callerFromHeaders(headers: ReceivedHeaders): Caller | null {
   if (origin === null) return null;
   const clusterId = headerOf(headers, filerHeaders.cluster);
   const former = headerOf(headers, filerHeaders.former);
+  const lineage = headerOf(headers, filerHeaders.lineage);
   const report = headerOf(headers, filerHeaders.report);
   return {
     origin: originFrom(origin, filerHeaders.origin),
@@ -109,6 +113,7 @@ export function callerFromHeaders(headers: ReceivedHeaders): Caller | null {
     have: parseHave(headerOf(headers, filerHeaders.have) ?? ''),
     report: report === null ? null : parsePosition(report, filerHeaders.report),
     former: former === null || former === '' ? [] : former.split(',').map((one) => originFrom(one, filerHeaders.former)),
+    lineage: lineage === null ? null : originFrom(lineage, filerHeaders.lineage),
   };
 }
 

@@ -45,6 +45,7 @@ describe('replication API of one filer', () => {
     have: new Map([[origin, { seq: 0, hash: '000000000000' }]]),
     report: null,
     former: [],
+    lineage: null,
   });
 
   it('GET store tells everything a peer asks for', async () => {

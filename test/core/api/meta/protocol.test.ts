@@ -28,6 +28,7 @@ const anyCaller: fc.Arbitrary<Caller> = fc.record({
   have: anyHave,
   report: fc.option(anyPosition),
   former: fc.array(anyOrigin, { maxLength: 3 }),
+  lineage: fc.option(anyOrigin),
 });
 
 const refusal = (headers: Record<string, string>): FilerError => {
@@ -80,7 +81,8 @@ describe('protocol of the replication API', () => {
   });
 
   it('names the header that is wrong', () => {
-    const good = callerToHeaders({ origin: '1'.repeat(16), address: '127.0.0.1:1', clusterId: null, have: new Map(), report: null, former: [] });
+    const nobody = { clusterId: null, have: new Map(), report: null, former: [], lineage: null };
+    const good = callerToHeaders({ origin: '1'.repeat(16), address: '127.0.0.1:1', ...nobody });
     const wrong: [name: string, value: string][] = [
       ['Filer-Origin', 'me'],
       ['Filer-Address', ''],
