@@ -13,9 +13,13 @@ export function sqlite(database: string, ...commands: readonly string[]): string
   return execFileSync('sqlite3', ['-batch', database, ...commands], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
 }
 
-/** The statements that make a table and its indexes, as a store has them. */
+/**
+ * The statements that make a table and its indexes, as a store has them, but for what a CSV file cannot say: a NULL comes as an empty text. So
+ * they are not STRICT, and what is indexed where it is not NULL is indexed where it is a number.
+ */
 export function schemaOf(database: string, table: string): string {
-  return sqlite(database, `SELECT sql || ';' FROM sqlite_schema WHERE tbl_name = '${table}' AND sql IS NOT NULL ORDER BY type DESC`);
+  const sql = sqlite(database, `SELECT sql || ';' FROM sqlite_schema WHERE tbl_name = '${table}' AND sql IS NOT NULL ORDER BY type DESC`);
+  return sql.replace(/\) STRICT(?:,( WITHOUT ROWID))?/g, ')$1').replaceAll('WHERE expires IS NOT NULL', "WHERE typeof(expires) = 'integer'");
 }
 
 /** Writes what a query gives to a CSV file. */
