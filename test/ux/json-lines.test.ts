@@ -1,6 +1,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import { expect } from 'chai';
-import { writeJsonLines, writeLines } from '../../src/ux/json-lines.js';
+import { LineWriter, writeJsonLines, writeLines } from '../../src/ux/json-lines.js';
 import { waitFor } from '../support/wait-for.js';
 
 describe('writeJsonLines', () => {
@@ -25,5 +25,18 @@ describe('writeJsonLines', () => {
     expect(written).to.equal(false);
     take();
     await writing;
+  });
+});
+
+describe('LineWriter', () => {
+  it('writes lines in their order, many at a time, and what is left at the end', async () => {
+    const chunks: string[] = [];
+    const stream = new Writable({ write: (chunk, _encoding, done) => (chunks.push(String(chunk)), done()) });
+    const lines = Array.from({ length: 1200 }, (_, index) => `line ${index}`);
+    const out = new LineWriter(stream);
+    for (const line of lines) await out.write(line);
+    expect(chunks.length).to.be.within(1, 10);
+    await out.end();
+    expect(chunks.join('')).to.equal(`${lines.join('\n')}\n`);
   });
 });

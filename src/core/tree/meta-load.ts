@@ -41,9 +41,12 @@ export async function loadMeta(tree: TreeClient, { source, prefix, inFlight, loa
   const input = typeof source === 'string' ? createReadStream(source) : source;
   const name = typeof source === 'string' ? source : 'stdin';
   const texts = typeof source === 'string' && source.endsWith('.gz') ? unzipped(input) : input;
+  signal.throwIfAborted();
+  // Nobody waits for the next line of a pipe once the work is over.
+  const stop = (): void => void texts.destroy(signal.reason as Error);
+  signal.addEventListener('abort', stop, { once: true });
   try {
     await inParallel(linesOf(texts, name), inFlight, async ({ text, number }) => {
-      signal.throwIfAborted();
       const { path, entry } = decodeRecord(text, `${name}, line ${number}`);
       if (prefix !== null && !isWithin(path, prefix)) return;
       try {
@@ -51,7 +54,10 @@ export async function loadMeta(tree: TreeClient, { source, prefix, inFlight, loa
         if (!written) totals.unchanged += 1;
       } catch (error) {
         // PARAMETER_INVALID: its time to live is over.
-        if (!isFailure(error, ...aboutOnePath, 'PARAMETER_INVALID')) throw error;
+        if (!isFailure(error, ...aboutOnePath, 'PARAMETER_INVALID')) {
+          texts.destroy(error as Error);
+          throw error;
+        }
         totals.skipped += 1;
         return skipped.add(error.message, path);
       }
@@ -60,6 +66,7 @@ export async function loadMeta(tree: TreeClient, { source, prefix, inFlight, loa
       loaded?.(path);
     });
   } finally {
+    signal.removeEventListener('abort', stop);
     input.destroy();
   }
   return { ...totals, reasons: skipped.reasons };

@@ -105,12 +105,7 @@ export async function removeAt(
 
 /** Where `fs.mv` moves something to: into a directory that is there, else to the very path. */
 export async function moveTarget(tree: TreeClient, from: FullPath, to: FullPath, signal: AbortSignal): Promise<FullPath> {
-  try {
-    return isDirectory(await tree.metadata(to, { signal })) ? childPath(to, nameOf(from)) : to;
-  } catch (error) {
-    if (isFailure(error, 'ENTRY_NOT_FOUND')) return to;
-    throw error;
-  }
+  return (await shownAt(tree, to, signal)) === 'directory' ? childPath(to, nameOf(from)) : to;
 }
 
 /**
@@ -129,20 +124,24 @@ export async function moveAll(
   if (isWithin(to, from)) throw new FilerError('PARAMETER_INVALID', `${from} cannot be moved into itself`, { path: to });
   const moveInto = async (entry: EntryJson, target: FullPath): Promise<void> => {
     const at = entry.FullPath as FullPath;
-    if (!(merge && isDirectory(entry) && (await isThere(tree, target, signal))) && (await work.attempt(() => tree.move(at, target, signal)))) return;
-    if (!(await isThere(tree, target, signal))) await tree.putEntry(target, entry, signal);
+    if (!(merge && isDirectory(entry) && (await shownAt(tree, target, signal)) === 'directory') && (await work.attempt(() => tree.move(at, target, signal))))
+      return;
+    if ((await shownAt(tree, target, signal)) === 'absent') await tree.putEntry(target, entry, signal);
     await work.eachOf(at, (below, path) => moveInto(below, childPath(target, nameOf(path))));
+    const left = await shownAt(tree, at, signal);
+    if (left === 'file')
+      throw new FilerError('ENTRY_EXISTS', `${at} is a file too, which what was below it has hidden; it stays there: move it by itself`, { path: at });
     // Not recursive: what has come meanwhile must not be lost.
-    await tree.remove(at, { signal });
+    if (left === 'directory') await tree.remove(at, { signal });
   };
   await moveInto(source, to);
 }
 
-async function isThere(tree: TreeClient, path: FullPath, signal: AbortSignal): Promise<boolean> {
+async function shownAt(tree: TreeClient, path: FullPath, signal: AbortSignal): Promise<'directory' | 'file' | 'absent'> {
   try {
-    return isDirectory(await tree.metadata(path, { signal }));
+    return isDirectory(await tree.metadata(path, { signal })) ? 'directory' : 'file';
   } catch (error) {
-    if (isFailure(error, 'ENTRY_NOT_FOUND')) return false;
+    if (isFailure(error, 'ENTRY_NOT_FOUND')) return 'absent';
     throw error;
   }
 }

@@ -1,10 +1,13 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import { TreeClient } from '../../../src/core/api/filer/client.js';
+import { HttpClient } from '../../../src/core/http/client.js';
 import { linesOf, loadMeta, type MetaLoad } from '../../../src/core/tree/meta-load.js';
 import { saveMeta } from '../../../src/core/tree/meta-save.js';
+import { freePort } from '../../support/free-port.js';
 import { codeOf } from '../../support/open-log.js';
 import { LocalTree } from '../../support/local-tree.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -95,6 +98,22 @@ describe('saving and loading entries', () => {
     const cut = join(directory, 'cut.gz');
     await writeFile(cut, gzipSync('{}'.repeat(1000)).subarray(0, 20));
     for (const file of [cut, join(directory, 'absent')]) expect(await load(to, file).catch((failure: unknown) => failure)).to.be.instanceOf(Error);
+  });
+
+  it('ends at a signal, and at a failure, though a pipe gives no further line', async () => {
+    const line = `${JSON.stringify({ dir: '/', entry: { name: 'piped' } })}\n`;
+    const open = (): PassThrough => {
+      const pipe = new PassThrough();
+      pipe.write(line);
+      return pipe;
+    };
+    const interrupted = new AbortController();
+    const loaded = (): void => interrupted.abort(new Error('told to stop'));
+    const options = { prefix: null, inFlight: 4 };
+    const error: unknown = await loadMeta(to.client, { ...options, source: open(), loaded }, interrupted.signal).catch((failure: unknown) => failure);
+    expect((error as Error).message).to.equal('told to stop');
+    const nobody = new TreeClient(new HttpClient({ connections: 4 }), `127.0.0.1:${await freePort()}`);
+    expect(await codeOf(() => loadMeta(nobody, { ...options, source: open() }, signal))).to.equal('PEER_UNREACHABLE');
   });
 
   it('leaves no half file behind', async () => {

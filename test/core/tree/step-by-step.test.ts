@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import type { TreeClient } from '../../../src/core/api/filer/client.js';
+import { parsePath } from '../../../src/core/entry/path.js';
+import { FilerError } from '../../../src/core/errors.js';
 import { moveAll, moveTarget, removeAt } from '../../../src/core/tree/step-by-step.js';
 import { walkTree } from '../../../src/core/tree/tree-walk.js';
 import { codeOf } from '../../support/open-log.js';
@@ -60,6 +63,37 @@ describe('what is too large for one transaction', () => {
     await moveAll(tree.client, { ...move, merge: true }, noted(), signal);
     expect(await filesBelow('/u')).to.deep.equal(names);
     expect((await tree.get('/t')).status).to.equal(404);
+  });
+});
+
+describe('a file hidden by what is below it', () => {
+  it('stays where it is when the rest has been moved away in steps, and is named', async () => {
+    const [file, directory] = [0o644, 0x80000000 + 0o755];
+    const tree = new Map([
+      ['/t', directory],
+      ['/t/a', file],
+    ]);
+    const entry = (path: string) => ({ FullPath: path, Mode: tree.get(path) });
+    const removed: string[] = [];
+    const client = {
+      metadata: async (path: string) => {
+        if (!tree.has(path)) throw new FilerError('ENTRY_NOT_FOUND', path);
+        return entry(path);
+      },
+      list: async () => ({ Entries: [entry('/t/a')], ShouldDisplayLoadMore: false, LastFileName: 'a' }),
+      move: async (from: string, to: string) => {
+        if (from === '/t') throw new FilerError('SUBTREE_TOO_LARGE', from);
+        tree.set(to, file).delete(from);
+        // Nothing hides it any more.
+        tree.set('/t', file);
+      },
+      putEntry: async (path: string) => void tree.set(path, directory),
+      remove: async (path: string) => void removed.push(path),
+    } as unknown as TreeClient;
+    const move = { from: parsePath('/t'), to: parsePath('/u'), merge: false };
+    expect(await codeOf(() => moveAll(client, move, noted(), signal))).to.equal('ENTRY_EXISTS');
+    expect(removed).to.deep.equal([]);
+    expect([...tree.keys()].sort()).to.deep.equal(['/t', '/u', '/u/a']);
   });
 });
 
