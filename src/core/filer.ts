@@ -393,6 +393,8 @@ export class Filer {
 
   /** Serves and follows until stopped (null) or until this store must be filled first. */
   async #follow(signal: AbortSignal): Promise<Interruption | null> {
+    // Stopped while it joined: an abort that is over wakes nobody any more.
+    if (signal.aborted) return null;
     this.#serving = new AbortController();
     const ended = new Promise<Interruption | null>((resolve) => {
       this.#interrupt = resolve;

@@ -1,8 +1,11 @@
 import { expect } from 'chai';
 import type { FilerError } from '../../src/core/errors.js';
+import { FilerProcess } from '../../src/core/filer-process.js';
+import { silentLogger } from '../../src/core/logger.js';
 import { realTime } from '../../src/core/time.js';
 import { freePort } from '../support/free-port.js';
 import { Processes } from '../support/processes.js';
+import { tempDir } from '../support/temp-dir.js';
 import { waitFor } from '../support/wait-for.js';
 
 describe('FilerProcess', function () {
@@ -31,6 +34,17 @@ describe('FilerProcess', function () {
     for (const path of ['/.filer/v1/store', '/.filer/v1/changes', '/metrics']) expect(await statusOf(second, 'GET', path), path).to.equal(400);
     await processes.stop(filer);
     expect(await statusOf(second, 'GET', '/healthz')).to.equal(502);
+  });
+
+  it('ends whenever it is told to stop while it starts', async () => {
+    for (let turns = 0; turns < 30; turns += 1) {
+      const filer = await FilerProcess.start({
+        ...{ ip: '127.0.0.1', bind: '127.0.0.1', port: 0, masters: [], dir: await tempDir(), group: '', force: false, program: 'test' },
+        ...{ limits: {}, time: realTime, logger: silentLogger },
+      });
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      await filer.stop();
+    }
   });
 
   it('names the flag of the port that is in use, and gives the other one back', async () => {
