@@ -117,6 +117,7 @@ export class Filer {
         mustServe: () => this.mustServe(),
         serving: () => this.#serving.signal,
         metStranger: (caller) => void this.#metStranger(caller),
+        heard: (origin, position, digest) => this.aggregator.hear(origin, position, digest),
         parted: (caller) => void this.#metParted(caller),
       },
       limits,
@@ -464,12 +465,14 @@ export class Filer {
 
   #caller(): Caller {
     const { identity, origins } = this.log.state;
+    const report = this.source.report();
     return {
       origin: identity.origin,
       address: this.options.address,
       clusterId: identity.clusterId,
       have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
-      report: this.source.report(),
+      report,
+      digest: report === null ? '' : this.log.digestToTell(),
       former: identity.former,
       lineage: sideOf(this.log.state).lineage,
     };

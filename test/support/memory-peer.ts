@@ -1,5 +1,5 @@
 import { digestOf } from '../../src/core/change/digest.js';
-import type { Origin } from '../../src/core/clock/vector.js';
+import type { Origin, Position } from '../../src/core/clock/vector.js';
 import type { Member } from '../../src/core/cluster/member.js';
 import { limits } from '../../src/core/config/limits.js';
 import { FilerError } from '../../src/core/errors.js';
@@ -28,6 +28,8 @@ export class MemoryFiler {
   readonly reports = new Reports();
   /** Called before a call is answered; what it throws is the answer. */
   before: (call: Call) => void | Promise<void> = () => {};
+  /** Told of every caller that was greeted. */
+  heard: (origin: Origin, position: Position, digest: string) => void = () => {};
   isServing = true;
   isReachable = true;
   #serving = new AbortController();
@@ -45,6 +47,7 @@ export class MemoryFiler {
         },
         serving: () => this.#serving.signal,
         metStranger: (caller) => this.strangers.push(caller),
+        heard: (origin, position, digest) => this.heard(origin, position, digest),
         parted: (caller) => this.parted.push(caller),
       },
       { originsOpenMax: limits.originsOpenMax, snapshotBytes: limits.snapshotBytes, membersMax: limits.membersMax },
@@ -69,6 +72,7 @@ export class MemoryFiler {
       clusterId: identity.clusterId,
       have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
       report: this.source.report(),
+      digest: this.core.log.digestToTell(),
       former: identity.former,
       lineage: sideOf(this.core.log.state).lineage,
     };

@@ -151,6 +151,14 @@ export const limits = {
   peerSnapshotMs: 30_000,
   /** Connections to one peer: the held poll, one that was ended and is still closing, and what is asked besides. */
   peerConnections: 3,
+  /** How often a filer that is not level with a peer compares digests with it: it has to add up what lies between. */
+  digestCompareMs: 1000,
+  /** How long what a peer told of its digest waits for this filer to come that far; another one takes its place. */
+  digestWaitMs: 10_000,
+  /** How long a verdict on digests stands without another comparison, which a filer that catches up may not come to. */
+  digestVerdictMs: 10_000,
+  /** How long a held poll may hide that this filer has moved on: then it ends, and says where this filer is, though it brings nothing. For each 50 that wait. */
+  peerNewsMs: 1000,
   backoffMsMin: 50,
   backoffMsMax: 5000,
   /** Origins that are not closed; each costs some 90 bytes in the headers of every poll. */

@@ -170,6 +170,11 @@ export class ChangeLog {
     return (this.#digest ??= digestOf(this.state_.buckets));
   }
 
+  /** The digest at `state` as others may compare it; '' = not now. */
+  digestToTell(state: LogState = this.state_): string {
+    return hasWholeTree(state) ? (state === this.state_ ? this.digest : digestOf(state.buckets)) : '';
+  }
+
   /** The digest as it was, or would have been, at a position; null if this store lacks some of that or has gone too far beyond it. */
   digestAt(position: Position): string | null {
     if (!positionCovers(this.position, position)) return null;
@@ -326,6 +331,11 @@ export class ChangeLog {
     this.#position = null;
     this.#isUnsure = false;
   }
+}
+
+/** True if the tree is what the position says: nothing quarantined, no rows of a branch that was given up, no snapshot under way. */
+export function hasWholeTree({ identity, quarantine, partedFrom }: LogState): boolean {
+  return identity.phase === 'ready' && quarantine.size === 0 && partedFrom === null;
 }
 
 /** A decision that failed after its first change: the draft is of no use any more, and the others decide again without it. */

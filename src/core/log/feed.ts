@@ -54,6 +54,7 @@ export interface FeedLimits {
   readonly pageCacheBytes: number;
   readonly readsMax: number;
   readonly readsWaitingMax: number;
+  readonly peerNewsMs: number;
 }
 
 const offsetPattern = /^([0-9a-f]{8})(\d{16})$/;
@@ -108,7 +109,8 @@ export class Feed {
    * @throws FilerError LOG_TRIMMED if the log no longer reaches back to the start; OVERLOADED; the signal's reason
    */
   async read(query: FeedQuery, signal: AbortSignal): Promise<FeedPage> {
-    const due = this.time.monotonic() + query.waitMs;
+    const started = this.time.monotonic();
+    const { head } = this.log.state;
     let { index, position } = await this.#start(query);
     const beyond = query.start.kind === 'position' ? query.start.position : undefined;
     for (;;) {
@@ -116,12 +118,18 @@ export class Feed {
       const page = await this.gate.run(query.forPeer, query.bytesMax, () => this.#scan(query, from.index, from.position, beyond, this.log.state));
       if (page.records.length > 0 || page.ended || !page.upToDate) return page;
       ({ next: index, position } = page);
-      const left = due - this.time.monotonic();
+      const waitMs = query.forPeer && page.state.head !== head ? Math.min(query.waitMs, this.#newsMs()) : query.waitMs;
+      const left = started + waitMs - this.time.monotonic();
       if (left <= 0) return page;
       // The log may have moved on while the store was read.
       if (this.log.state === page.state) await this.log.waiters.wait(left, signal, query.forPeer);
       else signal.throwIfAborted();
     }
+  }
+
+  /** A peer that waits for changes of some origins learns of the others by the head that comes with an answer. */
+  #newsMs(): number {
+    return this.limits.peerNewsMs * Math.max(1, this.log.waiters.count / 50);
   }
 
   /** The position of a reader that has read everything up to `index`. */

@@ -1,5 +1,5 @@
 import { FilerError, isFailure } from '../errors.js';
-import type { Origin } from '../clock/vector.js';
+import type { Origin, Position } from '../clock/vector.js';
 import type { Member } from '../cluster/member.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { Logger } from '../logger.js';
@@ -107,6 +107,11 @@ export class Aggregator {
       subscription.start();
     }
     this.#assign();
+  }
+
+  /** A member has asked this filer, and said where it is itself. */
+  hear(origin: Origin, position: Position, digest: string): void {
+    this.#subscriptions.get(origin)?.hearAsking(position, digest);
   }
 
   async #met(subscription: Subscription, info: FilerInfo, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { type Origin, type Position } from '../clock/vector.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
+import type { DigestVerdict } from './digest-comparison.js';
 import type { Follower } from './source.js';
 import type { Lag, Subscription, SubscriptionState } from './subscription.js';
 
@@ -25,7 +26,7 @@ export interface PeerReport {
   readonly lastContact: string | null;
   readonly error: { readonly code: string; readonly error: string } | null;
   readonly skewSeconds: number;
-  readonly digest: 'equal' | 'different' | 'unknown';
+  readonly digest: DigestVerdict;
 }
 
 export interface ReportParts {

@@ -50,6 +50,8 @@ export interface Caller {
   readonly have: ReadonlyMap<Origin, { readonly seq: number; readonly hash: string }>;
   /** Its whole position if it may count as its report (DESIGN: Reports), else null. */
   readonly report: Position | null;
+  /** Its digest at `have`; '' = it has none to compare. */
+  readonly digest: string;
   /** Former origins of the caller's store. */
   readonly former: readonly Origin[];
   /** As in `FilerInfo`. */
@@ -74,7 +76,7 @@ export interface ChangesPage {
   readonly position: Position;
   /** The answerer's whole position. */
   readonly head: Position;
-  /** The answerer's digest at `head`. */
+  /** The answerer's digest at `head`; '' = it has none to compare. */
   readonly digest: string;
   /** The answerer's version clock: its own origin issues nothing lower any more. */
   readonly time: Version;

@@ -33,6 +33,8 @@ export interface SourceHooks {
   serving(): AbortSignal;
   /** The caller is of another lineage, and it is this filer that gives way. */
   metStranger(caller: Caller): void;
+  /** A filer that asked was greeted: where it is, and its digest there ('' = none to compare). */
+  heard(origin: Origin, position: Position, digest: string): void;
   /** The caller has other changes under an origin than this filer. */
   parted(caller: Caller): void;
 }
@@ -79,7 +81,7 @@ export class Source {
       texts,
       position: page.position,
       head,
-      digest: page.state === log.state && page.state.quarantine.size === 0 && page.state.partedFrom === null ? log.digest : '',
+      digest: log.digestToTell(page.state),
       time: log.clock.now(),
       report: this.report(),
       bytes: texts.reduce((sum, text) => sum + text.length, 0),
@@ -180,6 +182,7 @@ export class Source {
       report: caller.report ?? known?.report ?? null,
       lastContact: time.monotonic(),
     });
+    this.hooks.heard(caller.origin, position, caller.digest);
     if (caller.report !== null) reports.hear(caller.origin, caller.report, caller.have);
     const oldest = this.followers.keys().next().value;
     if (this.followers.size > this.limits.membersMax && oldest !== undefined) this.followers.delete(oldest);

@@ -1,13 +1,14 @@
 import { anySignal } from '../abort.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { isRefused, type ReceivedChange } from '../change/change.js';
-import { formatDot, joinPositions, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
+import { formatDot, joinPositions, positionDistance, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
 import type { ApplyResult, ChangeLog } from '../log/change-log.js';
 import type { Logger } from '../logger.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { TimeSource } from '../time.js';
+import { DigestComparison, type DigestComparisonLimits, type DigestVerdict } from './digest-comparison.js';
 import type { Caller, ChangesPage, FilerInfo, Peer } from './peer.js';
 
 /*
@@ -30,7 +31,7 @@ import type { Caller, ChangesPage, FilerInfo, Peer } from './peer.js';
 export const subscriptionStates = ['connecting', 'bootstrapping', 'following', 'retrying', 'stalled', 'down', 'refused', 'shared'] as const;
 export type SubscriptionState = (typeof subscriptionStates)[number];
 
-export interface SubscriptionLimits extends BackoffLimits {
+export interface SubscriptionLimits extends BackoffLimits, DigestComparisonLimits {
   readonly pageChanges: number;
   readonly pageBytes: number;
   readonly peerPollMs: number;
@@ -76,8 +77,6 @@ export class Subscription {
   error: FilerError | null = null;
   /** The last position the peer told. */
   head: Position = new Map();
-  /** The peer's digest at `head`; '' if it told none, as one does that has quarantined changes. */
-  digest = '';
   /** Monotonic milliseconds of the last answer; null before the first. */
   lastContact: number | null = null;
   /** How far the peer's clock was ahead of ours when it last said the time, seconds. */
@@ -99,6 +98,7 @@ export class Subscription {
   #poll: AbortController | null = null;
   #run: Promise<void> | null = null;
   #failures = 0;
+  readonly #digests: DigestComparison;
   #saidDifferent = false;
   /** When the peer last said who it is, monotonic milliseconds. */
   #metAt = 0;
@@ -108,7 +108,9 @@ export class Subscription {
     readonly peer: Peer,
     private readonly log: ChangeLog,
     private readonly options: { time: TimeSource; logger: Logger; limits: SubscriptionLimits; hooks: SubscriptionHooks },
-  ) {}
+  ) {
+    this.#digests = new DigestComparison(log, options.time, options.limits);
+  }
 
   get origin(): Origin {
     return this.member.origin;
@@ -140,12 +142,15 @@ export class Subscription {
     return { events, seconds: Math.max(0, (time.micros() - since) / 1e6), bytes: Math.round(events * mean) };
   }
 
-  /** How the trees compare, as far as both are known at one position. */
-  digestVerdict(): 'equal' | 'different' | 'unknown' {
-    const { quarantine, partedFrom } = this.log.state;
-    if (this.state !== 'following' || this.digest === '' || quarantine.size > 0 || partedFrom !== null || !positionsEqual(this.head, this.log.position))
-      return 'unknown';
-    return this.digest === this.log.digest ? 'equal' : 'different';
+  /** The peer has asked this filer, and said where it is and its digest there. */
+  hearAsking(position: Position, digest: string): void {
+    this.#digests.hear(position, digest);
+    this.#tellDifference();
+  }
+
+  /** How the trees compare. */
+  digestVerdict(): DigestVerdict {
+    return this.state === 'following' ? this.#digests.verdict() : 'unknown';
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
@@ -191,6 +196,7 @@ export class Subscription {
     this.#metAt = time.monotonic();
     // Not joined with what it had before: a peer that has given up a branch has less.
     this.head = info.position;
+    this.#digests.forget();
     this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
     await hooks.met(this, info, signal);
     signal.throwIfAborted();
@@ -252,6 +258,7 @@ export class Subscription {
     const seconds = Math.max(1e-3, (time.monotonic() - started) / 1000);
     this.rate = this.rate * 0.8 + (changes.length / seconds) * 0.2;
     if (this.state === 'stalled') this.#become('following', null);
+    this.#tellDifference();
     this.options.hooks.changed(this);
   }
 
@@ -289,17 +296,23 @@ export class Subscription {
   }
 
   #heard(head: Position, digest: string): void {
-    const { time, hooks, logger } = this.options;
+    const { time, hooks } = this.options;
     this.lastContact = time.monotonic();
     this.head = joinPositions(this.head, head);
-    this.digest = digest;
+    this.#digests.hear(head, digest);
     const isBehind = positionDistance(this.head, this.log.position) > 0;
     this.#behindSince = isBehind ? (this.#behindSince ?? time.micros()) : null;
+    this.#tellDifference();
+    hooks.changed(this);
+  }
+
+  #tellDifference(): void {
     const verdict = this.digestVerdict();
     if (verdict === 'different' && !this.#saidDifferent)
-      logger.error(`${this.peer.address} (${this.origin}) has another digest at the same position: run kelp filer.store.id --check on both stores`);
+      this.options.logger.error(
+        `${this.peer.address} (${this.origin}) has another digest at the same position: run kelp filer.store.id --check on both stores`,
+      );
     if (verdict !== 'unknown') this.#saidDifferent = verdict === 'different';
-    hooks.changed(this);
   }
 
   #become(state: SubscriptionState, error: unknown): void {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { decodeChange } from '../../../src/core/change/codec.js';
 import { joinPositions, positionsEqual, type Position } from '../../../src/core/clock/vector.js';
 import { originStart } from '../../../src/core/log/draft.js';
+import { limits } from '../../../src/core/config/limits.js';
 import type { FeedPage, FeedQuery } from '../../../src/core/log/feed.js';
 import type { LogRecord } from '../../../src/core/store/store.js';
 import { anyHistory, run } from '../../support/history.js';
@@ -191,6 +192,25 @@ describe('a read that finds nothing', () => {
     await pull(peer, at);
     expect(names(await waiting)).to.deep.equal(['/d', '/d/p']);
     expect(names(await elsewhere)).to.deep.equal(['/d', '/d/p']);
+  });
+
+  it('ends for a peer within a second of changes that are not its own, to say where this filer is', async () => {
+    const [at, peer] = [await openLog(), await openLog()];
+    const started = at.time.monotonic();
+    const held = () => at.feed.read(ask({ waitMs: 10_000, origins: [peer.log.identity.origin], forPeer: true }), never);
+    const waiting = held();
+    const ended = waiting.then(() => at.time.monotonic() - started);
+    await at.time.advance(300);
+    await put(at, '/a');
+    await at.time.advance(9000);
+    expect(await ended).to.equal(limits.peerNewsMs);
+    expect(await waiting).to.deep.include({ records: [], upToDate: true, state: at.log.state });
+    const late = held();
+    await at.time.advance(5000);
+    expect(at.log.waiters.count).to.equal(1);
+    await put(at, '/b');
+    await at.time.advance(0);
+    expect((await late).state).to.equal(at.log.state);
   });
 
   it('says at the time-out how far it has looked', async () => {

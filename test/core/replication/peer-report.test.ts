@@ -105,6 +105,17 @@ describe('reportPeer', () => {
     expect((await report()).digest).to.equal('different');
   });
 
+  it('tells digests apart as soon as the peer asks', async () => {
+    subscription.start();
+    await put(peer, '/a');
+    await passUntil(time, 'the change', () => at.core.log.state.head === 1 && subscription.digestVerdict() === 'equal');
+    at.heard = (_, position, digest) => subscription.hearAsking(position, digest);
+    await at.source.greet({ ...peer.caller(), digest: '0'.repeat(16) });
+    expect((await report()).digest).to.equal('different');
+    await at.source.greet(peer.caller());
+    expect((await report()).digest).to.equal('equal');
+  });
+
   it('estimates when this filer will have caught up', async () => {
     await put(peer, '/a');
     subscription.start();

@@ -193,7 +193,7 @@ describe('Source.greet', () => {
   it('knows a limited number of origins, and remembers a limited number of followers', async () => {
     const a = await openFiler('a:1');
     const { log, feed, store, time } = a.core;
-    const hooks = { mustServe: () => {}, serving: () => never, metStranger: () => {}, parted: () => {} };
+    const hooks = { mustServe: () => {}, serving: () => never, metStranger: () => {}, heard: () => {}, parted: () => {} };
     const source = new Source({ log, feed, store, time, reports: new Reports() }, hooks, { originsOpenMax: 3, snapshotBytes: 1e6, membersMax: 1 });
     const callers = await Promise.all(['b:1', 'c:1', 'd:1'].map(async (address) => (await openFiler(address)).caller()));
     await source.greet(callers[0]);

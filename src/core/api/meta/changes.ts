@@ -1,6 +1,5 @@
 import { isOrigin, parsePosition } from '../../clock/vector.js';
 import { withApplied } from '../../change/codec.js';
-import { digestOf } from '../../change/digest.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError, isFailure, messageOf } from '../../errors.js';
 import type { Filer, FilerLimits } from '../../filer.js';
@@ -70,8 +69,7 @@ function headersOf(filer: Filer, page: FeedPage): FeedHeaders {
     position,
     // Cut from the same state as the page: together they must be true of one moment.
     head: positionOf(state.origins),
-    // None with quarantined changes, nor with rows of a branch that was given up: the trees of two filers at one position may differ then.
-    digest: state.quarantine.size > 0 || state.partedFrom !== null ? '' : state === log.state ? log.digest : digestOf(state.buckets),
+    digest: log.digestToTell(state),
     time: log.clock.now(),
     report: source.report(),
     upToDate,

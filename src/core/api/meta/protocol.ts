@@ -25,6 +25,7 @@ import type { Caller } from '../../replication/peer.js';
  *   Filer-Origin: ORIGIN           Filer-Address: host:port         Filer-Have: ORIGIN:SEQ:HASH~…  (zeros included)
  *   Filer-Cluster: id, if any      Filer-Report: position, if any   Filer-Former: ORIGIN,…, if any
  *   Filer-Lineage: id; none while the caller takes a snapshot
+ *   Filer-Digest: its digest at Filer-Have, if it has one to compare
  * Whoever sends no Filer-Origin is a reader and is not made known.
  */
 
@@ -91,6 +92,7 @@ export function callerToHeaders(caller: Caller): Record<string, string> {
   if (caller.clusterId !== null) headers[filerHeaders.cluster] = caller.clusterId;
   if (caller.former.length > 0) headers[filerHeaders.former] = caller.former.join(',');
   if (caller.lineage !== null) headers[filerHeaders.lineage] = caller.lineage;
+  if (caller.digest !== '') headers[filerHeaders.digest] = caller.digest;
   if (caller.report !== null) headers[filerHeaders.report] = formatPosition(caller.report);
   return headers;
 }
@@ -106,12 +108,14 @@ export function callerFromHeaders(headers: ReceivedHeaders): Caller | null {
   const former = headerOf(headers, filerHeaders.former);
   const lineage = headerOf(headers, filerHeaders.lineage);
   const report = headerOf(headers, filerHeaders.report);
+  const digest = headerOf(headers, filerHeaders.digest) ?? '';
   return {
     origin: originFrom(origin, filerHeaders.origin),
     address: addressFrom(headers),
     clusterId: clusterId === null ? null : originFrom(clusterId, filerHeaders.cluster),
     have: parseHave(headerOf(headers, filerHeaders.have) ?? ''),
     report: report === null ? null : parsePosition(report, filerHeaders.report),
+    digest: digest === '' ? '' : originFrom(digest, filerHeaders.digest),
     former: former === null || former === '' ? [] : former.split(',').map((one) => originFrom(one, filerHeaders.former)),
     lineage: lineage === null ? null : originFrom(lineage, filerHeaders.lineage),
   };

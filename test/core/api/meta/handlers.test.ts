@@ -44,6 +44,7 @@ describe('replication API of one filer', () => {
     clusterId: null,
     have: new Map([[origin, { seq: 0, hash: '000000000000' }]]),
     report: null,
+    digest: '',
     former: [],
     lineage: null,
   });

@@ -27,6 +27,7 @@ const anyCaller: fc.Arbitrary<Caller> = fc.record({
   clusterId: fc.option(anyOrigin),
   have: anyHave,
   report: fc.option(anyPosition),
+  digest: fc.oneof(fc.constant(''), anyOrigin),
   former: fc.array(anyOrigin, { maxLength: 3 }),
   lineage: fc.option(anyOrigin),
 });
@@ -81,7 +82,7 @@ describe('protocol of the replication API', () => {
   });
 
   it('names the header that is wrong', () => {
-    const nobody = { clusterId: null, have: new Map(), report: null, former: [], lineage: null };
+    const nobody = { clusterId: null, have: new Map(), report: null, digest: '', former: [], lineage: null };
     const good = callerToHeaders({ origin: '1'.repeat(16), address: '127.0.0.1:1', ...nobody });
     const wrong: [name: string, value: string][] = [
       ['Filer-Origin', 'me'],
@@ -94,6 +95,7 @@ describe('protocol of the replication API', () => {
       ['Filer-Have', '1111111111111111:1:abcdef012345~1111111111111111:1:abcdef012345'],
       ['Filer-Have', `1111111111111111:${'9'.repeat(17)}:abcdef012345`],
       ['Filer-Report', '1:2'],
+      ['Filer-Digest', 'abc'],
     ];
     for (const [name, value] of wrong) {
       const error = refusal({ ...good, [name]: value });
