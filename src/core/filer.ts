@@ -127,6 +127,7 @@ export class Filer {
     this.expiry = new Expiry({ log, store, time, logger: logger.child('expiry'), limits, members, mayWrite: () => this.#mayWrite() });
     this.joining = new Joining({
       log,
+      store,
       time,
       logger: logger.child('joining'),
       limits,
@@ -380,7 +381,7 @@ export class Filer {
         await this.membership.firstRound(signal);
         await this.joining.untilReady(signal);
         const why = await this.#follow(signal);
-        if (why?.kind === 'rejoin') await this.joining.rejoinWith(why.info);
+        if (why?.kind === 'rejoin') await this.joining.rejoinWith(why.info, signal);
         else if (why?.kind === 'bootstrap') await this.joining.bootstrapAgain();
         else if (why?.kind === 'adopt') await this.joining.adopt(why.info);
         else if (why?.kind === 'parted') await this.#giveUp(why);
@@ -420,7 +421,7 @@ export class Filer {
       const info = await this.options.connect(caller.address).info(this.#running.signal);
       if (info.origin !== caller.origin || info.state !== 'ready') return;
       const kind = verdict(sideOf(this.log.state), sideOfInfo(info));
-      if (kind === 'adopt' || kind === 'bootstrap' || kind === 'rejoin') this.#interrupt({ kind, info });
+      if (kind === 'adopt' || kind === 'bootstrap' || kind === 'rejoin') this.#interrupt({ kind, info: { ...info, address: caller.address } });
     } catch (error) {
       this.options.logger.warn(`cannot join through ${caller.address}: ${messageOf(error)}`);
     }

@@ -116,20 +116,7 @@ export class World {
 
   async #check(): Promise<void> {
     for (const filer of this.filers) await this.history.check(filer);
-    for (const filer of this.filers) if (filer.isUp) this.#compareDigests(filer);
     if (this.#failure) throw this.#failure;
-  }
-
-  /** I2 as the filers see it themselves: none is damaged here, so none may say that another's tree differs. */
-  #compareDigests({ name, live }: SimFiler): void {
-    for (const subscription of live.aggregator.subscriptions) {
-      const verdict = subscription.digestVerdict();
-      // Where a history has branches, a position may stand for two trees until one of them is given up.
-      const isDoubtful = [...live.log.position.keys()].some((origin) => this.history.chains.hasParted(origin));
-      if (verdict === 'different' && !isDoubtful) throw new Violation('I2', `${name}: says that the digest of ${subscription.origin} differs`);
-      const isLevel = positionsEqual(subscription.head, live.log.position);
-      if (verdict === 'equal') this.coverage.count(isLevel ? 'digests equal' : 'digests equal, not level');
-    }
   }
 
   #say(text: string): void {

@@ -150,6 +150,7 @@ export class MemoryFiler {
   bootstrap(pages: Partial<BootstrapLimits> = {}): Bootstrap {
     const bootstrap = new Bootstrap({
       log: this.core.log,
+      store: this.core.store,
       time: this.core.time,
       logger: silentLogger,
       limits: { ...smallPages, ...pages },

@@ -123,13 +123,15 @@ export class Aggregator {
     checkPeer(info, subscription.member, { origin: identity.origin, clusterId: identity.clusterId, kind, instance });
     clockHeard(info.origin, subscription.skewSeconds);
     if (info.state !== 'ready') throw new FilerError('BOOTSTRAPPING', `it is ${info.state}`);
+    // The address it has for itself may be another.
+    const reached = { ...info, address: subscription.peer.address };
     if (closed.has(identity.origin)) {
-      interrupted({ kind: 'rejoin', info });
+      interrupted({ kind: 'rejoin', info: reached });
       throw new FilerError('BOOTSTRAPPING', "this filer's origin was closed, and it rejoins");
     }
     const decided = verdict(sideOf(log.state), sideOfInfo(info));
     if (decided === 'adopt' || decided === 'bootstrap' || decided === 'rejoin') {
-      interrupted({ kind: decided, info });
+      interrupted({ kind: decided, info: reached });
       throw new FilerError('BOOTSTRAPPING', `this filer ${joiningWords[decided]}`);
     }
     // It is asked all the same: that tells it of this filer, and it refuses until it has done its part.
@@ -157,7 +159,7 @@ export class Aggregator {
   /** A peer refuses this filer because its origin is closed: it rejoins through that peer, which can serve. */
   async #closedThere({ peer }: Subscription, signal: AbortSignal): Promise<void> {
     const info = await peer.info(signal);
-    if (info.state === 'ready') this.options.interrupted({ kind: 'rejoin', info });
+    if (info.state === 'ready') this.options.interrupted({ kind: 'rejoin', info: { ...info, address: peer.address } });
   }
 
   /** Staged snapshots go one after another; what one brings may be all the next would. */

@@ -23,8 +23,9 @@ import { originStart, type Draft } from '../log/draft.js';
 import { HeldPaths } from '../log/quarantine.js';
 import { releaseQuarantined } from '../log/release.js';
 import type { Logger } from '../logger.js';
-import type { Area, OriginState } from '../store/store.js';
+import type { Area, OriginState, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
+import { compareWithSnapshot } from './parting.js';
 import type { Caller, FilerInfo, Peer, SnapshotPage } from './peer.js';
 
 /*
@@ -87,6 +88,7 @@ export interface BootstrapLimits {
 
 export interface BootstrapOptions {
   readonly log: ChangeLog;
+  readonly store: Pick<StoreReader, 'findRecord'>;
   readonly time: Pick<TimeSource, 'randomHex'>;
   readonly logger: Logger;
   readonly limits: BootstrapLimits;
@@ -117,7 +119,7 @@ export class Bootstrap {
     await this.#takePages(peer, info, area, signal);
     await this.#takeTail(peer, signal);
     if (area === 'tree') await log.alone((draft) => this.#finishInPlace(draft, info.lineage));
-    else await log.alone((draft) => this.#merge(draft));
+    else while (!(await this.#mergeIfOne(peer, signal)));
     this.progress = null;
     await this.#compare(peer, signal);
   }
@@ -233,6 +235,23 @@ export class Bootstrap {
     if (phase === 'rejoining') draft.setMeta('rejoinTaken', '');
     draft.setMeta('bootstrap', null);
     await draft.flush();
+  }
+
+  /** Merges unless this store's history was not compared where it is now: others are followed meanwhile, and may have another branch. */
+  async #mergeIfOne(peer: Peer, signal: AbortSignal): Promise<boolean> {
+    const { log, store } = this.options;
+    const { reached } = this.progress as Progress;
+    const compared = await compareWithSnapshot(reached, peer, log, store, signal);
+    return log.alone(async (draft) => {
+      // Beyond what the snapshot has, nothing more can part.
+      const isOne = [...reached].every(([origin, { seq }]) => {
+        const was = compared.get(origin) ?? 0;
+        const is = draft.origins.get(origin)?.seq ?? 0;
+        return is === was || (is > was && was >= seq);
+      });
+      if (isOne) await this.#merge(draft);
+      return isOne;
+    });
   }
 
   /** Joins the staged copy into the tree, all in the draft's one transaction (DESIGN: Snapshot). */

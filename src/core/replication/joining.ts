@@ -6,9 +6,11 @@ import { positionOf } from '../log/draft.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { Logger } from '../logger.js';
 import type { Phase } from '../store/identity.js';
+import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
 import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
+import { positionInCommon } from './parting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 
@@ -85,6 +87,7 @@ export interface JoiningLimits extends BackoffLimits, BootstrapLimits {
 
 export interface JoiningOptions {
   readonly log: ChangeLog;
+  readonly store: Pick<StoreReader, 'findRecord'>;
   readonly time: TimeSource;
   readonly logger: Logger;
   readonly limits: JoiningLimits;
@@ -105,8 +108,8 @@ export class Joining {
   #sourceSeen: number;
 
   constructor(private readonly options: JoiningOptions) {
-    const { log, time, logger, limits, caller } = options;
-    this.bootstrap = new Bootstrap({ log, time, logger, limits, caller });
+    const { log, store, time, logger, limits, caller } = options;
+    this.bootstrap = new Bootstrap({ log, store, time, logger, limits, caller });
     const { openedMeta } = log;
     // What was under way counts only in the phase that began it: a copy starts over.
     const { phase } = log.identity;
@@ -138,9 +141,14 @@ export class Joining {
     }
   }
 
-  /** Begins a rejoin with a peer this store has met: it was closed, restored, or is of another lineage. */
-  async rejoinWith(info: FilerInfo): Promise<void> {
-    const { log, time, logger, limits, changed } = this.options;
+  /**
+   * Begins a rejoin with a peer: this store was closed, restored or copied, or is of another lineage.
+   * @throws FilerError as the peer answers: then nothing has begun
+   */
+  async rejoinWith(info: FilerInfo, signal: AbortSignal): Promise<void> {
+    const { log, store, time, logger, limits, changed, connect } = this.options;
+    // What stands here on another branch of a log is not covered, whatever its dot: the peer has other changes under it.
+    const covered = await positionInCommon(info, connect(info.address), log.state, store, signal);
     const isDouble = this.options
       .members()
       .some(
@@ -149,7 +157,7 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    this.#rejoin = await beginRejoin(log, info, isDouble ? time.randomHex(8) : null, time, limits);
+    this.#rejoin = await beginRejoin(log, info, covered, isDouble ? time.randomHex(8) : null, time, limits);
     this.bootstrap.progress = null;
     changed();
   }
@@ -208,7 +216,7 @@ export class Joining {
         else await this.#setPhase('ready');
         return false;
       case 'rejoin':
-        await this.rejoinWith(step.with);
+        await this.rejoinWith(step.with, signal);
         return false;
       case 'take':
         if (phase === 'fresh') await this.#setPhase('bootstrapping');
@@ -217,7 +225,7 @@ export class Joining {
           await this.bootstrap.take(connect(step.from.address), step.from, 'tree', signal);
         } catch (error) {
           if (!isFailure(error, 'ORIGIN_CLOSED')) throw error;
-          await this.rejoinWith(step.from);
+          await this.rejoinWith(step.from, signal);
           return false;
         }
         if (this.#rejoin) this.#rejoin = await markTaken(log, this.#rejoin);

@@ -4,10 +4,11 @@ import { isLive } from '../change/row.js';
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
-import { originStart, type Draft, type LogState } from '../log/draft.js';
+import { originStart, positionOf, type Draft, type LogState } from '../log/draft.js';
 import type { Logger } from '../logger.js';
 import type { OriginState, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
+import type { Progress } from './bootstrap.js';
 import { knowsHash, type HashAt } from './meeting.js';
 import type { FilerInfo, Peer } from './peer.js';
 
@@ -57,6 +58,34 @@ export async function findBranch(
 ): Promise<(Branch & { readonly isOurs: boolean }) | null> {
   const { state } = log;
   const own = state.identity.origin;
+  for await (const { origin, common, here, there } of branches(info, peer, state, store, signal)) {
+    const isOurs = origin === own || (origin !== info.origin && here < there);
+    return { origin, common, isOurs };
+  }
+  // A store that went back and wrote nothing since: what it would write next, others have already, and it is something else.
+  const mine = state.origins.get(own)?.seq ?? 0;
+  return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;
+}
+
+/**
+ * How far a peer that has just said who it is has the same history as this store, as far as both know: its position, cut where their logs
+ * part.
+ * @throws FilerError as the peer answers
+ */
+export async function positionInCommon(info: FilerInfo, peer: Peer, state: LogState, store: Store, signal: AbortSignal): Promise<Position> {
+  const position = new Map(info.position);
+  for await (const { origin, common } of branches(info, peer, state, store, signal)) position.set(origin, common);
+  return position;
+}
+
+/** Every origin whose logs part, and the hashes after the common seq. */
+async function* branches(
+  info: FilerInfo,
+  peer: Peer,
+  state: LogState,
+  store: Store,
+  signal: AbortSignal,
+): AsyncGenerator<Branch & { readonly here: string; readonly there: string }> {
   const ends = new Map<Origin, Seq>();
   for (const [origin, theirs] of info.position) {
     const end = Math.min(theirs, state.origins.get(origin)?.seq ?? 0);
@@ -69,13 +98,33 @@ export async function findBranch(
     const here = await knowsHash(state, origin, end, hashesOf(store));
     const there = (unsaid.has(origin) ? asked.get(origin) : info.hashes.get(origin)) ?? null;
     if (here === null || there === null || here === there) continue;
-    const found = await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal);
-    const isOurs = origin === own || (origin !== info.origin && found.here < found.there);
-    return { origin, common: found.common, isOurs };
+    yield { origin, ...(await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal)) };
   }
-  // A store that went back and wrote nothing since: what it would write next, others have already, and it is something else.
-  const mine = state.origins.get(own)?.seq ?? 0;
-  return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;
+}
+
+/**
+ * Compares this store's history with that of a peer at the place up to which its snapshot was taken. Resolves with where this store was
+ * when they were found to be one.
+ * @throws FilerError ORIGIN_DIVERGED; and as the peer answers
+ */
+export async function compareWithSnapshot(reached: Progress['reached'], peer: Peer, log: ChangeLog, store: Store, signal: AbortSignal): Promise<Position> {
+  const { state } = log;
+  const shared = [...reached].map(([origin, { seq }]): [Origin, Seq] => [origin, Math.min(seq, state.origins.get(origin)?.seq ?? 0)]);
+  const ends = new Map(shared.filter(([, seq]) => seq > 0));
+  const unsaid = new Map([...ends].filter(([origin, seq]) => reached.get(origin)?.seq !== seq));
+  const asked = unsaid.size === 0 ? new Map<Origin, string | null>() : await peer.hashes(unsaid, signal);
+  for (const [origin, seq] of ends) {
+    const here = await knowsHash(state, origin, seq, hashesOf(store));
+    const there = (unsaid.has(origin) ? asked.get(origin) : reached.get(origin)?.hash) ?? null;
+    if (here !== null && there !== null && here !== there) {
+      throw new FilerError(
+        'ORIGIN_DIVERGED',
+        `the snapshot of ${peer.address} has other changes under origin ${origin} than this store has by now; one of the two filers gives up its own`,
+        { origin },
+      );
+    }
+  }
+  return positionOf(state.origins);
 }
 
 /** Halves the part of the log that both know until the first difference is found. */

@@ -52,11 +52,12 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
 }
 
 /**
- * Remembers every row whose change `peer` does not have, takes a new origin (and `storeId`, if given) and becomes empty.
+ * Remembers every row whose change `covered` does not include, takes a new origin (and `storeId`, if given) and becomes empty.
  */
 export async function beginRejoin(
   log: ChangeLog,
   peer: Pick<FilerInfo, 'position' | 'lineage'>,
+  covered: Position,
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
@@ -70,9 +71,9 @@ export async function beginRejoin(
   const rejoin: Rejoin = { goal, lineage, taken: false, after: null };
   await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
-      await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(goal, row.dot)) } });
+      await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot)) } });
     }
-    await rememberWaiting(draft, goal, log.receive);
+    await rememberWaiting(draft, covered, log.receive);
     const { origin, former } = draft.identity;
     await draft.empty(time.randomHex(4));
     await draft.tx.clear('staging');
@@ -88,8 +89,8 @@ export async function beginRejoin(
 }
 
 /** Remembers what good changes would have brought that only wait here: if the peer lacks them, they are nowhere else. */
-async function rememberWaiting(draft: Draft, goal: Position, receive: ReceiveChange): Promise<void> {
-  const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(goal, dot)).map(({ text }) => receive(text));
+async function rememberWaiting(draft: Draft, covered: Position, receive: ReceiveChange): Promise<void> {
+  const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(covered, dot)).map(({ text }) => receive(text));
   const rows = lacking.flatMap((change) => (isRefused(change) ? [] : rowsOf(change)));
   const paths = [...new Set(rows.map((row) => row.path))];
   const known = new Map((await draft.tx.find('remembered', paths)).map((row) => [row.path, row]));

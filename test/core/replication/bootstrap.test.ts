@@ -10,7 +10,7 @@ import { ForgedLog } from '../../support/forged-log.js';
 import type { Bootstrap } from '../../../src/core/replication/bootstrap.js';
 import { anyHistory, expectConsistent, expectSame, run, take as takeStep } from '../../support/history.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
-import { codeOf, file, mode, never, openLog, p, pull, read, rowsIn } from '../../support/open-log.js';
+import { changesFor, codeOf, file, mode, never, openLog, p, pull, read, rowsIn } from '../../support/open-log.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
 const take = (reader: MemoryFiler, source: MemoryFiler, area: 'tree' | 'staging', bootstrap: Bootstrap = reader.bootstrap()) =>
@@ -253,6 +253,46 @@ describe('Bootstrap into a store with a tree of its own', () => {
     await pull(reader.core, source.core);
     await pull(source.core, reader.core);
     await expectSame(source.core, reader.core);
+    await expectConsistent(reader.core);
+  });
+
+  for (const met of [2, 3, 4])
+    it(`is not merged into a store that was given another branch of a third filer’s log meanwhile, ${met} of its changes against 3`, async () => {
+      const [lost, source, reader, other] = [await openFiler('owner:1'), await openFiler('source:1'), await openFiler('reader:1'), await openFiler('other:1')];
+      await put(lost, '/shared');
+      for (const one of [source, reader, other]) await pull(lost.core, one.core);
+      const disk = lost.core.disk.clone();
+      disk.restored = false;
+      for (let i = 2; i <= met; i++) await put(lost, `/lost${i}`);
+      await pull(lost.core, other.core);
+      const owner = await openFiler('owner:1', 'ready', { disk, time: lost.core.time });
+      await owner.core.time.advance(1000);
+      for (let i = 2; i <= 3; i++) await put(owner, `/written${i}`);
+      await pull(owner.core, source.core);
+      source.before = async (call) => {
+        if (call.kind === 'snapshot') await pull(other.core, reader.core);
+      };
+      expect(await codeOf(() => take(reader, source, 'staging'))).to.equal('ORIGIN_DIVERGED');
+      expect((await rowsIn(reader.core.store)).map(({ path }) => path)).to.have.members((await rowsIn(other.core.store)).map(({ path }) => path));
+      await expectConsistent(reader.core);
+    });
+
+  it('compares histories again if its own went on while it compared them', async () => {
+    const source = await filled();
+    const reader = await acquainted(source);
+    const third = await openFiler('third:1');
+    for (let i = 0; i < 6; i++) await put(third, `/third${i}`);
+    await pull(third.core, source.core);
+    const some = async (count: number) => reader.core.log.apply((await changesFor(third.core, reader.core)).slice(0, count));
+    await some(1);
+    let asked = 0;
+    source.before = async (call) => {
+      if (call.kind !== 'hashes') return;
+      asked += 1;
+      if (asked === 1) await some(3);
+    };
+    await take(reader, source, 'staging');
+    expect(asked).to.equal(2);
     await expectConsistent(reader.core);
   });
 

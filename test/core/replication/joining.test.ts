@@ -80,6 +80,7 @@ function joiningOf(at: MemoryFiler, others: readonly MemoryFiler[], force = fals
   const changes: string[] = [];
   const joining = new Joining({
     log: at.core.log,
+    store: at.core.store,
     time: at.core.time,
     logger: silentLogger,
     limits: joiningLimits,
@@ -217,6 +218,25 @@ describe('Joining', () => {
     await expectSame(peer.core, restored.core);
     for (const path of ['/sent', '/unsent']) expect(await peer.core.tree.find(p(path)), path).to.not.equal(null);
     expect((await restored.core.store.load()).meta.has('rejoin')).to.equal(false);
+  });
+
+  it('brings back what a restored store has on another branch of a third filer’s log than the member has', async () => {
+    const [first, peer, at] = [await openFiler('owner:1'), await openFiler('peer:1'), await openFiler('at:1')];
+    await put(first, '/shared');
+    for (const one of [peer, at]) await pull(first.core, one.core);
+    const disk = first.core.disk.clone();
+    disk.restored = false;
+    await put(first, '/on-one-branch');
+    await pull(first.core, at.core);
+    const owner = await openFiler('owner:1', 'ready', { disk, time: first.core.time });
+    await owner.core.time.advance(1000);
+    await put(owner, '/on-the-other');
+    await pull(owner.core, peer.core);
+    const restored = await openFiler('at:1', 'restored', { disk: at.core.disk.clone() });
+    expect(await join(restored, [peer])).to.equal(true);
+    await pull(restored.core, peer.core);
+    await expectSame(peer.core, restored.core);
+    for (const path of ['/shared', '/on-one-branch', '/on-the-other']) expect(await peer.core.tree.find(p(path)), path).to.not.equal(null);
   });
 
   it('rejoins a restored store whose only peer is empty, without losing its tree', async () => {

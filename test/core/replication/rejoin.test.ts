@@ -15,7 +15,7 @@ const content = async (at: MemoryFiler, path: string) => {
   return entry ? Buffer.from(entry.content ?? '', 'base64').toString() : null;
 };
 
-const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), null, at.core.time, smallPages);
+const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), peer.core.log.position, null, at.core.time, smallPages);
 const finish = async (at: MemoryFiler) =>
   finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
 
@@ -79,7 +79,7 @@ describe('a rejoin', () => {
 
   it('takes another store id where the old one is alive elsewhere', async () => {
     const [peer, at] = await parted();
-    await beginRejoin(at.core.log, peer.info(), 'f'.repeat(16), at.core.time, smallPages);
+    await beginRejoin(at.core.log, peer.info(), peer.core.log.position, 'f'.repeat(16), at.core.time, smallPages);
     expect(at.core.log.identity.storeId).to.equal('f'.repeat(16));
   });
 
