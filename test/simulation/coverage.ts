@@ -20,6 +20,7 @@ interface Seen {
   first: number;
   /** Whom it gave up a branch to. */
   partedFrom: string | undefined;
+  quarantined: number;
   /** By origin. */
   position: Position;
 }
@@ -38,7 +39,7 @@ export class Coverage {
 
   /** Looks at what a transaction of this filer has changed. */
   committed(filer: SimFiler): void {
-    const { meta, conflicts } = filer.disk.content;
+    const { meta, conflicts, quarantine } = filer.disk.content;
     const identity = identityFromMeta(meta);
     if (identity === null) return;
     const text = meta.get('bootstrap');
@@ -50,8 +51,23 @@ export class Coverage {
     const generation = moved || !before ? filer.generation : before.generation;
     const partedFrom = meta.get(partedMeta);
     const position = positionOn(filer.disk);
-    this.#seen.set(filer, { origin, epoch, phase, text, progress, generation, conflicts: conflicts.size, floor, first, partedFrom, position });
+    this.#seen.set(filer, {
+      origin,
+      epoch,
+      phase,
+      text,
+      progress,
+      generation,
+      conflicts: conflicts.size,
+      floor,
+      first,
+      partedFrom,
+      position,
+      quarantined: quarantine.size,
+    });
     if (!before) return;
+    if (quarantine.size > before.quarantined) this.count('change quarantined');
+    if (quarantine.size < before.quarantined) this.count('quarantine let go');
     if (conflicts.size > before.conflicts) this.count('conflict recorded');
     if (origin === before.origin && epoch === before.epoch && floor > before.floor) this.count('tombstones collected');
     if (origin === before.origin && epoch === before.epoch && first > before.first) this.count('log trimmed');

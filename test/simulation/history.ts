@@ -18,8 +18,10 @@ interface Seen {
   index: number;
   /** Per origin, the last seq after the last commit. */
   seqs: Map<Origin, Seq>;
-  /** What `model` includes. */
+  /** What `model` includes, but for `aside`. */
   tips: Tips;
+  /** Quarantined changes. */
+  aside: Set<Written>;
   model: Model;
   /** The last change of its own that a client was told of. */
   own: Dot | null;
@@ -34,6 +36,8 @@ interface Seen {
   before: Before;
   /** What its ledger must name. */
   losers: Loser[];
+  /** True once something was committed to it. */
+  isWritten: boolean;
   /** True if something was committed since the last check. */
   isStale: boolean;
 }
@@ -75,12 +79,12 @@ export class History {
   /** A transaction of this filer is durable. Whatever the process does next, its tree must be true to its position now. */
   committed(filer: SimFiler): void {
     try {
-      const isKnown = this.#seen.get(filer)?.content === filer.disk.content;
       const seen = this.#seenOf(filer);
       seen.isStale = true;
       const appended = this.#collect(filer, seen);
-      // Of a disk that is new here nobody saw what its first transaction found.
-      if (isKnown) this.#ledger(filer, seen, appended);
+      // Of a disk that is new here nobody saw what its first transaction found, and the whole of its log is new.
+      if (seen.isWritten) this.#ledger(filer, seen, appended);
+      seen.isWritten = true;
       this.#compare(filer, seen);
       this.#rejoined(filer, seen);
       seen.before = beforeOf(filer.disk.content);
@@ -123,8 +127,8 @@ export class History {
     const kept = content.children.counts;
     if (kept.size !== recount.children.size || [...kept].some(([path, count]) => recount.children.get(path) !== count))
       throw new Violation('I8', `${filer.name}: counts of children differ from the rows`);
-    // Undotted rows are in no position.
-    if (identity.phase === 'ready' && !content.meta.has(partedMeta)) {
+    // Undotted rows are in no position, and quarantined changes not in the tree.
+    if (identity.phase === 'ready' && !content.meta.has(partedMeta) && content.quarantine.size === 0) {
       const position = [...seen.tips.values()]
         .map(({ origin, seq, hash }) => `${origin}:${seq}:${hash}`)
         .sort()
@@ -179,6 +183,7 @@ export class History {
         index,
         seqs: new Map(),
         tips: new Map(),
+        aside: new Set(),
         model: new Model(),
         own: null,
         alike: new Map(),
@@ -187,6 +192,7 @@ export class History {
         phase,
         before: beforeOf(content),
         losers: [],
+        isWritten: false,
         isStale: true,
       };
       this.#seen.set(filer, seen);
@@ -235,10 +241,18 @@ export class History {
     const wentOn = [...seen.tips].every(([origin, tip]) => between(tip, tips.get(origin)) !== null);
     if (!wentOn) {
       seen.tips = new Map();
+      seen.aside = new Set();
       seen.model = new Model();
     }
-    for (const [origin, tip] of tips) for (const change of between(seen.tips.get(origin), tip) ?? []) for (const row of change.rows) seen.model.add(row);
+    for (const [origin, tip] of tips) for (const change of between(seen.tips.get(origin), tip) ?? []) seen.aside.add(change);
+    // Of what is new and what was quarantined, all that is not quarantined now has its effect.
+    for (const change of seen.aside) {
+      if (content.quarantine.has(formatDot(change))) continue;
+      seen.aside.delete(change);
+      for (const row of change.rows) seen.model.add(row);
+    }
     seen.tips = tips;
+    const held = new Set([...seen.aside].flatMap(({ rows }) => rows.map((row) => row.path)));
     const { tree } = content.areas;
     const floor = Number(content.meta.get('floor') ?? 0);
     this.#floor = Math.max(this.#floor, floor);
@@ -247,15 +261,15 @@ export class History {
       const standing = tree.get(expected.path);
       const before = seen.alike.get(expected.path);
       if (before !== undefined && before[0] === standing && before[1] === expected) continue;
-      if (standing !== undefined && isAlike(standing, expected, this.chains.ambiguous.has(expected.path) ? null : this.#floor)) {
+      if (standing !== undefined && isAlike(standing, expected, this.chains.ambiguous.has(expected.path) || held.has(expected.path) ? null : this.#floor)) {
         seen.alike.set(expected.path, [standing, expected]);
         continue;
       }
       // Dropped, or never taken over: everybody who may still write has seen it.
       if (!isLive(standing) && !isLive(expected) && expected.version <= floor) continue;
       const isBehind = standing === undefined || order(standing, expected) < 0;
-      // Of a branch that was given up, and to be written again.
-      if (!isBehind && standing.dot === null) continue;
+      // Of a branch that was given up, and to be written again; or of a change that is quarantined here, which a later page of a snapshot held.
+      if (!isBehind && (standing.dot === null || content.quarantine.has(formatDot(standing.dot)))) continue;
       if (!isBehind && !isReady) continue;
       const isRevived = isLive(standing) && !isLive(expected);
       throw new Violation(
@@ -265,7 +279,7 @@ export class History {
     }
     if (!isReady) return;
     for (const row of tree.values())
-      if (row.dot !== null && !seen.model.rows.has(row.path))
+      if (row.dot !== null && !content.quarantine.has(formatDot(row.dot)) && !seen.model.rows.has(row.path))
         throw new Violation('I2', `${filer.name} at ${formatPosition(position)}: nobody wrote "${fingerprint(row)}"`);
   }
 

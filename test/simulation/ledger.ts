@@ -2,9 +2,9 @@ import { decodeChange } from '../../src/core/change/codec.js';
 import { rowsOf } from '../../src/core/change/change.js';
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { ancestorsOf, type FullPath } from '../../src/core/entry/path.js';
-import type { Origin, Seq } from '../../src/core/clock/vector.js';
+import { formatDot, type Origin, type Seq } from '../../src/core/clock/vector.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
-import type { LogRecord } from '../../src/core/store/store.js';
+import type { LogRecord, QuarantineRecord } from '../../src/core/store/store.js';
 import { join, order } from './model.js';
 
 type Content = MemoryDisk['content'];
@@ -20,13 +20,15 @@ export interface Before {
   readonly origin: string | undefined;
   /** By origin. */
   readonly seqs: ReadonlyMap<Origin, Seq>;
+  /** By dot as text. */
+  readonly quarantine: ReadonlyMap<string, QuarantineRecord>;
 }
 
-export function beforeOf({ areas, meta, origins }: Content): Before {
+export function beforeOf({ areas, meta, origins, quarantine }: Content): Before {
   const map = (rows: Iterable<Row>) => new Map([...rows].map((row) => [row.path, row]));
   const [tree, staging, remembered] = [map(areas.tree.values()), map(areas.staging.values()), map(areas.remembered.values())];
   const seqs = new Map([...origins.values()].map(({ origin, seq }) => [origin, seq]));
-  return { tree, staging, remembered, epoch: meta.get('epoch'), origin: meta.get('origin'), seqs };
+  return { tree, staging, remembered, epoch: meta.get('epoch'), origin: meta.get('origin'), seqs, quarantine: new Map(quarantine) };
 }
 
 /** A state that was overruled by one that had not seen it, or a deletion of what it had not seen: the ledger must name it. */
@@ -41,7 +43,7 @@ export interface Loser {
  * the ledger's rule a second time: wherever two states meet of which neither includes the other, and that are not two directories
  * or two deletions, the lesser is kept.
  */
-export function losersOf(before: Before, { areas, meta, origins }: Content, appended: readonly LogRecord[], own: string | undefined): Loser[] {
+export function losersOf(before: Before, { areas, meta, origins, quarantine }: Content, appended: readonly LogRecord[], own: string | undefined): Loser[] {
   const losers: Loser[] = [];
   const now = new Map(before.tree);
   const meet = (incoming: Row, how: string): void => {
@@ -60,7 +62,11 @@ export function losersOf(before: Before, { areas, meta, origins }: Content, appe
   const isGivenUp = meta.get('origin') !== before.origin || [...before.seqs].some(([origin, seq]) => (origins.get(origin)?.seq ?? 0) < seq);
   const isMerged = before.staging.size > 0 && isEmpty && meta.get('epoch') !== before.epoch && meta.get('phase') === 'ready' && !isGivenUp;
   if (isMerged) for (const row of before.staging.values()) if (before.tree.has(row.path)) meet(row, inSnapshot);
+  // Let go, unless a snapshot brought what they bring, or the branch they were on was given up.
+  const released = isMerged || isGivenUp ? [] : [...before.quarantine.values()].filter(({ dot }) => !quarantine.has(formatDot(dot)));
+  for (const { text } of released.sort((a, b) => a.place - b.place)) for (const row of rowsOf(decodeChange(text))) meet(row, 'met when released');
   for (const record of appended) {
+    if (quarantine.has(formatDot(record))) continue;
     const rows = rowsOf(decodeChange(record.text));
     for (const row of rows) {
       if (record.origin === own) now.set(row.path, row);

@@ -1,3 +1,6 @@
+import { isRefused, type ReceivedChange } from '../../src/core/change/change.js';
+import { readRefused, receiveChange } from '../../src/core/change/refused.js';
+import { FilerError } from '../../src/core/errors.js';
 import { Filer } from '../../src/core/filer.js';
 import { limits } from '../../src/core/config/limits.js';
 import type { MasterPort } from '../../src/core/cluster/member.js';
@@ -24,6 +27,8 @@ export const simLimits = {
   tombstoneRetentionMs: 2000,
   collectRows: 3,
   forgetAfterMs: 60_000,
+  quarantineRetryMs: 2000,
+  quarantineRetryMsMax: 10_000,
 };
 
 export interface Surroundings {
@@ -48,6 +53,8 @@ export class SimFiler {
   filer: Filer | null = null;
   backup: MemoryDisk | null = null;
   force = false;
+  /** Of 256 changes, how many this filer's program refuses: of every one the same filers think alike. */
+  refuses = 0;
   /** What its disk is, should it find that it is not what it was. */
   nature: 'restored' | 'copy' = 'restored';
   /** Dies at its next commit: before or after it is written. */
@@ -104,6 +111,7 @@ export class SimFiler {
       masters: this.around.masters(this),
       connect: (address) => this.around.connect(this, address),
       force: this.force,
+      receive: (line, field) => this.#receive(line, field),
     });
     if (isDead()) return;
     this.filer = filer;
@@ -122,6 +130,12 @@ export class SimFiler {
   onDeath(listener: () => void): () => void {
     this.#onDeath.add(listener);
     return () => this.#onDeath.delete(listener);
+  }
+
+  #receive(line: string, field?: string): ReceivedChange {
+    const change = receiveChange(line, field);
+    if (isRefused(change) || Number.parseInt(change.hash.slice(0, 2), 16) >= this.refuses) return change;
+    return readRefused(change.text, new FilerError('BODY_INVALID', `${field ?? 'change'}: this program does not know it`)) ?? change;
   }
 
   crashAtNextCommit(when: 'before' | 'after'): void {

@@ -1,4 +1,5 @@
-import { Registry, type Found } from '../../src/core/cluster/registry.js';
+import { parseListVersion } from '../../src/core/cluster/list-version.js';
+import { Registry, type Found, type OtherMaster } from '../../src/core/cluster/registry.js';
 import type { MemberList } from '../../src/core/cluster/member.js';
 import { limits } from '../../src/core/config/limits.js';
 import { silentLogger } from '../../src/core/logger.js';
@@ -20,6 +21,7 @@ export class SimMaster {
     name: string,
     time: VirtualTime,
     private readonly probe: (address: string) => Promise<Found | null>,
+    private readonly ask: (address: string) => Promise<OtherMaster | null>,
   ) {
     this.name = name;
     this.#time = time.source({ skewMs: 0 }, () => false);
@@ -36,7 +38,7 @@ export class SimMaster {
         this.#clusterId = clusterId;
       },
       probe: this.probe,
-      askMaster: async () => null,
+      askMaster: this.ask,
       loopbackAllowed: true,
     });
   }
@@ -57,6 +59,23 @@ export class SimMaster {
   start(): void {
     this.isUp = true;
     this.registry = this.#open();
+  }
+
+  /** Comes back on an empty disk: filers carry the cluster id to it. */
+  startEmpty(): void {
+    this.stop();
+    this.#clusterId = null;
+    this.start();
+  }
+
+  get clusterId(): string | null {
+    return this.registry.clusterId;
+  }
+
+  /** What it says of itself to other masters. */
+  status(): OtherMaster {
+    const { registry } = this;
+    return { epoch: parseListVersion(registry.version)?.epoch ?? '', clusterId: registry.clusterId, choosing: registry.choosing };
   }
 
   async members(version: string | null, group: string, signal: AbortSignal): Promise<MemberList> {

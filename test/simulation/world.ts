@@ -1,16 +1,13 @@
-import { isFailure } from '../../src/core/errors.js';
-import type { Dot, Origin, Position } from '../../src/core/clock/vector.js';
+import type { Origin, Position } from '../../src/core/clock/vector.js';
 import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '../../src/core/clock/vector.js';
-import type { FullPath } from '../../src/core/entry/path.js';
-import type { FileSpec } from '../../src/core/namespace/mutations.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { Area } from '../../src/core/store/store.js';
+import { Clients } from './clients.js';
 import { Coverage } from './coverage.js';
 import { History, positionOn } from './history.js';
 import { Network } from './network.js';
 import { Random } from './random.js';
-import { Reader } from './reader.js';
 import { SimFiler, type Surroundings } from './sim-filer.js';
 import { SimMaster } from './sim-master.js';
 import { Violation } from './violation.js';
@@ -42,6 +39,8 @@ export const weights = {
   replaceDisk: 0.5,
   strand: 1.2,
   ambush: 6,
+  program: 1,
+  retry: 0.5,
   clock: 0.8,
   absence: 0.4,
   close: 0.5,
@@ -57,7 +56,6 @@ export interface WorldOptions {
 
 const filersMin = 3;
 const filersMax = 6;
-const readersMax = 4;
 
 /** One history: a cluster, what happens to it, and whether it keeps its promises. */
 export class World {
@@ -67,26 +65,26 @@ export class World {
   readonly coverage = new Coverage();
   readonly history = new History(this.coverage.count);
   readonly filers: SimFiler[] = [];
-  readonly master: SimMaster;
+  readonly masters: readonly SimMaster[];
+  readonly clients: Clients;
   readonly #around: Surroundings;
-  readonly #readers: Reader[] = [];
   #made = 0;
-  #values = 0;
   /** What happens at the next commit of a snapshot's page, by where its pages go. */
   readonly #ambushes = new Map<Area, 'reader' | 'source' | 'source, wiped' | 'reader and source, wiped'>();
-  #failure: unknown = null;
 
   constructor(private readonly options: WorldOptions) {
     this.random = new Random(options.seed);
     this.time = new VirtualTime(this.random);
     this.network = new Network(this.time, this.random, this.coverage.count);
-    this.master = new SimMaster('master', this.time, (address) => this.network.probe(this.master, this.#at(address), address));
+    this.masters = (this.random.chance(0.3) ? ['master:9333', 'second:9333'] : ['master:9333']).map((name) => this.#master(name));
+    const { random, history, filers } = this;
+    this.clients = new Clients({ random, history, filers, count: this.coverage.count, say: (text) => this.#say(text) });
     this.#around = {
       time: this.time,
       random: this.random,
       verbose: options.verbose ?? false,
       connect: (from, address) => this.network.peer(from, address, (at) => this.#at(at)),
-      masters: (from) => [this.network.master(from, this.master)],
+      masters: (from) => this.masters.map((master) => this.network.master(from, master)),
       committed: (filer) => {
         this.history.committed(filer);
         this.coverage.committed(filer);
@@ -107,7 +105,7 @@ export class World {
       await this.#check();
     }
     await this.#settle();
-    for (const filer of this.filers) this.#operate(filer);
+    for (const filer of this.filers) this.clients.operate(filer);
     await this.#settle();
     const [first] = this.filers as [SimFiler];
     this.history.final(first);
@@ -116,7 +114,20 @@ export class World {
 
   async #check(): Promise<void> {
     for (const filer of this.filers) await this.history.check(filer);
-    if (this.#failure) throw this.#failure;
+    for (const filer of this.filers) if (filer.isUp) this.#compareDigests(filer);
+    if (this.clients.failure) throw this.clients.failure;
+  }
+
+  /** I2 as the filers see it themselves: none is damaged here, so none may say that another's tree differs. */
+  #compareDigests({ name, live }: SimFiler): void {
+    for (const subscription of live.aggregator.subscriptions) {
+      const verdict = subscription.digestVerdict();
+      // Where a history has branches, a position may stand for two trees until one of them is given up.
+      const isDoubtful = [...live.log.position.keys()].some((origin) => this.history.chains.hasParted(origin));
+      if (verdict === 'different' && !isDoubtful) throw new Violation('I2', `${name}: says that the digest of ${subscription.origin} differs`);
+      const isLevel = positionsEqual(subscription.head, live.log.position);
+      if (verdict === 'equal') this.coverage.count(isLevel ? 'digests equal' : 'digests equal, not level');
+    }
   }
 
   #say(text: string): void {
@@ -128,6 +139,35 @@ export class World {
     if (this.random.chance(0.3)) filer.skewMs = this.random.pick([-5000, -300, -50, 40, 300, 5000]);
     this.filers.push(filer);
     return filer;
+  }
+
+  #master(name: string): SimMaster {
+    const { network } = this;
+    const master: SimMaster = new SimMaster(
+      name,
+      this.time,
+      (address) => network.probe(master, this.#at(address), address),
+      // Masters stand together: one that could not ask the others would make a cluster id of its own.
+      async (address) => this.masters.find((other) => other.name === address && other.isUp)?.status() ?? null,
+    );
+    return master;
+  }
+
+  /** A master dies, comes back, or comes back empty while another one has the cluster id: without, an operator must name it. */
+  #changeMaster(master: SimMaster): void {
+    if (!master.isUp) master.start();
+    else if (!this.masters.every(({ clusterId }) => clusterId !== null)) return;
+    else if (this.masters.some((other) => other !== master && other.isUp) && this.random.chance(0.5)) {
+      this.coverage.count('master came back empty');
+      master.startEmpty();
+    } else {
+      master.stop();
+      if (this.masters.every(({ isUp }) => !isUp)) this.coverage.count('no master was left');
+    }
+  }
+
+  #startMasters(): void {
+    for (const master of this.masters) if (!master.isUp) master.start();
   }
 
   #at(address: string): SimFiler | undefined {
@@ -142,12 +182,12 @@ export class World {
     if (action !== 'pause' && action !== 'operation' && action !== 'read') this.#say(`${action} ${filer.name}`);
     switch (action) {
       case 'operation':
-        for (let i = random.below(3); i >= 0; i--) this.#operate(random.pick(filers));
+        for (let i = random.below(3); i >= 0; i--) this.clients.operate(random.pick(filers));
         return;
       case 'pause':
         return this.time.advance(random.pick([100, 1000, 4000]));
       case 'read':
-        return this.#read();
+        return this.clients.read();
       case 'crash':
         filer.crash();
         return;
@@ -207,7 +247,7 @@ export class World {
         // Its own work is on the new disk and nowhere else: what the rejoin must bring back.
         this.#isolate(filer);
         await this.time.advance(100);
-        for (let i = 0; i < 4; i++) this.#operate(filer);
+        for (let i = 0; i < 4; i++) this.clients.operate(filer);
         await this.time.advance(10);
         filer.backup = filer.disk.clone();
         this.#restore(filer);
@@ -218,7 +258,7 @@ export class World {
         if (filer === other || filers.length < filersMin) return;
         this.#isolate(filer);
         await this.time.advance(100);
-        for (let i = 0; i < 4; i++) this.#operate(random.pick(filers));
+        for (let i = 0; i < 4; i++) this.clients.operate(random.pick(filers));
         await this.time.advance(1000);
         this.#wipe(other);
         await other.start();
@@ -252,6 +292,18 @@ export class World {
         added.nature = 'copy';
         return added.start();
       }
+      case 'program':
+        // Another program, which refuses what the others take; or theirs again.
+        filer.crash();
+        filer.refuses = filer.refuses > 0 ? 0 : random.pick([10, 60]);
+        return filer.start();
+      case 'retry':
+        if (!filer.isUp) return;
+        this.clients.attempt(filer, async () => {
+          await filer.live.quarantine.retry(null);
+          return null;
+        });
+        return;
       case 'clock':
         filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000, 100_000]);
         return;
@@ -259,8 +311,8 @@ export class World {
         // Longer than logs reach back and than silence is borne; meanwhile both sides write.
         this.#isolate(filer);
         for (let i = 0; i < 6; i++) {
-          this.#operate(filer);
-          this.#operate(other);
+          this.clients.operate(filer);
+          this.clients.operate(other);
           await this.time.advance(random.pick([2000, 20_000]));
         }
         network.heal();
@@ -270,18 +322,17 @@ export class World {
         const gone = [...other.live.log.position.keys()].filter((origin) => !filers.some(({ disk }) => disk.content.meta.get('origin') === origin));
         const own = filer.disk.content.meta.get('origin');
         const origin = random.chance(0.3) && own !== undefined ? own : gone.length > 0 ? random.pick(gone) : undefined;
-        if (origin !== undefined) this.#attempt(other, () => other.live.upkeep.closing.close(origin));
+        if (origin !== undefined) this.clients.attempt(other, () => other.live.upkeep.closing.close(origin));
         return;
       }
       case 'master':
-        if (this.master.isUp) this.master.stop();
-        else this.master.start();
+        this.#changeMaster(random.pick(this.masters));
         return;
     }
   }
 
   #isolate(filer: SimFiler): void {
-    for (const node of [...this.filers.map(({ name }) => name), 'master']) this.network.cut.add(`${filer.name}>${node}`).add(`${node}>${filer.name}`);
+    for (const { name: node } of [...this.filers, ...this.masters]) this.network.cut.add(`${filer.name}>${node}`).add(`${node}>${filer.name}`);
   }
 
   #wipe(filer: SimFiler): void {
@@ -317,17 +368,17 @@ export class World {
     const { network, random, time } = this;
     if (!filer.isUp || filer.live.state !== 'ready') return;
     filer.skewMs += 50_000;
-    this.#operate(filer);
+    this.clients.operate(filer);
     await time.advance(50);
     filer.skewMs -= 50_000;
     const backup = filer.disk.clone();
     if (filer !== late && random.chance(0.7)) this.#isolate(late);
-    for (let i = random.below(5); i >= 0; i--) this.#operate(filer);
+    for (let i = random.below(5); i >= 0; i--) this.clients.operate(filer);
     await time.advance(random.pick([20, 200, 1000]));
     if (random.chance(0.5)) this.#isolate(filer);
     this.#rollBack(filer, backup);
     await filer.start();
-    for (let i = random.below(5); i >= 0; i--) this.#operate(filer);
+    for (let i = random.below(5); i >= 0; i--) this.clients.operate(filer);
     await time.advance(random.pick([20, 200]));
     if (random.chance(0.7)) network.heal();
   }
@@ -351,72 +402,15 @@ export class World {
     for (const filer of this.filers) await filer.start();
   }
 
-  #path(): FullPath {
-    const depth = 1 + this.random.below(3);
-    return Array.from({ length: depth }, () => `/${this.random.pick(['a', 'b'])}`).join('') as FullPath;
-  }
-
-  /** One client's request to one filer; what it answers is what counts. */
-  #operate(filer: SimFiler): void {
-    if (!filer.isUp) return;
-    const { random } = this;
-    const live = filer.live;
-    const { namespace } = live;
-    const path = this.#path();
-    const kind = random.weighted({ put: 45, mkdir: 10, remove: 13, removeAll: 12, move: 20 });
-    this.#attempt(filer, async () => {
-      const { dot } = await this.#request(namespace, kind, path);
-      if (dot) this.#say(`  ${filer.name} ${kind} ${path} acknowledged ${dot.origin.slice(0, 4)}:${dot.seq}`);
-      return dot;
-    });
-  }
-
-  #attempt(filer: SimFiler, write: () => Promise<Dot | null>): void {
-    const work = async () => {
-      filer.live.mustWrite();
-      const dot = await write();
-      if (dot) this.history.acknowledge(filer, dot);
-    };
-    work().catch((error: unknown) => {
-      // Refusals are answers; a process that was killed gives none.
-      if (isFailure(error) || /killed|dead/.test(String(error))) return;
-      this.#failure ??= error;
-    });
-  }
-
-  #request(namespace: SimFiler['live']['namespace'], kind: 'put' | 'mkdir' | 'remove' | 'removeAll' | 'move', path: FullPath) {
-    switch (kind) {
-      case 'put': {
-        const content = Buffer.from(`v${++this.#values}`).toString('base64');
-        const spec: FileSpec = { content, size: 2, md5: '' };
-        return namespace.put(path, spec, 0o660);
-      }
-      case 'mkdir':
-        return namespace.mkdir(path, 0o755);
-      case 'remove':
-        return namespace.remove(path, false);
-      case 'removeAll':
-        return namespace.remove(path, true);
-      case 'move':
-        return namespace.move(path, this.#path());
-    }
-  }
-
-  async #read(): Promise<void> {
-    const up = this.filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
-    if (up.length === 0) return;
-    if (this.#readers.length < readersMax) this.#readers.push(new Reader(this.random.pick(up), this.coverage.count, this.history.chains));
-    for (const reader of this.#readers) {
-      if (!this.filers.includes(reader.filer) || this.random.chance(0.1)) reader.moveTo(this.random.pick(up));
-      if (up.includes(reader.filer)) this.#say(`  ${await reader.read()}`);
-    }
-  }
-
   /** Heals everything, lets time pass, and expects all filers to become the same (I3). */
   async #settle(): Promise<void> {
     this.#say('--- heal');
     this.network.heal();
-    if (!this.master.isUp) this.master.start();
+    this.#startMasters();
+    for (const filer of this.filers.filter(({ refuses }) => refuses > 0)) {
+      filer.crash();
+      filer.refuses = 0;
+    }
     for (const filer of this.filers) filer.skewMs = Math.max(-30_000, Math.min(30_000, filer.skewMs));
     let why = '';
     for (let second = 0; second < 260; second++) {
@@ -436,6 +430,7 @@ export class World {
     for (const filer of this.filers) {
       if (!filer.isUp || filer.live.state !== 'ready') return `${filer.name} is ${filer.isUp ? filer.live.state : 'down'}`;
       if (filer.live.log.state.partedFrom !== null) return `${filer.name} has given up a branch and not written it again`;
+      if (filer.disk.content.quarantine.size > 0) return `${filer.name} has quarantined changes`;
       if (!positionsEqual(positionOn(filer.disk), target))
         return `${filer.name} is at ${formatPosition(positionOn(filer.disk))}, ${first.name} at ${formatPosition(target)}`;
     }
