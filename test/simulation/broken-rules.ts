@@ -16,14 +16,16 @@ const filer = 'src/core/filer.ts';
 const aggregator = 'src/core/replication/aggregator.ts';
 const bootstrap = 'src/core/replication/bootstrap.ts';
 const joining = 'src/core/replication/joining.ts';
+const parting = 'src/core/replication/parting.ts';
 const rejoin = 'src/core/replication/rejoin.ts';
 const relay = 'src/core/replication/relay.ts';
+const release = 'src/core/log/release.ts';
 const source = 'src/core/replication/source.ts';
 const subscription = 'src/core/replication/subscription.ts';
 
 const rule = (name: string, why: string, file: string, find: string, replace: string): BrokenRule => ({ name, why, patches: [{ file, find, replace }] });
 
-const chainUnchecked = { file: draft, find: 'if (hash !== change.hash) {', replace: "if (hash === '') {" };
+const chainUnchecked = { file: draft, find: 'if (link !== null && chainHash(known.hash, link) !== change.hash) {', replace: 'if (link === undefined) {' };
 
 export const brokenRules: readonly BrokenRule[] = [
   // ---- applying
@@ -61,7 +63,7 @@ export const brokenRules: readonly BrokenRule[] = [
     'position-before-page',
     'Applying: a page is one transaction, with the position in it',
     log,
-    '    const outcomes = await this.alone(async (draft) => {',
+    '    const { outcomes, refused } = await this.alone(async (draft) => {',
     `    await this.alone(async (draft) => {
       for (const change of changes) {
         const known = draft.origins.get(change.origin);
@@ -69,22 +71,22 @@ export const brokenRules: readonly BrokenRule[] = [
       }
       await draft.flush();
     });
-    const outcomes = await this.alone(async (draft) => {`,
+    const { outcomes, refused } = await this.alone(async (draft) => {`,
   ),
   // ---- writing
   rule(
     'replaced-rows-not-beaten',
     'Writing: a version is above those of the rows at all paths of the change',
     draft,
-    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced)',
-    'replaced',
+    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced?.version ?? 0)',
+    'replaced?.version ?? 0',
   ),
   rule(
     'tombstones-not-beaten',
     'Writing: tombstones count among the rows a version must beat',
     draft,
-    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced)',
-    'Math.max(isLive(oldRow) ? oldRow.version : 0, isLive(targetRow) ? targetRow.version : 0, replaced)',
+    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced?.version ?? 0)',
+    'Math.max(isLive(oldRow) ? oldRow.version : 0, isLive(targetRow) ? targetRow.version : 0, replaced?.version ?? 0)',
   ),
   rule(
     'acknowledged-too-early',
@@ -211,8 +213,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'remembers-what-is-known',
     'Rejoin: what the peer does not cover is remembered',
     rejoin,
-    'row.dot === null || !positionIncludes(goal, row.dot)',
-    'row.dot !== null && positionIncludes(goal, row.dot)',
+    'row.dot === null || !positionIncludes(covered, row.dot)',
+    'row.dot !== null && positionIncludes(covered, row.dot)',
   ),
   rule(
     'deletions-forgotten',
@@ -263,4 +265,90 @@ export const brokenRules: readonly BrokenRule[] = [
     'return seen.filter((position) => position !== null);',
   ),
   rule('floor-not-raised', 'Tombstones: dropping one raises the floor', collection, '    if (dropped > 0) draft.setIdentity({ floor });\n', ''),
+  // ---- parted histories
+  {
+    name: 'owner-keeps-branch',
+    why: "Parted histories: the origin's owner gives up its branch",
+    patches: [
+      {
+        file: parting,
+        find: 'const isOurs = origin === own || (origin !== info.origin && here < there);',
+        replace: 'const isOurs = origin !== own && origin !== info.origin && here < there;',
+      },
+      {
+        file: parting,
+        find: 'return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;',
+        replace: 'return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: false } : null;',
+      },
+    ],
+  },
+  rule(
+    'nobody-of-two-gives-up',
+    'Parted histories: between two others, the one with the smaller hash gives up',
+    parting,
+    'const isOurs = origin === own || (origin !== info.origin && here < there);',
+    'const isOurs = origin === own;',
+  ),
+  rule(
+    'undotted-dropped-by-merge',
+    'Parted histories: no snapshot drops undotted rows',
+    bootstrap,
+    '.filter((row) => isLive(row) && row.dot !== null && isSeen(row.dot))',
+    '.filter((row) => isLive(row) && (row.dot === null || isSeen(row.dot)))',
+  ),
+  rule(
+    'undotted-not-written-again',
+    'Parted histories: each undotted row that still stands is written as a new change',
+    parting,
+    "        draft.reissue(isLive(row) ? { kind: 'put', path, entry: JSON.parse(row.entry) as Entry } : { kind: 'delete', path });\n",
+    '        draft.row(path);\n',
+  ),
+  rule(
+    'rejoin-by-position-alone',
+    'Rejoin: rows on another branch than the peer has are not covered',
+    joining,
+    'const covered = await positionInCommon(info, connect(info.address), log.state, store, signal);',
+    'const covered = info.position;\n    void [positionInCommon, connect, store, signal];',
+  ),
+  // ---- quarantine
+  rule(
+    'report-not-cut',
+    'Reports: cut before the oldest quarantined change of each origin',
+    source,
+    'return appliedPosition(log.position, log.state.quarantine);',
+    'return log.position;',
+  ),
+  rule(
+    'quarantine-not-carried',
+    'Snapshot: the first page carries the quarantined changes',
+    source,
+    'quarantined: after === null ? [...log.state.quarantine.values()].map(({ text }) => text) : [],',
+    'quarantined: [],',
+  ),
+  rule('let-go-without-effect', 'A change that cannot be applied is tried again, and then applied', release, '        draft.join(change);\n', ''),
+  // ---- floor, closing
+  {
+    name: 'floor-not-taken-over',
+    why: "Snapshot: the source's floor is taken over by maximum",
+    patches: [
+      {
+        file: bootstrap,
+        find: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(draft.identity.floor, progress.floor) });',
+        replace: 'draft.setIdentity({ epoch: this.options.time.randomHex(4) });',
+      },
+      {
+        file: bootstrap,
+        find: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor),',
+        replace: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor,',
+      },
+    ],
+  },
+  {
+    name: 'closed-heard-itself',
+    why: "Closing: a closed origin's changes are taken only from others, checked when they are applied",
+    patches: [
+      { file: log, find: 'if (change.origin === from && draft.closed.has(change.origin)) break;', replace: '' },
+      { file: aggregator, find: '    if (closed.has(subscription.origin))\n      throw', replace: '    if (false)\n      throw' },
+    ],
+  },
 ];

@@ -308,7 +308,12 @@ export class World {
         filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000, 100_000]);
         return;
       case 'absence':
-        // Longer than logs reach back and than silence is borne; meanwhile both sides write.
+        // Longer than logs reach back and than silence is borne; meanwhile both sides write. It begins when all have met: whom nobody knows,
+        // since the only one who did went back to an older state, nobody waits for either. DESIGN has no rule for that.
+        network.heal();
+        this.#startMasters();
+        await this.#startAll();
+        await this.time.advance(4000);
         this.#isolate(filer);
         for (let i = 0; i < 6; i++) {
           this.clients.operate(filer);
