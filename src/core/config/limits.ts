@@ -50,11 +50,13 @@ export const limits = {
   importMs: 60_000,
 
   // ---- replay
-  /** Changes, and about how many bytes of them, a replay writes into a folder in one transaction: twice as many take the same time each. */
-  replayChanges: 5000,
-  replayBytes: 8 * 1024 * 1024,
-  /** Changes read ahead while the target is busy, besides the page under way: at some kilobytes each they stay far below its memory. */
-  replayReadAhead: 5000,
+  /** Changes, and about how many bytes of them, a replay writes into a folder in one transaction: its memory is mostly what one holds. */
+  replayChanges: 1000,
+  replayBytes: 2 * 1024 * 1024,
+  /** Changes read ahead while the target is busy, besides the page under way: one more transaction. */
+  replayReadAhead: 1000,
+  /** The cache of the store in a folder, bytes: there is no filer that answers others meanwhile, and memory is to stay small whatever is in the pipe. */
+  replayCacheBytes: 16 * 1024 * 1024,
 
   // ---- snapshot
   snapshotRows: 1000,

@@ -126,8 +126,8 @@ async function* inputPages(
   if (known) throw otherInput(name);
 }
 
-/** Enough that a page is worth a transaction. */
-const chunkBytes = 1024 * 1024;
+/** Of a file; what is read while the target is busy goes together anyway. */
+const chunkBytes = 128 * 1024;
 
 function readRecord({ line, text, problem }: InputRecord, reader: ImportReader): SourceRecord {
   const where = `line ${line}`;

@@ -116,13 +116,14 @@ const planNames = Object.keys(noPlan) as (keyof PlanResult)[];
 export async function openStoreTarget(directory: string, options: { time: TimeSource; planOnly: boolean }): Promise<ReplayTarget> {
   const { time, planOnly } = options;
   const scratch = planOnly && !(await isStore(directory)) ? await mkdtemp(join(tmpdir(), 'kelp-plan-')) : null;
-  const store = await openStore({ directory: scratch ?? directory, time });
+  const store = await openStore({ directory: scratch ?? directory, time, cacheBytes: limits.replayCacheBytes });
   const close = async () => {
     await store.close();
     if (scratch !== null) await rm(scratch, { recursive: true, force: true });
   };
   try {
-    const log = await ChangeLog.open({ store, time, limits, logger: silentLogger });
+    // Nobody reads the end of the log here.
+    const log = await ChangeLog.open({ store, time, limits: { ...limits, recentBytes: 0 }, logger: silentLogger });
     mustTake(log, directory);
     return storeTarget(directory, log, store, close);
   } catch (error) {

@@ -7,8 +7,14 @@ import type { Store } from './store.js';
  * Opens the store in a folder, or makes both. The caller closes it.
  * @throws FilerError STORE_LOCKED if another process has it; STORE_TOO_NEW, STORE_FULL, STORE_FAILED
  */
-export function openStore(options: { directory: string; time: Pick<TimeSource, 'randomHex'>; ledger?: Partial<LedgerLimits> }): Promise<Store> {
-  return SqliteStore.open(options.directory, options.time, { ...ledgerLimits, ...options.ledger });
+export function openStore(options: {
+  directory: string;
+  time: Pick<TimeSource, 'randomHex'>;
+  ledger?: Partial<LedgerLimits>;
+  /** Of the store's file, kept in memory by the writer; default `storeCacheBytes`. */
+  cacheBytes?: number;
+}): Promise<Store> {
+  return SqliteStore.open(options.directory, options.time, { ...ledgerLimits, ...options.ledger }, options.cacheBytes);
 }
 
 /**

@@ -106,11 +106,11 @@ export async function upgrade(connection: Connection, from: number): Promise<voi
 }
 
 /** Settings of the one connection that writes. Commits are durable when they return: WAL with synchronous=FULL, read back. */
-export async function configureWriter(connection: Connection): Promise<void> {
+export async function configureWriter(connection: Connection, cacheBytes: number = limits.storeCacheBytes): Promise<void> {
   await connection.script(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    PRAGMA cache_size = ${-limits.storeCacheBytes / 1024};
+    PRAGMA cache_size = ${-cacheBytes / 1024};
     PRAGMA wal_autocheckpoint = ${limits.storeWalPages};`);
   const { journal } = await connection.one<{ journal: string }>('SELECT journal_mode AS journal FROM pragma_journal_mode');
   const { synchronous } = await connection.one<{ synchronous: number }>('SELECT synchronous FROM pragma_synchronous');

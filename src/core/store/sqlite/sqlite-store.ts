@@ -77,14 +77,19 @@ export class SqliteStore implements Store {
    * Opens the store in `directory`, or makes it. It is this process's alone until it is closed or the process ends, however it ends.
    * @throws FilerError STORE_LOCKED, STORE_TOO_NEW, STORE_FULL, STORE_FAILED
    */
-  static async open(directory: string, time: Pick<TimeSource, 'randomHex'>, ledger: LedgerLimits = ledgerLimits): Promise<SqliteStore> {
+  static async open(
+    directory: string,
+    time: Pick<TimeSource, 'randomHex'>,
+    ledger: LedgerLimits = ledgerLimits,
+    cacheBytes: number = limits.storeCacheBytes,
+  ): Promise<SqliteStore> {
     const files = filesOf(directory);
     return closingOnFailure(async (opened) => {
       await makeDirectoryDurably(directory);
       const lock = opened(await takeLock(files.lock, directory));
       await putAsideStrayLog(files.database);
       const connection = opened(await openOwn(files.database, limits.storeBusyMs));
-      await configureWriter(connection);
+      await configureWriter(connection, cacheBytes);
       await upgrade(connection, await checkSchema(connection));
       await connection.script(createBatchView);
       const identity = new FileIdentity(files, time);
