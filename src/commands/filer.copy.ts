@@ -47,6 +47,7 @@ export default class FilerCopy extends BaseCommand<typeof FilerCopy> {
     const isSilent = isJson || (this.live && !verbose);
     // Lines on the same terminal would run into it.
     const spinner = isLive(process.stderr) && (isSilent || !process.stdout.isTTY) ? await startSpinner('copying', { coloured: this.flags.color }) : null;
+    let latest: CopyTotals | null = null;
     try {
       const result = await copyToFiler(
         {
@@ -59,7 +60,10 @@ export default class FilerCopy extends BaseCommand<typeof FilerCopy> {
           signer: this.signer,
           time: realTime,
           copied: isSilent ? undefined : ({ source, path }) => this.log(printable(`copied ${source} => ${formatLocation({ ...target, path })}`)),
-          progress: (soFar) => spinner?.update(`copying: ${totalsText(soFar)}`),
+          progress: (soFar) => {
+            latest = soFar;
+            spinner?.update(`copying: ${totalsText(soFar)}`);
+          },
         },
         this.signal,
       );
@@ -69,6 +73,7 @@ export default class FilerCopy extends BaseCommand<typeof FilerCopy> {
       return result;
     } catch (error) {
       spinner?.stop();
+      if (latest) this.say(`broken off: ${totalsText(latest)}; with -check.size the same line goes on`);
       throw error;
     }
   }
