@@ -21,6 +21,7 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/tree/',
       'core/api/*/client',
       'core/api/*/protocol',
+      'core/api/known-names',
       'core/api/meta/cluster-view',
       'core/api/meta/cluster-wait',
       'core/api/meta/ask-filer',

@@ -20,6 +20,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     'Exits 1 if a filer that is up does not answer, does not follow all others, is more than --maxLag behind, differs, is damaged or has quarantined changes;',
     'filers that are down do not count.',
   ].join(' ');
+  static override aliases = ['cluster.check', 'cluster.ps'];
   static override examples = [
     '<%= config.bin %> filer.peers',
     '<%= config.bin %> filer.peers --filer=localhost:8888 --watch',

@@ -299,6 +299,8 @@ export const limits = {
 
   /** How long a command waits for one filer or master that it asks how it is: a watch must show within 2 s that one has stopped. */
   probeMs: 1000,
+  /** How long the completion of a word waits for a filer or a master, milliseconds: whoever types is waiting. */
+  completionMs: 500,
   /** How long a reader with an end waits for a filer that has gone away, milliseconds: a restart takes less. */
   readerAwayMs: 30_000,
   /** How often a watching command looks again. */
