@@ -1,22 +1,16 @@
 import { Flags } from '@oclif/core';
-import {
-  formatPosition,
-  parsePathPattern,
-  parsePathPrefix,
-  parsePosition,
-  summarize,
-  tailFeed,
-  type TailOptions,
-  type TailStart,
-} from '../core/api/meta/tail.js';
+import { changeFilter, formatPosition, parsePathPrefix, parsePosition, summarize, tailFeed, type TailOptions, type TailStart } from '../core/api/meta/tail.js';
+import { anySignal } from '../core/abort.js';
 import { parseTimestamp, timestampForm } from '../core/config/timestamp.js';
 import { FilerError, isFailure } from '../core/errors.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
-import { address, duration, noEffectFlags } from '../ux/flags.js';
+import { addresses, duration, noEffectFlags } from '../ux/flags.js';
 import { writeLines } from '../ux/json-lines.js';
 import { printable } from '../ux/printable.js';
+import { tintOf, wantsColour } from '../ux/style.js';
 
+const operations = ['CREATE', 'UPDATE', 'DELETE', 'RENAME', 'REFUSED'] as const;
 const starts = ['timeAgo', 'since', 'position', 'offset'] as const;
 const others = (name: (typeof starts)[number]): string[] => starts.filter((start) => start !== name);
 
@@ -24,19 +18,24 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
   static override description = [
     'Follow the changes of a whole cluster through any one of its filers.\n',
     'Prints each change once, as a line of JSON, from now on unless told otherwise. Goes on when the filer restarts, and says at the end',
-    'where to resume: a position is good at every filer of the cluster.',
+    'where to resume: a position is good at every filer of the cluster.\n',
+    'Of several filers each is followed by itself and every line names its filer, so that one sees what arrives where and when; --limit',
+    'then counts for each.',
   ].join(' ');
   static override examples = [
     '<%= config.bin %> filer.meta.tail',
     '<%= config.bin %> filer.meta.tail --filer=localhost:8888 --pathPrefix=/docs --format=short',
     "<%= config.bin %> filer.meta.tail --pattern='*.txt' --timeAgo=1h --no-follow",
     '<%= config.bin %> filer.meta.tail --position= --limit=100',
+    '<%= config.bin %> filer.meta.tail --filer=localhost:8888,localhost:8889 --format=short --op=DELETE,RENAME',
   ];
   static override flags = {
     ...noEffectFlags(['es', 'es.index']),
-    filer: address({ description: 'filer to follow', default: 'localhost:8888', defaultPort: 8888 }),
+    filer: addresses({ description: 'filer to follow, or several with commas between', default: ['localhost:8888'], defaultPort: 8888 }),
     pathPrefix: Flags.string({ description: 'only changes to this path or below it', default: '/', helpValue: '<path>' }),
     pattern: Flags.string({ description: 'only changes to names like this; to whole paths if it holds a "/"', helpValue: '<glob>' }),
+    name: Flags.string({ description: 'only changes to names that hold this text, in any case', helpValue: '<text>' }),
+    op: Flags.string({ description: `only these operations, with commas between: ${operations.join(', ')}`, helpValue: '<op,…>' }),
     timeAgo: duration({ description: 'start with the changes of this long ago', exclusive: others('timeAgo') }),
     since: Flags.string({ description: 'start with the changes from this time on, RFC 3339', helpValue: '<time>', exclusive: others('since') }),
     position: Flags.string({
@@ -61,13 +60,40 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
   protected override readonly kind = 'stream';
 
   async run(): Promise<void> {
-    const { format, json } = this.flags;
-    const options = this.#options();
-    const isShort = format === 'short' && !json;
+    const { filer, offset } = this.flags;
+    if (filer.length === 0) throw new FilerError('USAGE', '--filer names no filer; give it one, or leave it out');
+    if (filer.length > 1 && offset !== undefined) throw new FilerError('USAGE', 'an offset is good at one filer; start several with --position');
+    const filter = changeFilter({ pattern: this.flags.pattern, name: this.flags.name, operations: this.#operations() });
+    const coloured = wantsColour(process.stdout, this.flags.color);
+    const failed = new AbortController();
+    const either = anySignal(this.signal, failed.signal);
+    const ended = await Promise.allSettled(
+      filer.map(async (address, index) => {
+        const mark = filer.length > 1 ? tintOf(index, coloured)(address) : null;
+        try {
+          await this.#follow(this.#options(address, filter), address, mark, either.signal);
+        } catch (error) {
+          // What is shown of the others would look like all there is.
+          failed.abort(error);
+          throw error;
+        }
+      }),
+    );
+    either.release();
+    const [first] = ended.filter((one) => one.status === 'rejected');
+    if (first) throw failed.signal.reason ?? first.reason;
+  }
+
+  /** Follows one filer to its end; `mark` names it where there are several. */
+  async #follow(options: TailOptions, address: string, mark: string | null, signal: AbortSignal): Promise<void> {
+    const isShort = this.flags.format === 'short' && !this.flags.json;
+    const lineOf = isShort
+      ? (text: string) => (mark === null ? shortLine(text) : `${mark}\t${shortLine(text)}`)
+      : (text: string) => (mark === null ? text : `{"filer":${JSON.stringify(address)},${text.slice(1)}`);
     let position = options.start.kind === 'position' ? options.start.position : null;
     try {
-      for await (const page of tailFeed(options, this.signal)) {
-        await writeLines(process.stdout, isShort ? page.texts.map(shortLine) : page.texts);
+      for await (const page of tailFeed(options, signal)) {
+        await writeLines(process.stdout, isShort || mark !== null ? page.texts.map(lineOf) : page.texts);
         position = page.position;
       }
     } catch (error) {
@@ -75,24 +101,33 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
       if (isFailure(error, 'LOG_TRIMMED', 'OFFSET_UNKNOWN')) position = null;
       throw error;
     } finally {
-      if (position !== null) this.say(`resume with --position=${formatPosition(position)}`);
+      if (position !== null) this.say(`resume with ${mark === null ? '' : `--filer=${address} `}--position=${formatPosition(position)}`);
     }
   }
 
-  #options(): TailOptions {
-    const { filer, pathPrefix, pattern, follow, untilTimeAgo, until, limit } = this.flags;
+  #operations(): string[] | undefined {
+    const { op } = this.flags;
+    if (op === undefined) return undefined;
+    const named = op.split(',').map((one) => one.trim().toUpperCase());
+    const unknown = named.find((one) => !operations.some((known) => known === one));
+    if (unknown !== undefined) throw new FilerError('PARAMETER_INVALID', `--op: '${unknown}' is none of ${operations.join(', ')}`);
+    return named;
+  }
+
+  #options(address: string, matches: TailOptions['matches']): TailOptions {
+    const { pathPrefix, follow, untilTimeAgo, until, limit } = this.flags;
     return {
-      address: filer,
+      address,
       start: this.#start(),
       pathPrefix: parsePathPrefix(pathPrefix),
-      matches: pattern ? parsePathPattern(pattern) : undefined,
+      matches,
       until: until !== undefined ? timeOf('until', until) : untilTimeAgo ? ago(untilTimeAgo) : undefined,
       follow,
       limit,
       signer: this.signer,
       time: realTime,
-      away: (error) => this.say(`${filer} is away (${error.message}); waiting for it`),
-      back: () => this.say(`${filer} is back`),
+      away: (error) => this.say(`${address} is away (${error.message}); waiting for it`),
+      back: () => this.say(`${address} is back`),
     };
   }
 

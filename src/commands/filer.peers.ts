@@ -6,6 +6,7 @@ import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address, addresses, duration } from '../ux/flags.js';
 import { writeJsonLines } from '../ux/json-lines.js';
+import { sparkline } from '../ux/sparkline.js';
 import { LiveView } from '../ux/live-view.js';
 import { renderTable, type Column } from '../ux/table.js';
 import { widthOf } from '../ux/terminal.js';
@@ -31,7 +32,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     master: addresses({ description: 'masters to ask for the filers, with commas between', default: ['localhost:9333'], defaultPort: 9333 }),
     filer: address({ description: 'any filer to ask for its peers, instead of a master', defaultPort: 8888 }),
     filerGroup: Flags.string({ description: 'group of filers to show', default: '' }),
-    watch: Flags.boolean({ description: 'look again every second' }),
+    watch: Flags.boolean({ description: 'look again every second, worst first; in a pipe one line of JSON each time' }),
     maxLag: duration({ description: 'greatest lag that is still healthy', default: limits.lagMs }),
     forget: Flags.string({
       description: 'take this filer off the list of the masters and close its origin: nothing waits for it any longer',
@@ -63,11 +64,15 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
 
   async #watch(view: ClusterView): Promise<void> {
     const screen = new LiveView();
+    const isJson = this.flags.json || !process.stdout.isTTY;
+    const lags: (number | null)[] = [];
     for (;;) {
       const due = realTime.monotonic() + limits.watchMs;
       const sample = await view.sample(this.signal);
-      if (this.flags.json) await writeJsonLines(process.stdout, [sample]);
-      else screen.draw([...this.#table(sample).trimEnd().split('\n'), ...this.#remarks(sample), ...(this.live ? [] : [''])]);
+      lags.push(greatestLag(sample.pairs));
+      if (lags.length > samplesShown) lags.shift();
+      if (isJson) await writeJsonLines(process.stdout, [sample]);
+      else screen.draw([...this.#table(worstFirst(sample)).trimEnd().split('\n'), lagLine(lags), ...this.#remarks(sample), ...(this.live ? [] : [''])]);
       await realTime.sleep(Math.max(0, due - realTime.monotonic()), this.signal);
     }
   }
@@ -94,6 +99,26 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     );
     return [...silentMasters.map(({ address: master, error }) => `master ${master} is left out: ${error}`), ...quarantined, ...none];
   }
+}
+
+/** As many as go on a line of 80 columns. */
+const samplesShown = 60;
+
+/** Of the pairs that count; null if one of them is not known. */
+function greatestLag(pairs: readonly Pair[]): number | null {
+  const lags = pairs.filter(({ state }) => state !== 'down').map(({ lagSeconds }) => lagSeconds);
+  return lags.includes(null) ? null : Math.max(0, ...lags.map((lag) => lag ?? 0));
+}
+
+function lagLine(lags: readonly (number | null)[]): string {
+  const now = lags.at(-1) ?? null;
+  return `lag ${sparkline(lags)} ${now === null ? 'unknown' : seconds(now)}`;
+}
+
+/** The pairs that are not healthy, then by lag, an unknown one before any other. */
+function worstFirst(sample: ClusterSample): ClusterSample {
+  const rank = ({ healthy, lagSeconds }: Pair): number => (healthy ? 0 : 1e12) + (lagSeconds ?? 1e9);
+  return { ...sample, pairs: [...sample.pairs].sort((a, b) => rank(b) - rank(a)) };
 }
 
 const alone: Pair = {

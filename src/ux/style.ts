@@ -1,4 +1,4 @@
-type Paint = (text: string) => string;
+export type Paint = (text: string) => string;
 
 /** Colours by meaning, not by name of the colour; plain text where colour is not wanted. */
 export interface Style {
@@ -20,6 +20,14 @@ const paint =
     `\u001b[${on}m${text}\u001b[${off}m`;
 
 const colours: Style = { heading: paint(1, 22), good: paint(32, 39), warning: paint(33, 39), bad: paint(31, 39), faint: paint(2, 22) };
+
+/** Codes of colours that can be told apart on light and dark grounds. */
+const tints = [36, 35, 33, 32, 34, 31];
+
+/** A colour for each of several things shown side by side; they repeat after six. */
+export function tintOf(index: number, coloured: boolean): Paint {
+  return coloured ? paint(tints[index % tints.length] as number, 39) : plain;
+}
 
 /**
  * True if colour belongs on `stream`: `--color` and `--no-color` decide, then NO_COLOR (any value but the empty one), then whether it is

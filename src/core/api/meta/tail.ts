@@ -1,4 +1,4 @@
-import { pathsOf, stampOf } from '../../change/summary.js';
+import { stampOf, summarize, type ChangeSummary } from '../../change/summary.js';
 import { positionCovers, type Origin, type Position, type Seq } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { limits } from '../../config/limits.js';
@@ -36,8 +36,8 @@ export interface TailOptions {
   readonly start: TailStart;
   /** Only changes to this path or below it. */
   readonly pathPrefix: FullPath;
-  /** Only changes with a path for which this is true; default all. */
-  readonly matches?: (path: FullPath) => boolean;
+  /** Only changes for which this is true; default all. */
+  readonly matches?: (change: ChangeSummary) => boolean;
   /** Only changes with versions up to here; ends when that time has passed. */
   readonly until?: Version;
   /** False: ends where the feed ended at the start. */
@@ -134,7 +134,7 @@ class Tail {
     let read = 0;
     for (; read < fresh.length && kept.length < left; read += 1) {
       const text = fresh[read] as string;
-      if (!matches || pathsOf(text).some(matches)) kept.push(text);
+      if (!matches || matches(summarize(text))) kept.push(text);
     }
     const reached = new Map<Origin, Seq>(position);
     // Of one origin, a feed gives changes in the order of seq: what comes before the first one that is left over has been read.
@@ -211,6 +211,40 @@ class Tail {
     }
     return error;
   }
+}
+
+/** What a reader wants of a feed; each of them must be met. */
+export interface ChangeFilter {
+  /** Glob, on a path or, without a "/", on a name. */
+  readonly pattern?: string;
+  /** Part of a name, in any case. */
+  readonly name?: string;
+  /** CREATE, UPDATE, DELETE, RENAME, REFUSED. */
+  readonly operations?: readonly string[];
+}
+
+/**
+ * Undefined if nothing is filtered, so that changes need not be looked into. Of a rename either path will do.
+ * @throws FilerError PARAMETER_INVALID
+ */
+export function changeFilter({ pattern, name, operations }: ChangeFilter): TailOptions['matches'] {
+  const part = name?.toLowerCase();
+  const tests = [
+    pattern ? parsePathPattern(pattern) : null,
+    part
+      ? (path: FullPath) =>
+          path
+            .slice(path.lastIndexOf('/') + 1)
+            .toLowerCase()
+            .includes(part)
+      : null,
+  ].filter((test) => test !== null);
+  if (tests.length === 0 && operations === undefined) return undefined;
+  return ({ operation, oldPath, newPath }) => {
+    if (operations && !operations.includes(operation)) return false;
+    const paths = [oldPath, newPath].filter((path) => path !== null);
+    return tests.every((test) => paths.some(test));
+  };
 }
 
 function isBeyond(position: Position, text: string): boolean {

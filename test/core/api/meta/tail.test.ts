@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parsePathPattern, tailFeed, type TailOptions, type TailPage } from '../../../../src/core/api/meta/tail.js';
+import { changeFilter, parsePathPattern, tailFeed, type TailOptions, type TailPage } from '../../../../src/core/api/meta/tail.js';
 import { pathsOf, stampOf } from '../../../../src/core/change/summary.js';
 import { emptyPosition, positionsEqual } from '../../../../src/core/clock/vector.js';
 import { root, type FullPath } from '../../../../src/core/entry/path.js';
@@ -63,7 +63,7 @@ describe('tail of a feed', () => {
     const filer = await processes.filer();
     for (let n = 0; n < 20; n += 1) await put(filer, n % 2 === 0 ? `/even${n}` : `/odd${n}`);
     const whole = (await all(optionsFor(filer))).texts;
-    const matches = parsePathPattern('even*');
+    const matches = changeFilter({ pattern: 'even*' });
     for (const start of [
       { kind: 'position', position: emptyPosition },
       { kind: 'since', since: 1 },
@@ -185,5 +185,27 @@ describe('pattern of paths', () => {
 
   it('is refused if it can match nothing, or is cut', () => {
     for (const pattern of ['docs/*', 'x[', 'x\\', '/a/[b']) expect(() => parsePathPattern(pattern), pattern).to.throw(/--pattern/);
+  });
+});
+
+describe('changeFilter', () => {
+  const change = (operation: 'CREATE' | 'RENAME', oldPath: string | null, newPath: string): Parameters<NonNullable<TailOptions['matches']>>[0] =>
+    ({ version: 1, operation, oldPath, newPath, isDirectory: false, size: 0, chunks: 0 }) as Parameters<NonNullable<TailOptions['matches']>>[0];
+
+  it('looks into nothing where nothing is asked for', () => {
+    expect(changeFilter({})).to.equal(undefined);
+  });
+
+  it('chooses by operation, by part of a name in any case, and by both', () => {
+    const renames = changeFilter({ operations: ['RENAME'] });
+    expect([change('CREATE', null, '/a'), change('RENAME', '/a', '/b')].map((each) => renames?.(each))).to.deep.equal([false, true]);
+    const named = changeFilter({ name: 'Report' });
+    expect([change('CREATE', null, '/d/my-REPORT.txt'), change('CREATE', null, '/report/x')].map((each) => named?.(each))).to.deep.equal([true, false]);
+    const both = changeFilter({ name: 'a', operations: ['RENAME'] });
+    expect([change('CREATE', null, '/a'), change('RENAME', '/a', '/b'), change('RENAME', '/c', '/b')].map((each) => both?.(each))).to.deep.equal([
+      false,
+      true,
+      false,
+    ]);
   });
 });
