@@ -230,8 +230,8 @@ export const brokenRules: readonly BrokenRule[] = [
       { file: draft, find: '    this.setIdentity({ epoch });\n', replace: '' },
       {
         file: bootstrap,
-        find: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor),',
-        replace: 'draft.setIdentity({ floor: Math.max(floor, progress.floor),',
+        find: '      epoch: this.options.time.randomHex(4),\n      lineage:',
+        replace: '      lineage:',
       },
     ],
   },
@@ -338,8 +338,8 @@ export const brokenRules: readonly BrokenRule[] = [
       },
       {
         file: bootstrap,
-        find: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor: Math.max(floor, progress.floor),',
-        replace: 'draft.setIdentity({ epoch: this.options.time.randomHex(4), floor,',
+        find: 'floor: Math.max(floor, progress.floor),',
+        replace: 'floor,',
       },
     ],
   },

@@ -52,7 +52,8 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
 }
 
 /**
- * Remembers every row whose change `covered` does not include, takes a new origin (and `storeId`, if given) and becomes empty.
+ * Remembers every row whose change `covered` does not include, takes a new origin (and `storeId`, if given) and becomes empty. `covered` is
+ * the position of `peer`, cut where their histories part.
  */
 export async function beginRejoin(
   log: ChangeLog,
