@@ -83,6 +83,9 @@ describe('tail of a feed', () => {
     const masters = [master.address];
     let followed = await processes.filer({ ...options, masters });
     const writer = await processes.filer({ masters });
+    // Else the first changes may come by a snapshot, and be in no feed.
+    const follows = (filer: FilerProcess) => filer.filer.aggregator.subscriptions.some(({ state }) => state === 'following');
+    await waitFor(() => [followed, writer].every(follows), { what: 'the two to follow each other', timeoutMs: 15_000 });
     const seen: string[] = [];
     const ended = new AbortController();
     const tail = (async () => {
@@ -99,18 +102,21 @@ describe('tail of a feed', () => {
         await put(writer, written.at(-1) as string);
       }
     };
-    await write(20);
-    await waitFor(() => seen.length === 20, { what: 'the first changes' });
-    for (let round = 1; round <= 2; round += 1) {
-      await processes.stop(followed);
-      await waitFor(() => said.length === 2 * round - 1, { what: 'the filer to be missed' });
+    try {
       await write(20);
-      followed = await processes.filer({ ...options, masters });
-      await write(20);
-      await waitFor(() => said.length === 2 * round, { what: 'the filer to be found again' });
+      await waitFor(() => seen.length === 20, { what: 'the first changes' });
+      for (let round = 1; round <= 2; round += 1) {
+        await processes.stop(followed);
+        await waitFor(() => said.length === 2 * round - 1, { what: 'the filer to be missed' });
+        await write(20);
+        followed = await processes.filer({ ...options, masters });
+        await write(20);
+        await waitFor(() => said.length === 2 * round, { what: 'the filer to be found again' });
+      }
+      await waitFor(() => seen.length >= written.length, { what: 'all changes' });
+    } finally {
+      ended.abort();
     }
-    await waitFor(() => seen.length >= written.length, { what: 'all changes' });
-    ended.abort();
     await tail;
     expect(seen.flatMap(pathsOf)).to.deep.equal(written);
     expect(new Set(seen.map((text) => stampOf(text).seq)).size).to.equal(written.length);
