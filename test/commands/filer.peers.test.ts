@@ -141,9 +141,10 @@ describe('kelp filer.peers', function () {
 
     it('goes on with the filers it knows when the master stops, and says so', async () => {
       const watch = startKelp(['filer.peers', master, '--watch']);
-      await watch.waitForLine(/\tfollowing\t/);
+      await watch.waitForLine(/"state":"following"/, 60_000);
       await cluster.master.kill();
-      await watch.waitForLine(new RegExp(`^master ${cluster.master.address} is left out: cannot reach`));
+      // Without --json too: a pipe takes a line of JSON for each sample.
+      await watch.waitForLine(new RegExp(`^{.*"silentMasters":\\[{"address":"${cluster.master.address}","error":"cannot reach`), 60_000);
       expect((await watch.kill('SIGTERM')).code).to.equal(143);
       await cluster.master.start();
     });
