@@ -12,6 +12,8 @@ export interface StoreIds {
   /** Origins it wrote under before, oldest first. */
   readonly former: readonly Origin[];
   readonly clusterId: string | null;
+  /** Whose tombstones it has seen (docs/protocol.md, Lineages); null = the filer takes a snapshot, or does not say. */
+  readonly lineage: string | null;
   /** First part of every offset of its feed. */
   readonly epoch: string;
   /** Where it stands in joining its cluster; null = the filer does not say. */
@@ -33,8 +35,8 @@ const phases: Record<FilerState, StoreIds['phase']> = {
 /** The ids of the store of a filer that runs. @throws FilerError PEER_UNREACHABLE */
 export async function askStoreIds(address: string, signal: AbortSignal, signer?: Signer): Promise<StoreIds> {
   return withClient(address, signer, async (client) => {
-    const { storeId, origin, former, clusterId, head, state, engine, kind, position } = await client.info(signal);
-    return { storeId, origin, former, clusterId, epoch: head.slice(0, 8), phase: phases[state], engine, kind, position: positionToJson(position) };
+    const { storeId, origin, former, clusterId, lineage, head, state, engine, kind, position } = await client.info(signal);
+    return { storeId, origin, former, clusterId, lineage, epoch: head.slice(0, 8), phase: phases[state], engine, kind, position: positionToJson(position) };
   });
 }
 
