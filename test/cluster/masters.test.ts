@@ -18,9 +18,19 @@ const listOf = (master: ClusterProcess, group = ''): Promise<Members> => master.
 const peersOf = async (filer: ClusterFiler): Promise<string[]> => (await filer.json<Peers>('/.filer/v1/peers')).peers.map(({ address }) => address).sort();
 const addressesOf = (filers: readonly ClusterFiler[]): string[] => filers.map(({ address }) => address).sort();
 
+/** As a client writes: a filer that joins the others at that moment answers 503, and is asked again. */
+async function write(filer: ClusterFiler, path: string, content: string): Promise<void> {
+  const isTaken = async () => {
+    const { status, text } = await filer.request('PUT', path, { body: content });
+    if (status !== 201 && status !== 503) throw new Error(`${filer.name}: PUT ${path} answered ${status}: ${text}`);
+    return status === 201;
+  };
+  await waitFor(isTaken, { what: `${filer.name} to take ${path}`, timeoutMs: 40_000 });
+}
+
 /** Each writes at once, and all have everything. */
 async function expectTogether(cluster: Cluster, filers: readonly ClusterFiler[], top: string): Promise<void> {
-  await Promise.all(filers.map((filer) => filer.put(`${top}/${filer.name}`, `${top} ${filer.name}`)));
+  await Promise.all(filers.map((filer) => write(filer, `${top}/${filer.name}`, `${top} ${filer.name}`)));
   const tree = await expectSame(cluster, filers);
   expect([...tree.keys()]).to.include.members(filers.map(({ name }) => `${top}/${name}`));
 }
