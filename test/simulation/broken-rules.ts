@@ -15,6 +15,7 @@ const feed = 'src/core/log/feed.ts';
 const filer = 'src/core/filer.ts';
 const aggregator = 'src/core/replication/aggregator.ts';
 const bootstrap = 'src/core/replication/bootstrap.ts';
+const snapshotProgress = 'src/core/replication/snapshot-progress.ts';
 const joining = 'src/core/replication/joining.ts';
 const parting = 'src/core/replication/parting.ts';
 const rejoin = 'src/core/replication/rejoin.ts';
@@ -151,14 +152,14 @@ export const brokenRules: readonly BrokenRule[] = [
   rule(
     'tail-to-first-page-only',
     "Snapshot: the feed is followed up to every page's position",
-    bootstrap,
+    snapshotProgress,
     'goal: joinPositions(before?.goal ?? page.position, page.position),',
     'goal: before?.goal ?? page.position,',
   ),
   rule(
     'position-of-last-page',
     "Snapshot: the feed is followed from the first page's position",
-    bootstrap,
+    snapshotProgress,
     'reached: before?.reached ?? reachedAt(page),',
     'reached: reachedAt(page),',
   ),
@@ -166,7 +167,7 @@ export const brokenRules: readonly BrokenRule[] = [
     'progress-not-kept',
     'Snapshot: a crash resumes at the last page, and a lost source empties the store',
     bootstrap,
-    "        } else await draft.tx.write({ rows: { staging: current.rows } });\n        draft.setMeta('bootstrap', formatProgress(progress));\n",
+    "        } else await draft.tx.write({ rows: { staging: current.rows } });\n        draft.setMeta('bootstrap', formatSnapshotProgress(progress));\n",
     '        } else await draft.tx.write({ rows: { staging: current.rows } });\n',
   ),
   rule('merge-replaces', 'Snapshot: rows at both sides are joined', bootstrap, '        draft.joinRow(row);', '        draft.setRow(row.path, row);'),

@@ -1,7 +1,7 @@
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { isEmptyPosition, type Position } from '../../src/core/clock/vector.js';
 import { partedMeta } from '../../src/core/log/draft.js';
-import { parseProgress, type Progress } from '../../src/core/replication/bootstrap.js';
+import { parseSnapshotProgress, type SnapshotProgress } from '../../src/core/replication/snapshot-progress.js';
 import { positionOn } from './history.js';
 import type { SimFiler } from './sim-filer.js';
 
@@ -11,7 +11,7 @@ interface Seen {
   phase: string;
   /** The progress of a snapshot as it stands in the store. */
   text: string | undefined;
-  progress: Progress | null;
+  progress: SnapshotProgress | null;
   /** The process that moved it last. */
   generation: number;
   conflicts: number;
@@ -47,7 +47,7 @@ export class Coverage {
     const { origin, epoch, phase, floor } = identity;
     const first = filer.disk.content.log[0]?.index ?? filer.disk.content.head + 1;
     const moved = text !== before?.text;
-    const progress = text === undefined ? null : moved ? parseProgress(text) : (before?.progress ?? null);
+    const progress = text === undefined ? null : moved ? parseSnapshotProgress(text) : (before?.progress ?? null);
     const generation = moved || !before ? filer.generation : before.generation;
     const partedFrom = meta.get(partedMeta);
     const position = positionOn(filer.disk);

@@ -1,32 +1,28 @@
 import { FilerError, isFailure } from '../errors.js';
 import { isRefused, pathsOf, rowsOf, type Change, type ReceivedChange } from '../change/change.js';
-import { chainHash } from '../change/digest.js';
 import type { ReceiveChange } from '../change/refused.js';
 import { isLive, joinRows, type Row } from '../change/row.js';
-import {
-  emptyPosition,
-  formatDot,
-  joinPositions,
-  positionCovers,
-  positionFromJson,
-  positionIncludes,
-  positionToJson,
-  type Dot,
-  type Origin,
-  type Position,
-  type Seq,
-} from '../clock/vector.js';
-import type { Version } from '../clock/version.js';
+import { emptyPosition, formatDot, positionCovers, positionIncludes, type Dot, type Position } from '../clock/vector.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import { originStart, type Draft } from '../log/draft.js';
 import { HeldPaths } from '../log/quarantine.js';
 import { releaseQuarantined } from '../log/release.js';
 import type { Logger } from '../logger.js';
-import type { Area, OriginState, StoreReader } from '../store/store.js';
+import type { Area, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { compareWithSnapshot } from './parting.js';
 import type { Caller, FilerInfo, Peer, SnapshotPage } from './peer.js';
+import {
+  checkHistory,
+  follows,
+  formatSnapshotProgress,
+  movedSince,
+  parseSnapshotProgress,
+  reachedStates,
+  withPage,
+  type SnapshotProgress,
+} from './snapshot-progress.js';
 
 /*
  * Taking a peer's snapshot.
@@ -40,43 +36,6 @@ import type { Caller, FilerInfo, Peer, SnapshotPage } from './peer.js';
  * set at the end. Any other store takes them into the staging area, serves its old tree meanwhile, and merges everything in
  * one transaction. How far it got stands in the store, so a crash costs at most one page.
  */
-
-/** How far a snapshot has been taken; kept in meta `bootstrap`. */
-export interface Progress {
-  readonly source: Origin;
-  readonly address: string;
-  /** The source's feed epoch; another one means another tree. */
-  readonly epoch: string;
-  readonly area: Extract<Area, 'tree' | 'staging'>;
-  /** The last row taken; null = none yet. */
-  readonly after: FullPath | null;
-  /** True when all pages are here and only the tail is missing. */
-  readonly allPages: boolean;
-  /** Where the rows and the tail stand so far: from the first page's position on. */
-  readonly reached: ReadonlyMap<Origin, { readonly seq: Seq; readonly hash: string; readonly version: Version }>;
-  /** The maximum of all pages' positions. */
-  readonly goal: Position;
-  readonly floor: Version;
-  /** Changes that are covered and in no row, as text, in the order of coming: the source's, and those of the tail that are refused here or wait. */
-  readonly quarantined: readonly string[];
-  /** Rows taken so far, for people who watch. */
-  readonly rows: number;
-  /** Rows the source had when it began. */
-  readonly expected: number;
-}
-
-export function formatProgress(progress: Progress): string {
-  return JSON.stringify({ ...progress, reached: Object.fromEntries(progress.reached), goal: positionToJson(progress.goal) });
-}
-
-export function parseProgress(text: string): Progress {
-  // A store of an older kelp has no `quarantined`.
-  const raw = JSON.parse(text) as Omit<Progress, 'reached' | 'goal' | 'quarantined'> & { quarantined?: readonly string[] } & {
-    reached: Record<string, { seq: Seq; hash: string; version: Version }>;
-    goal: unknown;
-  };
-  return { ...raw, reached: new Map(Object.entries(raw.reached)), goal: positionFromJson(raw.goal, 'goal'), quarantined: raw.quarantined ?? [] };
-}
 
 export interface BootstrapLimits {
   readonly snapshotRows: number;
@@ -97,13 +56,13 @@ export interface BootstrapOptions {
 
 export class Bootstrap {
   /** What is being taken now; null if nothing. */
-  progress: Progress | null = null;
+  progress: SnapshotProgress | null = null;
 
   constructor(private readonly options: BootstrapOptions) {}
 
   /** Reads the progress of an earlier run from the store. */
   resume(text: string | undefined): void {
-    this.progress = text === undefined ? null : parseProgress(text);
+    this.progress = text === undefined ? null : parseSnapshotProgress(text);
   }
 
   /**
@@ -149,29 +108,15 @@ export class Bootstrap {
     const ask = (after: FullPath | null) => peer.snapshot(after, limits.snapshotRows, caller(), signal);
     let page = await ask(this.progress?.after ?? null);
     for (;;) {
-      this.#checkSource(page, info);
-      const before = this.progress;
+      await this.#checkSource(page, peer, info, signal);
       const current = page;
-      const progress: Progress = {
-        source: info.origin,
-        address: peer.address,
-        epoch: page.epoch,
-        area,
-        after: page.next ?? before?.after ?? null,
-        allPages: page.next === null,
-        reached: before?.reached ?? reachedAt(page),
-        goal: joinPositions(before?.goal ?? page.position, page.position),
-        floor: Math.max(before?.floor ?? 0, page.floor),
-        quarantined: before?.quarantined ?? page.quarantined,
-        rows: (before?.rows ?? 0) + page.rows.length,
-        expected: before?.expected ?? info.counts.entries + info.counts.tombstones,
-      };
+      const progress = withPage(this.progress, page, info, area);
       await log.alone(async (draft) => {
         if (area === 'tree') {
           await draft.load(current.rows.map((row) => row.path));
           for (const row of current.rows) draft.setRow(row.path, joinRows(draft.row(row.path), row));
         } else await draft.tx.write({ rows: { staging: current.rows } });
-        draft.setMeta('bootstrap', formatProgress(progress));
+        draft.setMeta('bootstrap', formatSnapshotProgress(progress));
         await draft.flush();
       });
       this.progress = progress;
@@ -182,9 +127,13 @@ export class Bootstrap {
   }
 
   /** The first page too: a store may have been wiped since it said who it is, and then holds none of what it was chosen for. */
-  #checkSource(page: SnapshotPage, info: FilerInfo): void {
-    const isSame = this.progress ? page.epoch === this.progress.epoch : info.head.startsWith(page.epoch);
+  async #checkSource(page: SnapshotPage, peer: Peer, info: FilerInfo, signal: AbortSignal): Promise<void> {
+    const { progress } = this;
+    const isSame = progress ? page.epoch === progress.epoch : info.head.startsWith(page.epoch);
     if (!isSame) throw new FilerError('OFFSET_UNKNOWN', `${info.address} has another tree than when the snapshot began`);
+    if (progress === null) return;
+    const moved = movedSince(progress, page, info.address);
+    if (moved.size > 0) checkHistory(progress, await peer.hashes(moved, signal), info.address);
   }
 
   /** Follows the source's feed from the first page's position until it covers every page's. */
@@ -204,7 +153,7 @@ export class Bootstrap {
       const { fresh, aside } = partTail(
         log.receive,
         progress.quarantined,
-        changes.filter((change) => follows(reached, change)),
+        changes.filter((change) => follows(progress, reached, change)),
       );
       const next = { ...progress, reached, quarantined: [...progress.quarantined, ...aside] };
       await log.alone(async (draft) => {
@@ -212,7 +161,7 @@ export class Bootstrap {
           await draft.load(fresh.flatMap(pathsOf));
           for (const change of fresh) draft.join(change);
         } else await stage(draft, fresh);
-        draft.setMeta('bootstrap', formatProgress(next));
+        draft.setMeta('bootstrap', formatSnapshotProgress(next));
         await draft.flush();
       });
       this.progress = next;
@@ -220,7 +169,7 @@ export class Bootstrap {
   }
 
   async #finishInPlace(draft: Draft, lineage: string | null): Promise<void> {
-    const progress = this.progress as Progress;
+    const progress = this.progress as SnapshotProgress;
     const { receive } = this.options.log;
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
     await settle(draft, receive, progress.quarantined, emptyPosition);
@@ -240,7 +189,7 @@ export class Bootstrap {
   /** Merges unless this store's history was not compared where it is now: others are followed meanwhile, and may have another branch. */
   async #mergeIfOne(peer: Peer, signal: AbortSignal): Promise<boolean> {
     const { log, store } = this.options;
-    const { reached } = this.progress as Progress;
+    const { reached } = this.progress as SnapshotProgress;
     const compared = await compareWithSnapshot(reached, peer, log, store, signal);
     return log.alone(async (draft) => {
       // Beyond what the snapshot has, nothing more can part.
@@ -256,7 +205,7 @@ export class Bootstrap {
 
   /** Joins the staged copy into the tree, all in the draft's one transaction (DESIGN: Snapshot). */
   async #merge(draft: Draft): Promise<void> {
-    const progress = this.progress as Progress;
+    const progress = this.progress as SnapshotProgress;
     const { draftRows, draftBytes } = this.options.limits;
     const { receive } = this.options.log;
     const own: Position = new Map([...draft.origins.values()].map(({ origin, seq }) => [origin, seq]));
@@ -309,27 +258,6 @@ export class Bootstrap {
   }
 }
 
-function reachedAt(page: SnapshotPage): Progress['reached'] {
-  return new Map(
-    [...page.position].map(([origin, seq]) => [
-      origin,
-      { seq, hash: page.hashes.get(origin) ?? originStart(origin).hash, version: page.versions.get(origin) ?? 0 },
-    ]),
-  );
-}
-
-function reachedStates(progress: Progress): OriginState[] {
-  return [...progress.reached].map(([origin, { seq, hash, version }]) => ({
-    origin,
-    seq,
-    hash,
-    version,
-    first: seq + 1,
-    firstHash: hash,
-    firstVersion: version,
-  }));
-}
-
 /** Parts what is joined at once from what is refused, or touches what a refused change holds: that waits until the snapshot is whole. */
 function partTail(receive: ReceiveChange, quarantined: readonly string[], changes: readonly ReceivedChange[]): { fresh: Change[]; aside: string[] } {
   const held = new HeldPaths();
@@ -352,21 +280,6 @@ async function settle(draft: Draft, receive: ReceiveChange, texts: readonly stri
   const changes = texts.map((text) => receive(text)).filter((change) => change.origin !== draft.identity.origin && !positionIncludes(own, change));
   await draft.load(changes.flatMap(pathsOf));
   for (const change of changes) draft.joinOrQuarantine(change);
-}
-
-/** Moves `reached` past a change if it is the next one of its origin; false for one that is included already. */
-function follows(reached: Map<Origin, { seq: Seq; hash: string; version: Version }>, change: ReceivedChange): boolean {
-  const at = reached.get(change.origin) ?? originStart(change.origin);
-  if (change.seq <= at.seq) return false;
-  const link = isRefused(change) ? change.link : change;
-  if (change.seq !== at.seq + 1 || (link !== null && chainHash(at.hash, link) !== change.hash)) {
-    throw new FilerError('ORIGIN_DIVERGED', `origin ${change.origin}: change ${change.seq} does not follow from the snapshot at ${at.seq}`, {
-      origin: change.origin,
-      seq: at.seq,
-    });
-  }
-  reached.set(change.origin, { seq: change.seq, hash: change.hash, version: change.version || at.version });
-  return true;
 }
 
 /** Joins changes into the staging area. */

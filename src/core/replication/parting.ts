@@ -8,7 +8,7 @@ import { originStart, positionOf, type Draft, type LogState } from '../log/draft
 import type { Logger } from '../logger.js';
 import type { OriginState, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
-import type { Progress } from './bootstrap.js';
+import type { SnapshotProgress } from './snapshot-progress.js';
 import { knowsHash, type HashAt } from './meeting.js';
 import type { FilerInfo, Peer } from './peer.js';
 
@@ -107,7 +107,13 @@ async function* branches(
  * when they were found to be one.
  * @throws FilerError ORIGIN_DIVERGED; and as the peer answers
  */
-export async function compareWithSnapshot(reached: Progress['reached'], peer: Peer, log: ChangeLog, store: Store, signal: AbortSignal): Promise<Position> {
+export async function compareWithSnapshot(
+  reached: SnapshotProgress['reached'],
+  peer: Peer,
+  log: ChangeLog,
+  store: Store,
+  signal: AbortSignal,
+): Promise<Position> {
   const { state } = log;
   const shared = [...reached].map(([origin, { seq }]): [Origin, Seq] => [origin, Math.min(seq, state.origins.get(origin)?.seq ?? 0)]);
   const ends = new Map(shared.filter(([, seq]) => seq > 0));

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { FilerError } from '../../../src/core/errors.js';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { positionsEqual } from '../../../src/core/clock/vector.js';
-import { formatProgress, parseProgress, scanArea, type Progress } from '../../../src/core/replication/bootstrap.js';
+import { scanArea } from '../../../src/core/replication/bootstrap.js';
+import { formatSnapshotProgress, parseSnapshotProgress, type SnapshotProgress } from '../../../src/core/replication/snapshot-progress.js';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import type { ReceivedChange, RefusedChange } from '../../../src/core/change/change.js';
 import { ForgedLog } from '../../support/forged-log.js';
@@ -159,6 +160,69 @@ describe('Bootstrap into an empty store', () => {
     await expectConsistent(reader.core);
     await expectConsistent((await openFiler('reader:1', 'bootstrapping', { disk: reader.core.disk.clone() })).core);
     await take(reader, source, 'tree', bootstrap);
+    await expectSame(source.core, reader.core);
+  });
+
+  /** A source that is copied after `copied` of its pages; both write on, the original `there` changes and the copy `here`. The copy answers next. */
+  async function withCopy(reader: MemoryFiler, area: 'tree' | 'staging', source: MemoryFiler, there: number, here: number) {
+    const bootstrap = reader.bootstrap();
+    const disk = source.core.disk.clone();
+    disk.restored = false;
+    const copy = await openFiler('source:1', 'ready', { disk, time: source.core.time });
+    source.before = async (call) => {
+      if (call.kind !== 'snapshot') return;
+      if (snapshots(source) === 2) for (let i = 0; i < there; i++) await put(source, `/d0/there${i}`);
+      if (snapshots(source) === 3) throw new FilerError('PEER_UNREACHABLE', 'it is gone');
+    };
+    expect(await codeOf(() => take(reader, source, area, bootstrap))).to.equal('PEER_UNREACHABLE');
+    await source.core.time.advance(10);
+    for (let i = 0; i < here; i++) await put(copy, `/d0/here${i}`);
+    return { bootstrap, copy };
+  }
+
+  for (const area of ['tree', 'staging'] as const)
+    for (const here of [0, 1, 2, 3])
+      it(`puts no pages of a source and of a copy of it together that writes on under its origin: ${area}, 2 changes at the one, ${here} at the other`, async () => {
+        const source = await filled(12);
+        const reader = area === 'tree' ? await openFiler('reader:1', 'bootstrapping') : await acquainted(source);
+        const { bootstrap, copy } = await withCopy(reader, area, source, 2, here);
+        expect(await codeOf(() => take(reader, copy, area, bootstrap))).to.equal('OFFSET_UNKNOWN');
+        await bootstrap.abandon();
+        await take(reader, copy, area, bootstrap);
+        await pull(reader.core, copy.core);
+        await expectSame(copy.core, reader.core);
+        await expectConsistent(reader.core);
+      });
+
+  it('takes the tail of no copy of its source that has other changes than the last page was read at', async () => {
+    const source = await filled(12);
+    const reader = await openFiler('reader:1', 'bootstrapping');
+    const bootstrap = reader.bootstrap();
+    const disk = source.core.disk.clone();
+    disk.restored = false;
+    const copy = await openFiler('source:1', 'ready', { disk, time: source.core.time });
+    source.before = async (call) => {
+      if (call.kind === 'snapshot') await put(source, `/there${snapshots(source)}`);
+      if (call.kind === 'changes') throw new FilerError('PEER_UNREACHABLE', 'it is gone');
+    };
+    // The first page is of the moment before they part.
+    const { peer } = source;
+    const first: typeof peer.snapshot = async (...args) => (args[0] === null ? copy.peer.snapshot(...args) : peer.snapshot(...args));
+    expect(await codeOf(() => bootstrap.take({ ...peer, snapshot: first }, source.info(), 'tree', never))).to.equal('PEER_UNREACHABLE');
+    await source.core.time.advance(10);
+    for (let i = 0; i < 9; i++) await put(copy, `/here${i}`);
+    expect(await codeOf(() => take(reader, copy, 'tree', bootstrap))).to.equal('ORIGIN_DIVERGED');
+  });
+
+  it('goes on where the source has moved on, and asks it what it has there', async () => {
+    const source = await filled(12);
+    const reader = await openFiler('reader:1', 'bootstrapping');
+    source.before = async (call) => {
+      if (call.kind === 'snapshot' && snapshots(source) < 4) await put(source, `/during${snapshots(source)}`);
+    };
+    await take(reader, source, 'tree');
+    expect(source.calls.filter(({ kind }) => kind === 'hashes').length).to.equal(2);
+    await pull(source.core, reader.core);
     await expectSame(source.core, reader.core);
   });
 
@@ -421,8 +485,16 @@ describe('the progress of a snapshot', () => {
     const origin = '1'.repeat(16);
     const reached = new Map([[origin, { seq: 1, hash: '0'.repeat(12), version: 5 }]]);
     const place = { source: origin, address: 'a:1', epoch: '00000001', area: 'staging', after: p('/ü'), quarantined: [], allPages: false } as const;
-    const progress: Progress = { ...place, reached, goal: new Map([[origin, 3]]), floor: 4, rows: 1, expected: 2 };
-    expect(parseProgress(formatProgress(progress))).to.deep.equal(progress);
+    const progress: SnapshotProgress = {
+      ...place,
+      reached,
+      goal: new Map([[origin, 3]]),
+      goalHashes: new Map([[origin, '1'.repeat(12)]]),
+      floor: 4,
+      rows: 1,
+      expected: 2,
+    };
+    expect(parseSnapshotProgress(formatSnapshotProgress(progress))).to.deep.equal(progress);
   });
 });
 
