@@ -8,7 +8,7 @@ import { membersFromText, membersToText } from './cluster/saved-members.js';
 import { type limits as defaults } from './config/limits.js';
 import { ChangeLog } from './log/change-log.js';
 import { Checkpoints } from './log/checkpoints.js';
-import { positionOf } from './log/draft.js';
+import { positionOf } from './log/log-state.js';
 import { Feed } from './log/feed.js';
 import { ReadGate } from './log/read-gate.js';
 import type { Logger } from './logger.js';

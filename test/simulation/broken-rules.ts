@@ -10,6 +10,9 @@ export interface BrokenRule {
 const row = 'src/core/change/row.ts';
 const collection = 'src/core/replication/collection.ts';
 const draft = 'src/core/log/draft.ts';
+const treeDraft = 'src/core/log/tree-draft.ts';
+const logDraft = 'src/core/log/log-draft.ts';
+const joins = 'src/core/log/joins.ts';
 const log = 'src/core/log/change-log.ts';
 const feed = 'src/core/log/feed.ts';
 const filer = 'src/core/filer.ts';
@@ -26,7 +29,7 @@ const subscription = 'src/core/replication/subscription.ts';
 
 const rule = (name: string, why: string, file: string, find: string, replace: string): BrokenRule => ({ name, why, patches: [{ file, find, replace }] });
 
-const chainUnchecked = { file: draft, find: 'if (link !== null && chainHash(known.hash, link) !== change.hash) {', replace: 'if (link === undefined) {' };
+const chainUnchecked = { file: logDraft, find: 'if (link !== null && chainHash(known.hash, link) !== change.hash) {', replace: 'if (link === undefined) {' };
 
 export const brokenRules: readonly BrokenRule[] = [
   // ---- applying
@@ -48,7 +51,7 @@ export const brokenRules: readonly BrokenRule[] = [
         find: '.filter((change) => origins.includes(change.origin));',
         replace: '.filter((change, i, all) => origins.includes(change.origin) && (i > 0 || all.length < 3));',
       },
-      { file: draft, find: 'if (change.seq > known.seq + 1) {', replace: 'if (change.seq > known.seq + 1e9) {' },
+      { file: logDraft, find: 'if (change.seq > known.seq + 1) {', replace: 'if (change.seq > known.seq + 1e9) {' },
       chainUnchecked,
     ],
   },
@@ -79,15 +82,15 @@ export const brokenRules: readonly BrokenRule[] = [
     'replaced-rows-not-beaten',
     'Writing: a version is above those of the rows at all paths of the change',
     draft,
-    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced?.version ?? 0)',
-    'replaced?.version ?? 0',
+    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, outside?.version ?? 0)',
+    'outside?.version ?? 0',
   ),
   rule(
     'tombstones-not-beaten',
     'Writing: tombstones count among the rows a version must beat',
     draft,
-    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, replaced?.version ?? 0)',
-    'Math.max(isLive(oldRow) ? oldRow.version : 0, isLive(targetRow) ? targetRow.version : 0, replaced?.version ?? 0)',
+    'Math.max(oldRow?.version ?? 0, targetRow?.version ?? 0, outside?.version ?? 0)',
+    'Math.max(oldRow?.entry ? oldRow.version : 0, targetRow?.entry ? targetRow.version : 0, outside?.version ?? 0)',
   ),
   rule(
     'acknowledged-too-early',
@@ -96,11 +99,17 @@ export const brokenRules: readonly BrokenRule[] = [
     '      return () => job.resolve(value);\n    } catch',
     '      job.resolve(value);\n      return () => {};\n    } catch',
   ),
-  rule('digest-keeps-replaced', 'Digest: a bucket is the sum over the live rows', draft, '    if (isLive(previous)) sum = takeFromSum(sum, previous.h);\n', ''),
+  rule(
+    'digest-keeps-replaced',
+    'Digest: a bucket is the sum over the live rows',
+    treeDraft,
+    '    if (isLive(previous)) sum = takeFromSum(sum, previous.h);\n',
+    '',
+  ),
   rule(
     'children-not-counted-up',
     'The tree is a view: implied directories are found by counts of children',
-    draft,
+    treeDraft,
     'if (directory !== root && (before === 0 || after === 0) &&',
     'if (directory !== root && after === 0 &&',
   ),
@@ -108,14 +117,14 @@ export const brokenRules: readonly BrokenRule[] = [
   rule(
     'loser-forgotten',
     'Conflicts: the loser of two concurrent states is kept',
-    draft,
+    joins,
     '    if (conflict) this.#conflicts.push(conflict);\n    const joined',
     '    const joined',
   ),
   rule(
     'child-of-deleted-forgotten',
     'Conflicts: a live row that arrives below a deletion that has not seen it is named',
-    draft,
+    joins,
     'if (below) this.#conflicts.push(below);',
     '',
   ),
@@ -188,9 +197,9 @@ export const brokenRules: readonly BrokenRule[] = [
   rule(
     'trimmed-in-silence',
     'Retention: a reader behind the trimmed part gets 410, never silence',
-    draft,
-    'this.setOrigin({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });',
-    'this.setOrigin({ ...state, first: 1 });',
+    logDraft,
+    'this.set({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });',
+    'this.set({ ...state, first: 1 });',
   ),
   {
     name: 'serves-while-filling',
@@ -247,9 +256,9 @@ export const brokenRules: readonly BrokenRule[] = [
   rule(
     'trimmed-front-in-silence',
     'Retention: a reader behind the trimmed part gets 410, never silence',
-    draft,
-    'this.setOrigin({ ...state, first: seq + 1, firstHash: hash, firstVersion: version });',
-    'this.setOrigin({ ...state });',
+    logDraft,
+    'this.set({ ...this.origin(origin), first: seq + 1, firstHash: hash, firstVersion: version });',
+    'this.set({ ...this.origin(origin) });',
   ),
   rule(
     'age-alone-drops',

@@ -1,6 +1,6 @@
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { isEmptyPosition, type Position } from '../../src/core/clock/vector.js';
-import { partedMeta } from '../../src/core/log/draft.js';
+import { partedMeta } from '../../src/core/log/log-state.js';
 import { parseSnapshotProgress, type SnapshotProgress } from '../../src/core/replication/snapshot-progress.js';
 import { positionOn } from './history.js';
 import type { SimFiler } from './sim-filer.js';

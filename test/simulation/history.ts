@@ -1,7 +1,7 @@
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { formatDot, formatPosition, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
 import { childPath, root, type FullPath } from '../../src/core/entry/path.js';
-import { partedMeta } from '../../src/core/log/draft.js';
+import { partedMeta } from '../../src/core/log/log-state.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';

@@ -4,7 +4,7 @@ import type { Member } from '../../src/core/cluster/member.js';
 import { limits } from '../../src/core/config/limits.js';
 import { FilerError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/logger.js';
-import { positionOf } from '../../src/core/log/draft.js';
+import { positionOf } from '../../src/core/log/log-state.js';
 import { Bootstrap, type BootstrapLimits } from '../../src/core/replication/bootstrap.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, FilerState, Peer, SnapshotPage } from '../../src/core/replication/peer.js';
 import { sideOf } from '../../src/core/replication/meeting.js';

@@ -4,15 +4,16 @@ import { receiveChange, type ReceiveChange } from '../change/refused.js';
 import { digestOf } from '../change/digest.js';
 import type { ChangeSteps } from '../change/earlier-sums.js';
 import { Clock } from '../clock/clock.js';
-import { formatDot, positionCovers, type Origin, type Position } from '../clock/vector.js';
+import { positionCovers, type Origin, type Position } from '../clock/vector.js';
 import type { FullPath } from '../entry/path.js';
 import type { Logger } from '../logger.js';
 import type { TimeSource } from '../time.js';
-import { identityFromMeta, type Identity } from '../store/identity.js';
-import type { Counts, LogRecord, Store, StoreContents } from '../store/store.js';
+import type { Identity } from '../store/identity.js';
+import type { LogRecord, Store } from '../store/store.js';
 import type { Accounting } from './accounting.js';
-import { readClosed, type ClosedOrigins } from './closed.js';
-import { clockMeta, Draft, originStart, partedMeta, positionOf, type DraftLimits, type LogState, type Outcome } from './draft.js';
+import { readClosed } from './closed.js';
+import { Draft, type DraftLimits, type Outcome } from './draft.js';
+import { clockMeta, hasWholeTree, originStart, positionOf, stateOf, type LogState } from './log-state.js';
 import { RecentRecords } from './recent-records.js';
 import { RecentSteps } from './recent-steps.js';
 import { Turns, type TurnsLimits } from './turns.js';
@@ -333,11 +334,6 @@ export class ChangeLog {
   }
 }
 
-/** True if the tree is what the position says: nothing quarantined, no rows of a branch that was given up, no snapshot under way. */
-export function hasWholeTree({ identity, quarantine, partedFrom }: LogState): boolean {
-  return identity.phase === 'ready' && quarantine.size === 0 && partedFrom === null;
-}
-
 /** A decision that failed after its first change: the draft is of no use any more, and the others decide again without it. */
 class HalfDone extends Error {
   constructor(
@@ -346,21 +342,6 @@ class HalfDone extends Error {
   ) {
     super('a decision failed half-way', { cause });
   }
-}
-
-function stateOf(contents: StoreContents, closed: ClosedOrigins): LogState {
-  const { origins, buckets, head, first, quarantine, meta } = contents;
-  return {
-    identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], lineage: '', clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
-    origins: new Map(origins.map((origin) => [origin.origin, origin])),
-    buckets,
-    counts: JSON.parse(meta.get('counts') ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts,
-    head,
-    first,
-    quarantine: new Map(quarantine.map((record) => [formatDot(record.dot), record])),
-    closed,
-    partedFrom: meta.get(partedMeta) ?? null,
-  };
 }
 
 /**

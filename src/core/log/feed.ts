@@ -7,7 +7,7 @@ import { receiveChange } from '../change/refused.js';
 import type { FeedIndex, LogRecord, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { ChangeLog } from './change-log.js';
-import { positionOf, type LogState } from './draft.js';
+import { positionOf, type LogState } from './log-state.js';
 import { ReadGate } from './read-gate.js';
 
 /** Where a reader starts. Exactly one of offset, position, now; `since` narrows a start from the beginning. */

@@ -1,6 +1,6 @@
 import type { Origin, Position, Seq } from '../clock/vector.js';
 import type { FeedIndex, LogQuery, LogRecord } from '../store/store.js';
-import type { LogState } from './draft.js';
+import type { LogState } from './log-state.js';
 
 /**
  * The end of the log in memory. Who keeps up reads only what was just written, and need not wait for a way to the disk and back; the

@@ -3,7 +3,7 @@ import type { Version } from '../clock/version.js';
 import type { FeedIndex, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { ChangeLog } from './change-log.js';
-import type { LogState } from './draft.js';
+import type { LogState } from './log-state.js';
 
 /*
  * What leaves the log (DESIGN: Retention). The front of the feed goes, never a part from the middle: a reader by offset meets every

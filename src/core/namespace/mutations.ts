@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { limits } from '../config/limits.js';
 import { FilerError } from '../errors.js';
-import type { Mutation, View } from '../log/draft.js';
+import type { Mutation } from '../log/own-change.js';
+import type { View } from '../log/view.js';
 import { isLive, type Row } from '../change/row.js';
 import type { Version } from '../clock/version.js';
 import { directoryBit, fileModeDefault, parentMode, type Attributes, type Entry } from '../entry/entry.js';

@@ -5,7 +5,9 @@ import type { Version } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
 import { childPath, isReserved, rebase, refuseReserved, root, type FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
-import type { Draft, Mutation, View } from '../log/draft.js';
+import type { Draft } from '../log/draft.js';
+import type { Mutation } from '../log/own-change.js';
+import type { View } from '../log/view.js';
 import type { ListOptions, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import {

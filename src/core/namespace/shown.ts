@@ -3,7 +3,7 @@ import type { Version } from '../clock/version.js';
 import { directoryBit, type Entry } from '../entry/entry.js';
 import { expiryOfRow } from '../entry/expiry.js';
 import { nameOf, root, type FullPath } from '../entry/path.js';
-import type { Shown, View } from '../log/draft.js';
+import type { Shown, View } from '../log/view.js';
 
 /* How the tree shows rows (DESIGN: the tree is a view; TTL). Pure. */
 

@@ -2,7 +2,8 @@ import { positionIncludes, type Dot, type Origin, type Position } from '../clock
 import { isLive, type Row } from '../change/row.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { ClosedOrigins } from '../log/closed.js';
-import type { Draft, LogState } from '../log/draft.js';
+import type { Draft } from '../log/draft.js';
+import type { LogState } from '../log/log-state.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { Reports } from './reports.js';

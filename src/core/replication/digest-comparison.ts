@@ -1,5 +1,6 @@
 import { positionCovers, positionsEqual, type Position } from '../clock/vector.js';
-import { hasWholeTree, type ChangeLog } from '../log/change-log.js';
+import type { ChangeLog } from '../log/change-log.js';
+import { hasWholeTree } from '../log/log-state.js';
 import type { TimeSource } from '../time.js';
 
 export type DigestVerdict = 'equal' | 'different' | 'unknown';

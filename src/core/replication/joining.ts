@@ -2,7 +2,7 @@ import { FilerError, isFailure, messageOf } from '../errors.js';
 import { isEmptyPosition, positionCovers, positionDistance, emptyPosition, type Origin, type Position } from '../clock/vector.js';
 import type { Member } from '../cluster/member.js';
 import type { ChangeLog } from '../log/change-log.js';
-import { positionOf } from '../log/draft.js';
+import { positionOf } from '../log/log-state.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { Logger } from '../logger.js';
 import type { Phase } from '../store/identity.js';

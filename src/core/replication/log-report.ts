@@ -1,7 +1,7 @@
 import { positionDistance, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
-import type { LogState } from '../log/draft.js';
+import type { LogState } from '../log/log-state.js';
 
 /* What a log holds, who keeps it from shrinking, and how long each peer may stay away before it needs a snapshot. Pure. */
 

@@ -1,7 +1,7 @@
 import { FilerError } from '../errors.js';
 import { isEmptyPosition, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
-import type { LogState } from '../log/draft.js';
+import type { LogState } from '../log/log-state.js';
 import type { Caller, FilerInfo } from './peer.js';
 
 /* What two filers may do with each other when they meet. Pure: from what each knows of the other. */

@@ -1,5 +1,5 @@
 import { positionCovers, type Origin, type Position } from '../clock/vector.js';
-import type { LogState } from '../log/draft.js';
+import type { LogState } from '../log/log-state.js';
 import { knowsHash, type HashAt } from './meeting.js';
 import type { Caller } from './peer.js';
 

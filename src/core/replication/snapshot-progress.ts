@@ -4,7 +4,7 @@ import { chainHash } from '../change/digest.js';
 import { joinPositions, positionFromJson, positionToJson, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
-import { originStart } from '../log/draft.js';
+import { originStart } from '../log/log-state.js';
 import type { Area, OriginState } from '../store/store.js';
 import type { FilerInfo, SnapshotPage } from './peer.js';
 

@@ -5,7 +5,7 @@ import { chainHash, chainStart } from '../../../src/core/change/digest.js';
 import type { Change } from '../../../src/core/change/change.js';
 import { versionMax } from '../../../src/core/clock/version.js';
 import type { Entry } from '../../../src/core/entry/entry.js';
-import { originStart, type Draft } from '../../../src/core/log/draft.js';
+import type { Draft } from '../../../src/core/log/draft.js';
 import type { LogRecord } from '../../../src/core/store/store.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
 import { changesFor, codeOf, failureOf, file, mode, openLog, p, pull, read, rowsIn, type OpenLog } from '../../support/open-log.js';
@@ -182,65 +182,6 @@ describe('Draft.apply', () => {
   });
 });
 
-describe('the tree as a view', () => {
-  it('shows a directory that only lies above something, and hides it when that is gone', async () => {
-    const at = await openLog();
-    await issue(at, { kind: 'put', path: p('/d/e/f'), entry: entry() });
-    expect([await shown(at, '/d'), await shown(at, '/d/e'), await shown(at, '/d/e/f'), await shown(at, '/x')]).to.deep.equal([
-      'directory',
-      'directory',
-      'file',
-      'absent',
-    ]);
-    expect(await at.store.children([p('/'), p('/d'), p('/d/e')])).to.deep.equal(
-      new Map([
-        ['/', 1],
-        ['/d', 1],
-        ['/d/e', 1],
-      ]),
-    );
-    await issue(at, { kind: 'delete', path: p('/d/e/f') });
-    expect([await shown(at, '/d'), await shown(at, '/d/e')]).to.deep.equal(['absent', 'absent']);
-    expect((await at.store.children([p('/'), p('/d'), p('/d/e')])).size).to.equal(0);
-    await expectConsistent(at);
-  });
-
-  it('hides a file that has something live below it, keeps it in the digest, and shows it again', async () => {
-    const at = await openLog();
-    await issue(at, { kind: 'put', path: p('/f'), entry: entry('x') });
-    const alone = at.log.digest;
-    await issue(at, { kind: 'put', path: p('/f/below'), entry: entry() });
-    expect([await shown(at, '/f'), await shown(at, '/f/below')]).to.deep.equal(['directory', 'file']);
-    expect(at.log.state.counts).to.include({ entries: 2, directories: 0 });
-    await issue(at, { kind: 'delete', path: p('/f/below') });
-    expect([await shown(at, '/f'), at.log.digest]).to.deep.equal(['file', alone]);
-    await expectConsistent(at);
-  });
-
-  it('keeps a directory of its own when its last name goes', async () => {
-    const at = await openLog();
-    await issue(at, { kind: 'put', path: p('/d'), entry: entry('', true) });
-    await issue(at, { kind: 'put', path: p('/d/f'), entry: entry() });
-    await issue(at, { kind: 'delete', path: p('/d/f') });
-    expect(await shown(at, '/d')).to.equal('directory');
-    await issue(at, { kind: 'delete', path: p('/d') });
-    expect(await shown(at, '/d')).to.equal('absent');
-    await expectConsistent(at);
-  });
-
-  it('always shows the root, whatever was loaded', async () => {
-    expect(await shown(await openLog(), '/')).to.equal('directory');
-  });
-
-  it('tells nothing of a path that was not loaded', async () => {
-    const at = await openLog();
-    const look = (what: (draft: Draft) => unknown) => at.log.commit({ paths: [p('/a/b')], bytes: 1, decide: what }).catch((error: unknown) => error);
-    expect(await look((draft) => draft.row(p('/a')))).to.equal(null);
-    expect(await look((draft) => draft.row(p('/c')))).to.be.instanceOf(TypeError);
-    expect(await look((draft) => draft.children(p('/c')))).to.be.instanceOf(TypeError);
-  });
-});
-
 describe('Draft over random histories', () => {
   it('keeps counts, sums and children as a recount finds them', () =>
     fc.assert(
@@ -274,52 +215,4 @@ describe('Draft over random histories', () => {
       }),
       { numRuns: 60 },
     ));
-});
-
-describe('Draft.empty', () => {
-  it('leaves no tree, no log and no position, before and after the store is opened again', async () => {
-    const at = await openLog();
-    await at.tree.put(p('/d/f'), file('x'), mode);
-    const { epoch } = at.log.identity;
-    await at.log.alone(async (draft) => {
-      await draft.empty('00000001');
-      draft.setOrigin(originStart(draft.identity.origin));
-      await draft.flush();
-    });
-    expect([at.log.state.counts.entries, (await rowsIn(at.store)).length, (await read(at)).records.length]).to.deep.equal([0, 0, 0]);
-    expect([...at.log.position.values()]).to.deep.equal([0]);
-    expect(at.log.identity.epoch).to.equal('00000001').and.not.equal(epoch);
-    await expectConsistent(at);
-    const again = await openLog({ disk: at.disk });
-    await expectConsistent(again);
-    await again.tree.put(p('/e'), file('x'), mode);
-    await expectConsistent(again);
-  });
-});
-
-describe('Draft.jump', () => {
-  it('drops the log of the origins that have moved ahead, and no other', async () => {
-    const [at, peer] = [await openLog(), await openLog()];
-    await peer.tree.put(p('/a'), file('1'), mode);
-    await at.tree.put(p('/b'), file('1'), mode);
-    await pull(peer, at);
-    const { origin } = peer.log.identity;
-    await at.log.alone(async (draft) => {
-      await draft.jump([{ ...originStart(origin), seq: 9, hash: '999999999999', version: 77 }]);
-      await draft.flush();
-    });
-    expect(at.log.state.origins.get(origin)).to.deep.equal({
-      origin,
-      seq: 9,
-      hash: '999999999999',
-      version: 77,
-      first: 10,
-      firstHash: '999999999999',
-      firstVersion: 77,
-    });
-    expect((await read(at, { start: { kind: 'position', position: new Map([[origin, 9]]) } })).records.map((record) => record.origin)).to.deep.equal([
-      at.log.identity.origin,
-    ]);
-    await expectConsistent(at);
-  });
 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { decodeChange } from '../../../src/core/change/codec.js';
 import { joinPositions, positionsEqual, type Position } from '../../../src/core/clock/vector.js';
-import { originStart } from '../../../src/core/log/draft.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import { limits } from '../../../src/core/config/limits.js';
 import type { FeedPage, FeedQuery } from '../../../src/core/log/feed.js';
 import type { LogRecord } from '../../../src/core/store/store.js';

@@ -5,7 +5,7 @@ import { withApplied } from '../../../src/core/change/codec.js';
 import { isLive } from '../../../src/core/change/row.js';
 import { checkpointPath, checkpointValue } from '../../../src/core/log/checkpoints.js';
 import { importChanges, type ImportResult } from '../../../src/core/log/importing.js';
-import { originStart } from '../../../src/core/log/draft.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import { anyHistory, expectConsistent, take } from '../../support/history.js';
 import { codeOf, file, mode, openLog, p, read, rowsIn, type OpenLog } from '../../support/open-log.js';
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { positionsEqual, type Position } from '../../../src/core/clock/vector.js';
-import { originStart } from '../../../src/core/log/draft.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import { Feed } from '../../../src/core/log/feed.js';
 import { RecentRecords } from '../../../src/core/log/recent-records.js';
 import { limits } from '../../../src/core/config/limits.js';

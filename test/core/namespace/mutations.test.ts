@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { directoryBit, type Entry } from '../../../src/core/entry/entry.js';
 import { parentOf, root, type FullPath } from '../../../src/core/entry/path.js';
-import type { Mutation, Shown, View } from '../../../src/core/log/draft.js';
+import type { Mutation } from '../../../src/core/log/own-change.js';
+import type { Shown, View } from '../../../src/core/log/view.js';
 import { limits } from '../../../src/core/config/limits.js';
 import {
   appendToFile,

@@ -4,7 +4,7 @@ import type { Member } from '../../../src/core/cluster/member.js';
 import { FilerError } from '../../../src/core/errors.js';
 import { silentLogger } from '../../../src/core/logger.js';
 import { Aggregator, type Interruption } from '../../../src/core/replication/aggregator.js';
-import { originStart } from '../../../src/core/log/draft.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { ManualTime, passUntil } from '../../support/manual-time.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Member } from '../../../src/core/cluster/member.js';
-import type { LogState } from '../../../src/core/log/draft.js';
+import type { LogState } from '../../../src/core/log/log-state.js';
 import { reportLog, type LogReportParts } from '../../../src/core/replication/log-report.js';
 import { openFiler } from '../../support/memory-peer.js';
 import { alpha, beta, originOf } from '../../support/store-values.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { decodeChange } from '../../../src/core/change/codec.js';
-import { originStart } from '../../../src/core/log/draft.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import type { ChangesRequest } from '../../../src/core/replication/peer.js';
 import { Reports } from '../../../src/core/replication/reports.js';
 import { Source } from '../../../src/core/replication/source.js';

@@ -5,7 +5,7 @@ import { FilerError, isFailure, messageOf } from '../../errors.js';
 import type { Filer, FilerLimits } from '../../filer.js';
 import { invalidParameter, readDuration, readInteger, readTimestamp, readWord, type Query } from '../../http/params.js';
 import { empty, type Request, type Response } from '../../http/router.js';
-import { positionOf } from '../../log/draft.js';
+import { positionOf } from '../../log/log-state.js';
 import type { FeedPage, FeedQuery, FeedStart } from '../../log/feed.js';
 import type { Caller } from '../../replication/peer.js';
 import type { LogRecord } from '../../store/store.js';

@@ -3,7 +3,8 @@ import { decodeChange } from '../../../src/core/change/codec.js';
 import { chainHash } from '../../../src/core/change/digest.js';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import { closingPath } from '../../../src/core/log/closed.js';
-import { originStart, type Draft } from '../../../src/core/log/draft.js';
+import type { Draft } from '../../../src/core/log/draft.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import { ForgedLog } from '../../support/forged-log.js';
 import { expectConsistent } from '../../support/history.js';
 import { file, mode, openLog, p, pull, read, rowsIn, type OpenLog } from '../../support/open-log.js';
@@ -101,5 +102,53 @@ describe('Draft.setPartedFrom', () => {
       at = await openLog({ disk: at.disk, time: at.time });
       expect(at.log.state.partedFrom).to.equal(origin);
     }
+  });
+});
+
+describe('Draft.empty', () => {
+  it('leaves no tree, no log and no position, before and after the store is opened again', async () => {
+    const at = await openLog();
+    await at.tree.put(p('/d/f'), file('x'), mode);
+    const { epoch } = at.log.identity;
+    await at.log.alone(async (draft) => {
+      await draft.empty('00000001');
+      draft.setOrigin(originStart(draft.identity.origin));
+      await draft.flush();
+    });
+    expect([at.log.state.counts.entries, (await rowsIn(at.store)).length, (await read(at)).records.length]).to.deep.equal([0, 0, 0]);
+    expect([...at.log.position.values()]).to.deep.equal([0]);
+    expect(at.log.identity.epoch).to.equal('00000001').and.not.equal(epoch);
+    await expectConsistent(at);
+    const again = await openLog({ disk: at.disk });
+    await expectConsistent(again);
+    await again.tree.put(p('/e'), file('x'), mode);
+    await expectConsistent(again);
+  });
+});
+
+describe('Draft.jump', () => {
+  it('drops the log of the origins that have moved ahead, and no other', async () => {
+    const [at, peer] = [await openLog(), await openLog()];
+    await peer.tree.put(p('/a'), file('1'), mode);
+    await at.tree.put(p('/b'), file('1'), mode);
+    await pull(peer, at);
+    const { origin } = peer.log.identity;
+    await at.log.alone(async (draft) => {
+      await draft.jump([{ ...originStart(origin), seq: 9, hash: '999999999999', version: 77 }]);
+      await draft.flush();
+    });
+    expect(at.log.state.origins.get(origin)).to.deep.equal({
+      origin,
+      seq: 9,
+      hash: '999999999999',
+      version: 77,
+      first: 10,
+      firstHash: '999999999999',
+      firstVersion: 77,
+    });
+    expect((await read(at, { start: { kind: 'position', position: new Map([[origin, 9]]) } })).records.map((record) => record.origin)).to.deep.equal([
+      at.log.identity.origin,
+    ]);
+    await expectConsistent(at);
   });
 });
