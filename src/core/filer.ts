@@ -461,6 +461,7 @@ export class Filer {
       following: subscriptions.filter(({ state }) => state === 'following').map(({ origin, head }) => ({ origin, head })),
       heard: [...asked, ...answered, ...up],
       isStaging: this.joining.bootstrap.progress !== null,
+      isRefused: this.#refusal !== null,
     };
   }
 

@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly heard: readonly Origin[];
   /** True while a snapshot is being staged. */
   readonly isStaging: boolean;
+  /** True while a master says that another process writes under this origin. */
+  readonly isRefused: boolean;
 }
 
 export interface UpkeepOptions {
@@ -81,9 +83,12 @@ export class Upkeep {
   async round(signal: AbortSignal): Promise<void> {
     const { log, store, reports, parting, force, around } = this.options;
     if (log.identity.phase !== 'ready') return;
-    await parting.finish(around().following, force);
+    // Refused, it writes nothing: that would be another branch of a log that has a writer.
+    const { following, isRefused } = around();
+    if (!isRefused) await parting.finish(following, force);
     await reports.settle(log.state, hashesOf(store));
     await this.retention.trim(signal);
+    if (isRefused) return;
     await this.collection.collect(signal);
     await this.closing.closeSilent();
   }

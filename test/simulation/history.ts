@@ -288,9 +288,12 @@ export class History {
     const phase = filer.disk.content.meta.get('phase');
     if (phase === 'rejoining' && seen.phase !== 'rejoining') seen.emptied = seen.rows;
     if (phase !== 'ready' || seen.emptied === null) return;
+    const { areas, quarantine } = filer.disk.content;
     // Named the first by an operator, it goes on with what it remembers.
     for (const row of filer.force ? [] : seen.emptied) {
-      const standing = filer.disk.content.areas.tree.get(row.path);
+      const standing = areas.tree.get(row.path);
+      // Came back with the snapshot as a change that this filer's program refuses, though an older one has written it: it stands aside.
+      if (row.dot !== null && quarantine.has(formatDot(row.dot))) continue;
       if (standing !== undefined && order(standing, row) >= 0) continue;
       // It was deleted since, and the tombstone was dropped.
       const isForgotten = (deletion: Row) => deletion.version <= this.#floor && order(deletion, row) >= 0;
