@@ -317,8 +317,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'rejoin-by-position-alone',
     'Rejoin: rows on another branch than the peer has are not covered',
     joining,
-    'const covered = await positionInCommon(info, connect(info.address), log.state, store, signal);',
-    'const covered = info.position;\n    void [positionInCommon, connect, store, signal];',
+    'const overlap = await overlapWith(info, connect(info.address), log.state, store, signal);',
+    'const overlap = new Map([...info.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));\n    void [overlapWith, connect, store, signal];',
   ),
   // ---- quarantine
   rule(

@@ -10,7 +10,7 @@ import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
 import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
-import { positionInCommon } from './parting.js';
+import { overlapWith } from './parting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 
@@ -148,7 +148,7 @@ export class Joining {
   async rejoinWith(info: FilerInfo, signal: AbortSignal): Promise<void> {
     const { log, store, time, logger, limits, changed, connect } = this.options;
     // What stands here on another branch of a log is not covered, whatever its dot: the peer has other changes under it.
-    const covered = await positionInCommon(info, connect(info.address), log.state, store, signal);
+    const overlap = await overlapWith(info, connect(info.address), log.state, store, signal);
     const isDouble = this.options
       .members()
       .some(
@@ -157,7 +157,7 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    this.#rejoin = await beginRejoin(log, info, covered, isDouble ? time.randomHex(8) : null, time, limits);
+    this.#rejoin = await beginRejoin(log, info, overlap, isDouble ? time.randomHex(8) : null, time, limits);
     this.bootstrap.progress = null;
     changed();
   }

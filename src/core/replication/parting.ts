@@ -31,6 +31,13 @@ export interface Branch {
   readonly common: Seq;
 }
 
+/** A place where two logs have other changes. */
+interface Difference {
+  readonly seq: Seq;
+  readonly here: string;
+  readonly there: string;
+}
+
 type Store = Pick<StoreReader, 'findRecord'>;
 
 /** The hashes of a store's log, by place. */
@@ -59,8 +66,9 @@ export async function findBranch(
 ): Promise<(Branch & { readonly isOurs: boolean }) | null> {
   const { state } = log;
   const own = state.identity.origin;
-  for await (const { origin, common, here, there } of branches(info, peer, state, store, signal)) {
-    const isOurs = origin === own || (origin !== info.origin && here < there);
+  for await (const { origin, common, parted } of comparisons(info, peer, state, store, signal)) {
+    if (parted === null) continue;
+    const isOurs = origin === own || (origin !== info.origin && parted.here < parted.there);
     return { origin, common, isOurs };
   }
   // A store that went back and wrote nothing since: what it would write next, others have already, and it is something else.
@@ -68,25 +76,34 @@ export async function findBranch(
   return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;
 }
 
-/**
- * How far a peer that has just said who it is has the same history as this store, as far as both know: its position, cut where their logs
- * part.
- * @throws FilerError as the peer answers
- */
-export async function positionInCommon(info: FilerInfo, peer: Peer, state: LogState, store: Store, signal: AbortSignal): Promise<Position> {
-  const position = new Map(info.position);
-  for await (const { origin, common } of branches(info, peer, state, store, signal)) position.set(origin, common);
-  return position;
+/** What of an origin's log a peer has, as far as hashes tell. */
+export interface Overlap {
+  /** The last seq up to which the peer has the changes that this store has. */
+  readonly common: Seq;
+  /** The first seq from which on it has others, or none; what lies between the two is unknown. */
+  readonly foreign: Seq;
 }
 
-/** Every origin whose logs part, and the hashes after the common seq. */
-async function* branches(
+/**
+ * How much of this store's history a peer has that has just said who it is, by origin. What a log no longer reaches back to cannot be
+ * compared: the peer may have it, or another branch.
+ * @throws FilerError as the peer answers
+ */
+export async function overlapWith(info: FilerInfo, peer: Peer, state: LogState, store: Store, signal: AbortSignal): Promise<Map<Origin, Overlap>> {
+  const overlap = new Map([...info.position].map(([origin, seq]): [Origin, Overlap] => [origin, { common: seq, foreign: seq + 1 }]));
+  for await (const { origin, common, parted } of comparisons(info, peer, state, store, signal))
+    overlap.set(origin, { common, foreign: parted?.seq ?? (info.position.get(origin) ?? 0) + 1 });
+  return overlap;
+}
+
+/** Every origin whose logs part, or of which neither knows a hash where the other does: then nothing is known to be common. */
+async function* comparisons(
   info: FilerInfo,
   peer: Peer,
   state: LogState,
   store: Store,
   signal: AbortSignal,
-): AsyncGenerator<Branch & { readonly here: string; readonly there: string }> {
+): AsyncGenerator<Branch & { readonly parted: Difference | null }> {
   const ends = new Map<Origin, Seq>();
   for (const [origin, theirs] of info.position) {
     const end = Math.min(theirs, state.origins.get(origin)?.seq ?? 0);
@@ -98,8 +115,8 @@ async function* branches(
   for (const [origin, end] of ends) {
     const here = await knowsHash(state, origin, end, hashesOf(store));
     const there = (unsaid.has(origin) ? asked.get(origin) : info.hashes.get(origin)) ?? null;
-    if (here === null || there === null || here === there) continue;
-    yield { origin, ...(await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal)) };
+    if (here === null || there === null) yield { origin, common: 0, parted: null };
+    else if (here !== there) yield { origin, ...(await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal)) };
   }
 }
 
@@ -137,28 +154,28 @@ export async function compareWithSnapshot(
 /** Halves the part of the log that both know until the first difference is found. */
 async function whereTheyPart(
   origin: Origin,
-  end: { readonly seq: Seq; readonly here: string; readonly there: string },
+  end: Difference,
   peer: Peer,
   state: LogState,
   store: Store,
   signal: AbortSignal,
-): Promise<{ common: Seq; here: string; there: string }> {
-  let differs = end;
+): Promise<{ common: Seq; parted: Difference }> {
+  let parted = end;
   // Just before what this store knows.
   let before = (state.origins.get(origin)?.first ?? 1) - 2;
   let common = 0;
-  while (differs.seq - before > 1) {
-    const seq = before + Math.ceil((differs.seq - before) / 2);
+  while (parted.seq - before > 1) {
+    const seq = before + Math.ceil((parted.seq - before) / 2);
     const here = await knowsHash(state, origin, seq, hashesOf(store));
     const there = (await peer.hashes(new Map([[origin, seq]]), signal)).get(origin) ?? null;
-    if (here !== null && there !== null && here !== there) differs = { seq, here, there };
+    if (here !== null && there !== null && here !== there) parted = { seq, here, there };
     else {
       before = seq;
       // Unknown to one of the two: it cannot be called common.
       common = here !== null && here === there ? seq : 0;
     }
   }
-  return { common, here: differs.here, there: differs.there };
+  return { common, parted };
 }
 
 export interface PartingLimits {

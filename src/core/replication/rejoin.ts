@@ -1,7 +1,7 @@
 import { isRefused, rowsOf } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
 import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
-import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Position } from '../clock/vector.js';
+import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Origin, type Position } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -10,6 +10,7 @@ import type { Draft } from '../log/draft.js';
 import { originStart } from '../log/log-state.js';
 import type { TimeSource } from '../time.js';
 import { scanArea, type BootstrapLimits } from './bootstrap.js';
+import type { Overlap } from './parting.js';
 import type { FilerInfo } from './peer.js';
 
 /*
@@ -32,6 +33,8 @@ export interface Rejoin {
   readonly goal: Position;
   /** The lineage of the peer it was begun for; null if none was told. */
   readonly lineage: string | null;
+  /** Of these changes the peer may have others: by origin, those after `common` and before `foreign`. */
+  readonly doubtful: ReadonlyMap<Origin, Overlap>;
   /** False while the snapshot is being taken, true while remembered rows are written again. */
   readonly taken: boolean;
   /** The last remembered row that was looked at again, in key order; null before the first. */
@@ -42,24 +45,25 @@ export interface Rejoin {
 export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
   const text = meta.get('rejoin');
   if (text === undefined) return null;
-  const { goal, lineage } = JSON.parse(text) as { goal: unknown; lineage?: string | null };
+  const { goal, lineage, doubtful } = JSON.parse(text) as { goal: unknown; lineage?: string | null; doubtful?: Record<Origin, Overlap> };
   const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
   return {
     goal: positionFromJson(goal, 'goal'),
     lineage: lineage ?? null,
+    doubtful: new Map(Object.entries(doubtful ?? {})),
     taken: after !== undefined,
     after: after === undefined || after === '' ? null : (after as FullPath),
   };
 }
 
 /**
- * Remembers every row whose change `covered` does not include, takes a new origin (and `storeId`, if given) and becomes empty. `covered` is
- * the position of `peer`, cut where their histories part.
+ * Remembers every row whose change `peer` is not known to have, takes a new origin (and `storeId`, if given) and becomes empty. `overlap`
+ * says what it has.
  */
 export async function beginRejoin(
   log: ChangeLog,
   peer: Pick<FilerInfo, 'position' | 'lineage'>,
-  covered: Position,
+  overlap: ReadonlyMap<Origin, Overlap>,
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
@@ -70,7 +74,9 @@ export async function beginRejoin(
   // being filled holds rows of origins it does not name yet.
   const isStranger = identity.phase === 'ready' && lineage !== identity.lineage;
   const goal = new Map([...peer.position].filter(([origin]) => !isStranger || origins.has(origin)));
-  const rejoin: Rejoin = { goal, lineage, taken: false, after: null };
+  const covered = new Map([...overlap].map(([origin, { common }]) => [origin, common]));
+  const doubtful = new Map([...overlap].filter(([, { common, foreign }]) => foreign > common + 1));
+  const rejoin: Rejoin = { goal, lineage, doubtful, taken: false, after: null };
   await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot)) } });
@@ -83,7 +89,7 @@ export async function beginRejoin(
     draft.setIdentity({ origin: fresh, former: [...former, origin], lineage: fresh, phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
     draft.setOrigin(originStart(fresh));
     draft.setMeta('bootstrap', null);
-    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage }));
+    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage, doubtful: Object.fromEntries(doubtful) }));
     draft.setMeta('rejoinTaken', null);
     await draft.flush();
   });
@@ -126,7 +132,7 @@ export async function finishRejoin(
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
         const standing = draft.row(row.path);
-        const isWritten = rewrite(draft, row);
+        const isWritten = rewrite(draft, row, isDoubtful(rejoin, row));
         const stands = draft.row(row.path);
         // Whoever hears of the new change finds that it has seen what stood here: only this filer knows that it had not.
         const [winner, loser] = isWritten ? [row, standing] : [standing, row];
@@ -151,9 +157,16 @@ export async function finishRejoin(
   return total;
 }
 
-/** Writes a remembered row as a new change if it still stands. */
-function rewrite(draft: Draft, row: Row): boolean {
+function isDoubtful({ doubtful }: Rejoin, { dot }: Row): boolean {
+  const overlap = dot === null ? undefined : doubtful.get(dot.origin);
+  return dot !== null && overlap !== undefined && dot.seq > overlap.common && dot.seq < overlap.foreign;
+}
+
+/** Writes a remembered row as a new change if it still stands. `mayBeKnown` = the others may have had it, and forgotten it since. */
+function rewrite(draft: Draft, row: Row, mayBeKnown: boolean): boolean {
   const standing = draft.row(row.path);
+  // Deletions up to the floor are forgotten: this may be one of them, or one may have been of this.
+  if (mayBeKnown && !isLive(standing) && row.version <= draft.identity.floor) return false;
   if (isLive(row)) {
     if (isLive(standing) && compareStates(row, standing) <= 0) return false;
     // Deleted by somebody who knew this very state, from a store that has brought it back before.

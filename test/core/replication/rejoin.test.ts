@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import { isLive } from '../../../src/core/change/row.js';
+import { overlapWith } from '../../../src/core/replication/parting.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from '../../../src/core/replication/rejoin.js';
 import { ForgedLog } from '../../support/forged-log.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
@@ -15,7 +16,9 @@ const content = async (at: MemoryFiler, path: string) => {
   return entry ? Buffer.from(entry.content ?? '', 'base64').toString() : null;
 };
 
-const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), peer.core.log.position, null, at.core.time, smallPages);
+/** All that its position says, as where hashes are equal. */
+const overlapOf = (peer: MemoryFiler) => new Map([...peer.core.log.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));
+const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), overlapOf(peer), null, at.core.time, smallPages);
 const finish = async (at: MemoryFiler) =>
   finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
 
@@ -77,9 +80,53 @@ describe('a rejoin', () => {
     await expectConsistent(at.core);
   });
 
+  for (const isTrimmed of [false, true])
+    it(`brings back what stood on another branch of its log, the peer’s log ${isTrimmed ? 'trimmed' : 'whole'}; and nothing that was deleted and forgotten`, async () => {
+      const [peer, at] = await parted();
+      const disk = at.core.disk.clone();
+      disk.restored = false;
+      const twin = await openFiler('at:1', 'ready', { disk, time: at.core.time });
+      for (const path of ['/shared/a', '/new/a', '/new/c', '/new/d', '/new/e', '/new/f']) await put(twin, path, 'of the twin');
+      await pull(twin.core, peer.core);
+      await remove(peer, '/shared/b');
+      const [{ version: floor }] = await peer.core.store.find('tree', [p('/shared/b')]);
+      await peer.core.log.alone(async (draft) => {
+        await draft.load([p('/shared/b')]);
+        draft.setRow(p('/shared/b'), null);
+        draft.setIdentity({ floor });
+        if (isTrimmed) await draft.trim(peer.core.log.state.head);
+        await draft.flush();
+      });
+      at.core.time.step(1e6);
+      await put(at, '/new/b', 'of the copy');
+      await put(at, '/shared/a', 'of the copy');
+      await remove(at, '/shared/c');
+      const { peer: asked } = peer;
+      const begun = await beginRejoin(
+        at.core.log,
+        peer.info(),
+        await overlapWith(peer.info(), asked, at.core.log.state, at.core.store, never),
+        null,
+        at.core.time,
+        smallPages,
+      );
+      await at.bootstrap().take(asked, peer.info(), 'tree', never);
+      await markTaken(at.core.log, begun);
+      await finish(at);
+      expect(await Promise.all(['/shared/a', '/shared/b', '/shared/c', '/new/a', '/new/b'].map((path) => content(at, path)))).to.deep.equal([
+        'of the copy',
+        null,
+        null,
+        'of the twin',
+        'of the copy',
+      ]);
+      await exchange(at, peer);
+      await expectSame(at.core, peer.core);
+    });
+
   it('takes another store id where the old one is alive elsewhere', async () => {
     const [peer, at] = await parted();
-    await beginRejoin(at.core.log, peer.info(), peer.core.log.position, 'f'.repeat(16), at.core.time, smallPages);
+    await beginRejoin(at.core.log, peer.info(), overlapOf(peer), 'f'.repeat(16), at.core.time, smallPages);
     expect(at.core.log.identity.storeId).to.equal('f'.repeat(16));
   });
 
