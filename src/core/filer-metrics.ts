@@ -61,7 +61,7 @@ export class FilerMetrics {
     return {
       counted: (routes) => routes.map((route) => ({ ...route, handler: (request) => this.#count(route, request, time) })),
       text: async () => {
-        this.#peers = await filer.peers();
+        this.#peers = await filer.status.peers();
         await this.#lookAtStore(filer, options.store);
         return this.#metrics.text();
       },

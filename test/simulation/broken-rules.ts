@@ -15,7 +15,7 @@ const logDraft = 'src/core/log/log-draft.ts';
 const joins = 'src/core/log/joins.ts';
 const log = 'src/core/log/change-log.ts';
 const feed = 'src/core/log/feed.ts';
-const filer = 'src/core/filer.ts';
+const admission = 'src/core/filer-admission.ts';
 const aggregator = 'src/core/replication/aggregator.ts';
 const bootstrap = 'src/core/replication/bootstrap.ts';
 const snapshotProgress = 'src/core/replication/snapshot-progress.ts';
@@ -205,12 +205,18 @@ export const brokenRules: readonly BrokenRule[] = [
     name: 'serves-while-filling',
     why: 'Snapshot: a store that is being filled serves nobody',
     patches: [
-      { file: filer, find: "if (this.log.identity.phase !== 'ready' || this.#serving.signal.aborted)", replace: 'if (false)' },
+      { file: admission, find: "if (this.log.identity.phase !== 'ready' || this.#serving.signal.aborted)", replace: 'if (false)' },
       { file: joining, find: "answers.filter((info) => info.state === 'ready');", replace: 'answers.filter(() => true);' },
       { file: aggregator, find: "if (info.state !== 'ready') throw", replace: 'if (false) throw' },
     ],
   },
-  rule('writes-while-filling', 'Rejoin: meanwhile it takes no client writes', filer, "    if (phase !== 'ready') throw", "    if (phase === 'fresh') throw"),
+  rule(
+    'writes-while-filling',
+    'Rejoin: meanwhile it takes no client writes',
+    admission,
+    "    if (phase !== 'ready') throw",
+    "    if (phase === 'fresh') throw",
+  ),
   // ---- rejoin
   rule(
     'restored-keeps-origin',

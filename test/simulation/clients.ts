@@ -44,7 +44,7 @@ export class Clients {
 
   attempt(filer: SimFiler, write: () => Promise<Dot | null>): void {
     const work = async () => {
-      filer.live.mustWrite();
+      filer.live.admission.mustWrite();
       const dot = await write();
       if (dot) this.options.history.acknowledge(filer, dot);
     };

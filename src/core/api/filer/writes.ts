@@ -71,7 +71,7 @@ export class TreeWrites {
 
   #admit({ query }: Request): void {
     refuseUnsupported(query);
-    this.filer.mustWrite();
+    this.filer.admission.mustWrite();
   }
 
   async #putFile(path: FullPath, { headers, query }: Request, mime: string, content: Buffer): Promise<Response> {
@@ -87,7 +87,7 @@ export class TreeWrites {
       md5,
     };
     // Once more: reading the body took as long as the client liked.
-    this.filer.mustWrite();
+    this.filer.admission.mustWrite();
     const { namespace } = this.filer;
     const condition = writeCondition(headers);
     const written: Appended = isAppend(query)
@@ -103,7 +103,7 @@ export class TreeWrites {
     const entry = entryFromJson(parseBody(body));
     const size = entry.content === undefined ? 0 : Buffer.byteLength(entry.content, 'base64');
     if (size > this.contentBytesMax) throw tooLarge(this.contentBytesMax);
-    this.filer.mustWrite();
+    this.filer.admission.mustWrite();
     const shown = canonicalJson(entryToJson({ path, isDirectory: entry.isDirectory, entry, row: null, children: 0 }));
     const isSame = (found: Found): boolean => found.entry !== null && canonicalJson(entryToJson(found)) === shown;
     const written = await this.filer.namespace.putEntry(path, entry, isSame, writeCondition(request.headers));

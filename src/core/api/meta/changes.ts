@@ -2,7 +2,8 @@ import { isOrigin, parsePosition } from '../../clock/vector.js';
 import { withApplied } from '../../change/codec.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError, isFailure, messageOf } from '../../errors.js';
-import type { Filer, FilerLimits } from '../../filer.js';
+import type { Filer } from '../../filer.js';
+import type { FilerLimits } from '../../filer-options.js';
 import { invalidParameter, readDuration, readInteger, readTimestamp, readWord, type Query } from '../../http/params.js';
 import { empty, type Request, type Response } from '../../http/router.js';
 import { positionOf } from '../../log/log-state.js';
@@ -104,7 +105,7 @@ function readAsked(request: Request, filer: Filer, { time, limits }: ChangesOpti
   };
   const position = query.get('position');
   const start = position === null ? null : parsePosition(position);
-  filer.mustServe();
+  filer.admission.mustServe();
   return { ...asked, start: request.method === 'HEAD' ? { kind: 'now' } : startFrom(query, filer, start, since) };
 }
 

@@ -1,6 +1,7 @@
 import { formatDot } from '../../clock/vector.js';
 import { FilerError } from '../../errors.js';
-import type { Filer, FilerLimits } from '../../filer.js';
+import type { Filer } from '../../filer.js';
+import type { FilerLimits } from '../../filer-options.js';
 import { json, type Request, type Response, type Route } from '../../http/router.js';
 import type { Checkpoint } from '../../log/checkpoints.js';
 import { Fields } from './fields.js';
@@ -34,7 +35,7 @@ export function checkpointRoutes(filer: Filer, limits: FilerLimits): Route[] {
       role: 'admin',
       summary: 'forget where a sync link goes on: it starts from the beginning',
       handler: async ({ parameter }) => {
-        filer.mustWrite();
+        filer.admission.mustWrite();
         return json(200, { link: parameter, dot: formatDot(await filer.checkpoints.reset(parameter)) });
       },
     },
@@ -44,7 +45,7 @@ export function checkpointRoutes(filer: Filer, limits: FilerLimits): Route[] {
 async function set(filer: Filer, limits: FilerLimits, request: Request): Promise<Response> {
   const value = (await request.body(limits.checkpointBytesMax)).toString('utf8');
   if (value === '') throw new FilerError('BODY_INVALID', 'the body is empty; send the value, or DELETE to forget the link');
-  filer.mustWrite();
+  filer.admission.mustWrite();
   const dot = await filer.checkpoints.set(request.parameter, value);
   return json(200, { link: request.parameter, dot: dot && formatDot(dot) });
 }

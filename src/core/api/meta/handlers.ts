@@ -2,7 +2,8 @@ import { digestOf } from '../../change/digest.js';
 import { formatDot, isOrigin, parsePosition } from '../../clock/vector.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
 import { FilerError, messageOf } from '../../errors.js';
-import type { Filer, FilerLimits } from '../../filer.js';
+import type { Filer } from '../../filer.js';
+import type { FilerLimits } from '../../filer-options.js';
 import { invalidParameter, readBoolean, readHex, readInteger, readWord, type Query } from '../../http/params.js';
 import { empty, json, type Request, type Response, type Route } from '../../http/router.js';
 import type { Store } from '../../store/store.js';
@@ -63,7 +64,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       path: metaPaths.peers,
       role: 'peer',
       summary: 'what every peer is to this filer',
-      handler: async () => json(200, peersToJson({ origin: filer.log.identity.origin, peers: await filer.peers() })),
+      handler: async () => json(200, peersToJson({ origin: filer.log.identity.origin, peers: await filer.status.peers() })),
     },
     {
       method: 'GET',
@@ -86,7 +87,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       path: metaPaths.log,
       role: 'peer',
       summary: 'what the log holds, who keeps it from shrinking, how long each peer may stay away',
-      handler: async () => json(200, logToJson(await filer.logReport())),
+      handler: async () => json(200, logToJson(await filer.status.log())),
     },
     {
       method: 'GET',
@@ -122,7 +123,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
 
 async function closeOrigin(filer: Filer, { parameter }: Request): Promise<Response> {
   if (!isOrigin(parameter)) throw invalidParameter('origin', parameter, '16 lower-case hex digits');
-  filer.mustWrite();
+  filer.admission.mustWrite();
   const dot = await filer.upkeep.closing.close(parameter);
   return json(200, { origin: parameter, dot: dot && formatDot(dot) });
 }
@@ -171,7 +172,7 @@ async function restore(filer: Filer, store: Store, limits: FilerLimits, { parame
   // Nothing of the row goes out: it needs no room for an answer.
   const [record] = await filer.reads.run(false, 0, () => store.readConflicts({ id, limit: 1, bytesMax: limits.pageBytesMax }));
   if (record === undefined) throw new FilerError('ENTRY_NOT_FOUND', `the ledger has no row ${id}; GET conflicts lists those it has`);
-  filer.mustWrite();
+  filer.admission.mustWrite();
   const { dot } = await filer.namespace.restore(record.loser);
   return json(200, { path: record.path, dot: dot && formatDot(dot) });
 }

@@ -1,4 +1,5 @@
-import type { Filer, FilerLimits } from '../../filer.js';
+import type { Filer } from '../../filer.js';
+import type { FilerLimits } from '../../filer-options.js';
 import { readDuration } from '../../http/params.js';
 import { json, type Request, type Response, type Route } from '../../http/router.js';
 

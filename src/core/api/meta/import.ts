@@ -1,6 +1,7 @@
 import { versionMax } from '../../clock/version.js';
 import { FilerError } from '../../errors.js';
-import type { Filer, FilerLimits } from '../../filer.js';
+import type { Filer } from '../../filer.js';
+import type { FilerLimits } from '../../filer-options.js';
 import { invalidParameter, readBoolean, readInteger, type Query } from '../../http/params.js';
 import { json, type Request, type Response } from '../../http/router.js';
 import { importChanges, planImport, type ImportOptions } from '../../log/importing.js';
@@ -20,7 +21,7 @@ export function importHandler(filer: Filer, limits: FilerLimits): (request: Requ
   return async (request) => {
     const options = readOptions(request.query, limits);
     const isPlan = readBoolean(request.query, 'plan');
-    filer.mustWrite();
+    filer.admission.mustWrite();
     const { changes, empty } = decodeImport(await request.body(limits.jsonBodyBytesMax), limits.importChanges);
     if (isPlan) {
       const plan = await planImport(filer.log, [changes]);
