@@ -71,7 +71,8 @@ export class Chains {
     this.#byOrigin.set(origin, [...(this.#byOrigin.get(origin) ?? []), change]);
     if (alike.length > 0 && !this.#parted.has(origin)) {
       this.#parted.add(origin);
-      for (const one of this.#byOrigin.get(origin) ?? []) if (one.seq >= seq) this.#blur(one);
+      // Those before it too: where logs no longer reach back to what is common, all is given up.
+      for (const one of this.#byOrigin.get(origin) ?? []) this.#blur(one);
     } else if (this.#parted.has(origin)) this.#blur(change);
     return { change, isNew: true };
   }
