@@ -14,6 +14,7 @@ const treeDraft = 'src/core/log/tree-draft.ts';
 const logDraft = 'src/core/log/log-draft.ts';
 const joins = 'src/core/log/joins.ts';
 const log = 'src/core/log/change-log.ts';
+const meeting = 'src/core/replication/meeting.ts';
 const feed = 'src/core/log/feed.ts';
 const admission = 'src/core/filer-admission.ts';
 const aggregator = 'src/core/replication/aggregator.ts';
@@ -288,7 +289,7 @@ export const brokenRules: readonly BrokenRule[] = [
     patches: [
       {
         file: parting,
-        find: 'const isOurs = origin === own || (origin !== info.origin && here < there);',
+        find: 'const isOurs = origin === own || (origin !== info.origin && parted.here < parted.there);',
         replace: 'const isOurs = origin !== own && origin !== info.origin && here < there;',
       },
       {
@@ -302,7 +303,7 @@ export const brokenRules: readonly BrokenRule[] = [
     'nobody-of-two-gives-up',
     'Parted histories: between two others, the one with the smaller hash gives up',
     parting,
-    'const isOurs = origin === own || (origin !== info.origin && here < there);',
+    'const isOurs = origin === own || (origin !== info.origin && parted.here < parted.there);',
     'const isOurs = origin === own;',
   ),
   rule(
@@ -325,6 +326,56 @@ export const brokenRules: readonly BrokenRule[] = [
     joining,
     'const overlap = await overlapWith(info, connect(info.address), log.state, store, signal);',
     'const overlap = new Map([...info.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));\n    void [overlapWith, connect, store, signal];',
+  ),
+  rule(
+    'doubt-ignored',
+    'Rejoin: what no hash can be compared for may be on another branch',
+    parting,
+    'if (here === null || there === null) yield { origin, common: 0, parted: null };',
+    'if (here === null || there === null) continue;',
+  ),
+  rule(
+    'pages-of-two-histories',
+    'Snapshot: every page is of the history of the one before',
+    bootstrap,
+    '    const moved = movedSince(progress, page, info.address);\n',
+    '    const moved = new Map();\n    void movedSince;\n',
+  ),
+  // ---- lineages
+  rule(
+    'lineages-ignored',
+    'Lineages: between two, one side gives way before any change passes',
+    meeting,
+    "if (me.lineage === null || other.lineage === null || me.lineage === other.lineage) return 'follow';",
+    "if (me.lineage !== '') return 'follow';",
+  ),
+  rule(
+    'merges-what-was-collected',
+    'Lineages: two become one only if neither has known another nor dropped a tombstone',
+    meeting,
+    'return !me.isParted && !other.isParted && isClean(me, other) && isClean(other, me);',
+    'return !me.isParted && !other.isParted;',
+  ),
+  rule(
+    'adopts-unknown',
+    'Lineages: a store is made known before it takes over the lineage of the other',
+    meeting,
+    "return isFirst ? 'wait' : other.knows.has(me.origin) ? 'adopt' : 'introduce';",
+    "return isFirst ? 'wait' : 'adopt';",
+  ),
+  rule(
+    'nobody-gives-way',
+    'Lineages: of two that both hold something, one rejoins',
+    meeting,
+    "(mine === theirs && isFirst) ? 'wait' : 'rejoin';",
+    "isFirst ? 'wait' : 'wait';",
+  ),
+  rule(
+    'lineage-not-taken-over',
+    'Lineages: a snapshot brings the lineage of its source',
+    bootstrap,
+    'lineage: lineage ?? draft.identity.lineage,',
+    'lineage: lineage === null ? null : draft.identity.lineage,',
   ),
   // ---- quarantine
   rule(
