@@ -6,7 +6,7 @@ import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';
 import { between, Chains, includedIn, type Tips, type Written } from './chains.js';
-import { beforeOf, isNamed, losersOf, type Before, type Loser } from './ledger.js';
+import { beforeOf, isAsBefore, isNamed, losersOf, type Before, type Loser } from './ledger.js';
 import { fingerprint, isAlike, Model, order } from './model.js';
 import type { SimFiler } from './sim-filer.js';
 import { Violation } from './violation.js';
@@ -80,8 +80,9 @@ export class History {
   committed(filer: SimFiler): void {
     try {
       const seen = this.#seenOf(filer);
-      seen.isStale = true;
       const appended = this.#collect(filer, seen);
+      if (seen.isWritten && appended.length === 0 && isAsBefore(seen.before, filer.disk.content)) return;
+      seen.isStale = true;
       // Of a disk that is new here nobody saw what its first transaction found, and the whole of its log is new.
       if (seen.isWritten) this.#ledger(filer, seen, appended);
       seen.isWritten = true;

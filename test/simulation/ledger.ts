@@ -3,6 +3,7 @@ import { rowsOf } from '../../src/core/change/change.js';
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { ancestorsOf, type FullPath } from '../../src/core/entry/path.js';
 import { formatDot, type Origin, type Seq } from '../../src/core/clock/vector.js';
+import { partedMeta } from '../../src/core/log/draft.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord, QuarantineRecord } from '../../src/core/store/store.js';
 import { join, order } from './model.js';
@@ -18,18 +19,59 @@ export interface Before {
   readonly remembered: ReadonlyMap<FullPath, Row>;
   readonly epoch: string | undefined;
   readonly origin: string | undefined;
+  readonly phase: string | undefined;
+  readonly floor: string | undefined;
+  readonly counts: string | undefined;
+  readonly buckets: readonly number[];
+  readonly parted: string | undefined;
   /** By origin. */
   readonly seqs: ReadonlyMap<Origin, Seq>;
+  /** By origin: the hash of its last change. */
+  readonly hashes: ReadonlyMap<Origin, string>;
   /** By dot as text. */
   readonly quarantine: ReadonlyMap<string, QuarantineRecord>;
 }
 
-export function beforeOf({ areas, meta, origins, quarantine }: Content): Before {
+export function beforeOf({ areas, meta, buckets, origins, quarantine }: Content): Before {
   const map = (rows: Iterable<Row>) => new Map([...rows].map((row) => [row.path, row]));
   const [tree, staging, remembered] = [map(areas.tree.values()), map(areas.staging.values()), map(areas.remembered.values())];
   const seqs = new Map([...origins.values()].map(({ origin, seq }) => [origin, seq]));
-  return { tree, staging, remembered, epoch: meta.get('epoch'), origin: meta.get('origin'), seqs, quarantine: new Map(quarantine) };
+  const hashes = new Map([...origins.values()].map(({ origin, hash }) => [origin, hash]));
+  return { tree, staging, remembered, ...wordsOf(meta), buckets: [...buckets], seqs, hashes, quarantine: new Map(quarantine) };
 }
+
+/** True if a store still is as it was: most transactions only note a time or what a peer has reported. */
+export function isAsBefore(before: Before, { areas, meta, buckets, origins, quarantine }: Content): boolean {
+  const areSame = (was: ReadonlyMap<FullPath, Row>, rows: Iterable<Row>) => {
+    let count = 0;
+    for (const row of rows) {
+      if (was.get(row.path) !== row) return false;
+      count += 1;
+    }
+    return count === was.size;
+  };
+  const words = wordsOf(meta);
+  return (
+    (Object.keys(words) as (keyof typeof words)[]).every((word) => words[word] === before[word]) &&
+    before.buckets.every((sum, bucket) => sum === buckets[bucket]) &&
+    before.seqs.size === origins.size &&
+    [...origins.values()].every(({ origin, seq, hash }) => before.seqs.get(origin) === seq && before.hashes.get(origin) === hash) &&
+    before.quarantine.size === quarantine.size &&
+    [...quarantine].every(([dot, record]) => before.quarantine.get(dot) === record) &&
+    areSame(before.tree, areas.tree.values()) &&
+    areSame(before.staging, areas.staging.values()) &&
+    areSame(before.remembered, areas.remembered.values())
+  );
+}
+
+const wordsOf = (meta: Content['meta']) => ({
+  epoch: meta.get('epoch'),
+  origin: meta.get('origin'),
+  phase: meta.get('phase'),
+  floor: meta.get('floor'),
+  counts: meta.get('counts'),
+  parted: meta.get(partedMeta),
+});
 
 /** A state that was overruled by one that had not seen it, or a deletion of what it had not seen: the ledger must name it. */
 export interface Loser {

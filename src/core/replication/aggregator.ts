@@ -189,10 +189,9 @@ export class Aggregator {
   #assign(): void {
     if (!this.#running) return;
     const { log } = this.options;
-    const decidedBy = [log.position, ...this.subscriptions.flatMap((subscription) => [subscription, subscription.state === 'following' && subscription.head])];
     // Every answer of every peer comes by here, and few bring news.
-    if (decidedBy.length === this.#decidedBy.length && decidedBy.every((part, i) => part === this.#decidedBy[i])) return;
-    this.#decidedBy = decidedBy;
+    if (this.#isDecided()) return;
+    this.#decidedBy = [log.position, ...this.subscriptions.flatMap((subscription) => [subscription, headIfFollowing(subscription)])];
     const following = this.subscriptions.filter((subscription) => subscription.state === 'following');
     const next = assignRelays({
       own: log.identity.origin,
@@ -214,4 +213,18 @@ export class Aggregator {
       if (share(before) !== share(next)) subscription.reassign();
     }
   }
+
+  /** True if nothing has changed of what the relays were last decided by. */
+  #isDecided(): boolean {
+    const decidedBy = this.#decidedBy;
+    if (decidedBy.length !== 1 + 2 * this.#subscriptions.size || decidedBy[0] !== this.options.log.position) return false;
+    let at = 1;
+    for (const subscription of this.#subscriptions.values()) {
+      if (decidedBy[at] !== subscription || decidedBy[at + 1] !== headIfFollowing(subscription)) return false;
+      at += 2;
+    }
+    return true;
+  }
 }
+
+const headIfFollowing = (subscription: Subscription) => subscription.state === 'following' && subscription.head;
