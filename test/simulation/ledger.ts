@@ -3,7 +3,7 @@ import { rowsOf } from '../../src/core/change/change.js';
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { ancestorsOf, type FullPath } from '../../src/core/entry/path.js';
 import { formatDot, type Origin, type Seq } from '../../src/core/clock/vector.js';
-import { partedMeta } from '../../src/core/log/draft.js';
+import { partedMeta } from '../../src/core/log/log-state.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord, QuarantineRecord } from '../../src/core/store/store.js';
 import { join, order } from './model.js';

@@ -29,6 +29,9 @@ export const simLimits = {
   forgetAfterMs: 60_000,
   quarantineRetryMs: 2000,
   quarantineRetryMsMax: 10_000,
+  // Longer than in life: filers that wait for an operator, or just wait, would make most of the work of a history.
+  peerStartingMs: 3000,
+  upkeepMs: 3000,
 };
 
 export interface Surroundings {
