@@ -10,6 +10,7 @@ export default class FilerSyncCheckpoints extends BaseCommand<typeof FilerSyncCh
   static override description = [
     'Show where the links that write to a cluster go on; set one back or forward, or forget it.\n',
     'A link is one direction of kelp filer.sync. Its name follows from both clusters, both paths and the filters. One that is forgotten begins with a copy.',
+    'QUARANTINED counts the paths that were put aside because the target refused what was changed there; --link shows them, and why.\n',
     'Stop the sync first: one that runs writes its own checkpoint again.',
   ].join(' ');
   static override examples = [
@@ -52,10 +53,16 @@ const columns: Column<LinkReport>[] = [
   { header: 'FROM', value: ({ from }) => from },
   { header: 'TO', value: ({ to }) => to },
   { header: 'PHASE', value: ({ phase }) => phase },
+  { header: 'QUARANTINED', value: ({ quarantined }) => quarantined.length, align: 'right' },
   { header: 'WRITTEN', value: ({ written }) => written },
   { header: 'SOURCE', value: ({ source }) => source, dropOrder: 2 },
   { header: 'EXCLUDED', value: ({ excludes }) => excludes.join(',') || null, dropOrder: 1 },
 ];
 
 const details = (links: readonly LinkReport[]): string =>
-  links.flatMap((link) => Object.entries(link).map(([name, value]) => `${name}\t${Array.isArray(value) ? value.join(',') || '-' : (value ?? '-')}`)).join('\n');
+  links
+    .flatMap(({ quarantined, ...link }) => [
+      ...Object.entries(link).map(([name, value]) => `${name}\t${Array.isArray(value) ? value.join(',') || '-' : (value ?? '-')}`),
+      ...quarantined.map(({ path, error, dots }) => `quarantined\t${path}\t${error ?? 'waits for another path'}\t${dots}`),
+    ])
+    .join('\n');

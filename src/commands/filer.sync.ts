@@ -2,7 +2,16 @@ import { Flags } from '@oclif/core';
 import { formatDuration } from '../core/config/duration.js';
 import { limits } from '../core/config/limits.js';
 import { FilerError } from '../core/errors.js';
-import { parseScope, withSync, type Direction, type DirectionStatus, type Sync, type SyncSideOptions } from '../core/sync-process.js';
+import {
+  parseMaxDelete,
+  parseScope,
+  withSync,
+  type Direction,
+  type DirectionStatus,
+  type Forecast,
+  type Sync,
+  type SyncSideOptions,
+} from '../core/sync-process.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { addresses, duration, noEffectFlags } from '../ux/flags.js';
@@ -28,11 +37,14 @@ export default class FilerSync extends BaseCommand<typeof FilerSync> {
     'Each side may be any number of filers: name one or more, the others are learned, and if the one that is followed goes away it goes on at another.',
     'The first run copies, then follows the changes; where it stopped is kept in the cluster that is written to, so it can be ended and started at any',
     'time, from anywhere. Of two changes to one path the newer wins on both sides; what it overruled is in kelp filer.conflicts.\n',
-    'With --once it exits 0 when both sides are equal, 1 when the time is over.',
+    'What a cluster refuses is put aside by path, shown by kelp filer.sync.checkpoints, and tried again; the rest goes on.\n',
+    'With --once it exits 0 when both sides are equal, 1 when the time is over, or when nothing but what was refused is missing; of a link that another',
+    'process runs it imports nothing, and waits. --plan tells what would be done. A run that would delete much ends before it does: see --maxDelete.',
   ].join(' ');
   static override examples = [
     '<%= config.bin %> filer.sync --a=localhost:8888 --b=localhost:9888',
     '<%= config.bin %> filer.sync --a=localhost:8888 --b=localhost:9888 --a.path=/docs --b.path=/mirror/docs --isActivePassive',
+    '<%= config.bin %> filer.sync --a=localhost:8888 --b=localhost:9888 --plan',
     '<%= config.bin %> filer.sync --a=localhost:8888,localhost:8889 --b=localhost:9888 --once --timeout=10m',
   ];
   static override flags = {
@@ -58,17 +70,26 @@ export default class FilerSync extends BaseCommand<typeof FilerSync> {
       description: 'what the first run begins with: a copy of all that is there, or only the changes that are in the log',
       default: 'copy' as const,
     }),
+    plan: Flags.boolean({ description: 'tell what would be created, changed, deleted and moved in each direction, and do nothing', exclusive: ['once'] }),
+    maxDelete: Flags.string({
+      description: 'end before a run that would delete more: a number of entries, or a part of those in scope, which counts only above 100 entries',
+      default: '50%',
+      helpValue: '<number|part%>',
+    }),
+    force: Flags.boolean({ description: 'delete however much it is' }),
     once: Flags.boolean({ description: 'end when both sides are equal' }),
     timeout: duration({ description: 'how long --once may take', default: 10 * 60_000 }),
     concurrency: Flags.integer({ description: `changes in flight, in steps of ${changesPerStep}`, default: 32, min: 1, max: 1024 }),
     bwLimit: Flags.integer({ description: 'bytes a second that each direction may send; 0 = as fast as it goes', default: 0, min: 0 }),
+    'a.secretFile': Flags.string({ description: 'file with the secret of cluster A, if it is not that of --secretFile', helpValue: '<file>' }),
+    'b.secretFile': Flags.string({ description: 'the same for B', helpValue: '<file>' }),
     metricsIp: Flags.string({ description: 'address to serve metrics and status at', default: '127.0.0.1' }),
     metricsPort: Flags.integer({ description: 'port of /metrics and /status; 0 = none', default: 0, min: 0, max: 65_535 }),
   };
   protected override readonly kind = 'stream';
 
   async run(): Promise<void> {
-    const { metricsIp, metricsPort, concurrency, bwLimit, once, timeout, isActivePassive } = this.flags;
+    const { metricsIp, metricsPort, concurrency, bwLimit, once, timeout, isActivePassive, plan, force, maxDelete } = this.flags;
     this.#refuseStorage();
     if (!isActivePassive && (this.flags['a.ttlSec'] > 0 || this.flags['b.ttlSec'] > 0))
       throw new FilerError('USAGE', '--a.ttlSec, --b.ttlSec: go with --isActivePassive only, because the time to live would come back to the other side');
@@ -79,13 +100,15 @@ export default class FilerSync extends BaseCommand<typeof FilerSync> {
       bToA: isActivePassive ? null : this.#direction('b', 'a'),
       changesMax: Math.min(limits.importChanges, concurrency * changesPerStep),
       bytesPerSecond: bwLimit === 0 ? null : bwLimit,
+      maxDelete: force ? null : parseMaxDelete(maxDelete),
       port: metricsPort === 0 ? null : { host: metricsIp, port: metricsPort },
       program: `kelp ${this.config.version}`,
       time: realTime,
       logger: this.logger,
     };
     await withSync(options, this.signal, async (sync) => {
-      if (once) await this.#once(sync, timeout);
+      if (plan) await this.#plan(sync);
+      else if (once) await this.#once(sync, timeout);
       else await this.#follow(sync, (signal) => sync.run(signal));
     });
   }
@@ -93,8 +116,19 @@ export default class FilerSync extends BaseCommand<typeof FilerSync> {
   async #once(sync: Sync, timeoutMs: number): Promise<void> {
     const isEqual = await this.#follow(sync, (signal) => sync.runUntilEqual(timeoutMs, limits.waitLookMs, signal));
     if (isEqual) return this.say('both sides are equal');
-    this.say(`kelp ${this.id}: not equal after ${formatDuration(timeoutMs)}`);
+    const quarantined = sync.status().directions.reduce((sum, one) => sum + one.quarantined, 0);
+    this.say(
+      quarantined > 0
+        ? `kelp ${this.id}: not equal: ${quarantined} paths are quarantined; kelp filer.sync.checkpoints says why`
+        : `kelp ${this.id}: not equal after ${formatDuration(timeoutMs)}`,
+    );
     process.exitCode = 1;
+  }
+
+  async #plan(sync: Sync): Promise<void> {
+    const forecasts = await sync.plan(this.signal);
+    if (this.flags.json) return writeJsonLines(process.stdout, forecasts);
+    process.stdout.write(renderTable(planColumns, forecasts, { width: widthOf(process.stdout), style: this.styleFor(process.stdout) }));
   }
 
   /** Shows how far it is until `work` has ended: live on a terminal, as JSON lines, else at the end. */
@@ -130,7 +164,7 @@ export default class FilerSync extends BaseCommand<typeof FilerSync> {
   }
 
   #side(side: 'a' | 'b'): SyncSideOptions {
-    return { addresses: this.flags[side], signer: this.signer };
+    return { addresses: this.flags[side], signer: this.signerOf(this.flags[`${side}.secretFile`]) };
   }
 
   #direction(from: 'a' | 'b', to: 'a' | 'b'): Direction {
@@ -176,7 +210,26 @@ const columns: Column<DirectionStatus>[] = [
   { header: 'POSTED', value: ({ posted }) => posted, align: 'right', dropOrder: 2 },
   { header: 'CONFLICTS', value: ({ conflicting }) => conflicting, align: 'right', dropOrder: 3 },
   { header: 'FAILED', value: ({ failed }) => failed, align: 'right', dropOrder: 1 },
+  { header: 'QUARANTINED', value: ({ quarantined }) => quarantined, align: 'right', dropOrder: 1 },
   { header: 'FROM', value: ({ source }) => source, dropOrder: 8 },
   { header: 'TO', value: ({ target }) => target, dropOrder: 7 },
   { header: 'ERROR', value: ({ lastError }) => lastError?.error ?? null, dropOrder: 9 },
+];
+
+const counted = (kind: keyof Forecast['bytes']): ((one: Forecast) => string) => {
+  return ({ [kind]: count, bytes }) => (bytes[kind] === 0 ? String(count) : `${count} (${bytes[kind]} B)`);
+};
+
+const planColumns: Column<Forecast>[] = [
+  { header: 'DIRECTION', value: ({ name }) => name },
+  { header: 'CREATES', value: counted('creates'), align: 'right' },
+  { header: 'UPDATES', value: counted('updates'), align: 'right' },
+  { header: 'DELETES', value: counted('deletes'), align: 'right' },
+  { header: 'RENAMES', value: counted('renames'), align: 'right' },
+  { header: 'CONFLICTS', value: counted('conflicts'), align: 'right' },
+  { header: 'SUPERSEDED', value: ({ superseded }) => superseded, align: 'right', dropOrder: 2 },
+  { header: 'UNCHANGED', value: ({ unchanged }) => unchanged, align: 'right', dropOrder: 3 },
+  { header: 'WITHHELD', value: ({ withheld }) => withheld, align: 'right', dropOrder: 4 },
+  { header: 'REFUSED', value: ({ refused }) => refused, align: 'right', dropOrder: 5 },
+  { header: 'READ', value: ({ read }) => read, align: 'right', dropOrder: 6 },
 ];

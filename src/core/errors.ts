@@ -57,6 +57,7 @@ export const failures = define({
   QUARANTINE_FULL: { status: 507, exit: 5, retriable: true },
   /* Never on the wire: what a command ends with. */
   USAGE: { status: 400, exit: 2, retriable: false },
+  TOO_MANY_DELETES: { status: 409, exit: 1, retriable: false },
   STORE_TOO_NEW: { status: 500, exit: 5, retriable: false },
   TIMED_OUT: { status: 504, exit: 1, retriable: true },
 });

@@ -15,6 +15,7 @@ import { ClusterSide } from './sync/cluster-side.js';
 import type { DirectionPlan as Direction } from './sync/sync.js';
 import type { Scope } from './sync/scope.js';
 import { Sync, type SyncStatus } from './sync/sync.js';
+import type { MaxDelete } from './sync/survey.js';
 import type { TimeSource } from './time.js';
 
 /* A sync between two clusters on real HTTP, with the port that tells of it. */
@@ -34,6 +35,8 @@ export interface SyncProcessOptions {
   /** Changes of one request. */
   readonly changesMax: number;
   readonly bytesPerSecond: number | null;
+  /** How much one run may delete of what is there when it starts; null = anything. */
+  readonly maxDelete: MaxDelete | null;
   /** Where /metrics and /status are; null = nowhere. */
   readonly port: { readonly host: string; readonly port: number } | null;
   readonly program: string;
@@ -58,6 +61,15 @@ export function parseScope({ from, to, excludes, deletes, ttlSec }: ScopeFlags):
   return { from: pathOf(...from), to: pathOf(...to), excludes: texts.map((text) => pathOf(flag, text.trim())), deletes, ttlSec };
 }
 
+/** Reads what --maxDelete says: `50%`, or a number. @throws FilerError PARAMETER_INVALID */
+export function parseMaxDelete(text: string): MaxDelete {
+  const [, digits, percent] = /^(\d{1,12})(%?)$/.exec(text) ?? [];
+  const value = Number(digits);
+  if (digits === undefined || (percent === '%' && value > 100))
+    throw new FilerError('PARAMETER_INVALID', `--maxDelete: "${text.slice(0, 40)}" is not a whole number or a part such as 50%`);
+  return percent === '%' ? { count: limits.syncDeletesFree, part: value / 100 } : { count: value, part: null };
+}
+
 function pathOf(flag: string, text: string): FullPath {
   let path: FullPath;
   try {
@@ -72,6 +84,7 @@ function pathOf(flag: string, text: string): FullPath {
 
 // What goes with it at a command line.
 export type { DirectionStatus } from './sync/progress.js';
+export type { Forecast } from './sync/survey.js';
 export type { Direction, Sync };
 
 /** Runs a sync, and closes its connections and its port when `work` has ended. */
@@ -95,6 +108,7 @@ export async function withSync<T>(options: SyncProcessOptions, signal: AbortSign
         bToA: options.bToA,
         me: { runner: time.randomHex(8), who: `${hostname()}, process ${process.pid}` },
         bytesPerSecond: options.bytesPerSecond,
+        maxDelete: options.maxDelete,
         time,
         logger,
         limits: { ...limits, pageChanges: options.changesMax, importChanges: options.changesMax, msMin: limits.backoffMsMin, msMax: limits.backoffMsMax },

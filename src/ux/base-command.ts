@@ -61,14 +61,22 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** What `--secretFile` holds; undefined without it. Ask once: each is read anew when the file changes. @throws FilerError USAGE */
   protected get secrets(): SecretFile | undefined {
-    const { secretFile } = this.flags;
-    return secretFile === undefined ? undefined : SecretFile.open(secretFile, { time: realTime, logger: this.logger });
+    return this.#openSecrets(this.flags.secretFile);
   }
 
   /** Signs what a command asks of filers and masters; undefined without `--secretFile`. @throws FilerError USAGE */
   protected get signer(): Signer | undefined {
-    const { secrets } = this;
+    return this.signerOf(undefined);
+  }
+
+  /** As `signer`, with another file if one is named: for a command that talks to two clusters. @throws FilerError USAGE */
+  protected signerOf(secretFile: string | undefined): Signer | undefined {
+    const secrets = this.#openSecrets(secretFile ?? this.flags.secretFile);
     return secrets && new Signer({ secrets, time: realTime });
+  }
+
+  #openSecrets(path: string | undefined): SecretFile | undefined {
+    return path === undefined ? undefined : SecretFile.open(path, { time: realTime, logger: this.logger });
   }
 
   /** Colours for `stream`, or none. */

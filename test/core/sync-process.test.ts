@@ -35,6 +35,7 @@ function optionsFor(a: readonly string[], b: readonly string[], asked: Asked = {
     bToA: passive ? null : direction(to, from, ''),
     changesMax: 1000,
     bytesPerSecond: null,
+    maxDelete: null,
     port: null,
     program: 'test',
     time: realTime,

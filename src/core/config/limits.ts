@@ -74,6 +74,12 @@ export const limits = {
   /** How long the runner of a link may be silent before another takes it over, and how often it says that it lives, milliseconds. */
   leaseMs: 10_000,
   leaseRenewMs: 3000,
+  /** A run of a sync may delete so many entries whatever part of all they are. */
+  syncDeletesFree: 100,
+  /** What a link has put aside, as its checkpoint says it in a query: all headers together have 64 KiB, and a position takes 12. */
+  syncRefusedBytes: 24 * 1024,
+  /** How soon a path that was put aside is tried again after a later change of it, milliseconds. */
+  syncRefusedSoonMs: 5000,
   /** How often a link's checkpoint moves while nothing is in its scope, milliseconds. */
   syncIdleMs: 3000,
 

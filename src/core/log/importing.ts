@@ -1,10 +1,11 @@
 import { contentHash, entryDigest } from '../change/digest.js';
 import { operationOf, type Operation } from '../change/change.js';
 import { narrow, pathsOfImported, type ImportedChange } from '../change/imported.js';
+import { emptyPlan, type ImportPlan } from '../change/plan.js';
 import { compareStates, isLive, type Row } from '../change/row.js';
 import { vectorIncludes, type Dot } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
-import type { Entry } from '../entry/entry.js';
+import { sizeOf, type Entry } from '../entry/entry.js';
 import { isReserved, type FullPath } from '../entry/path.js';
 import { FilerError } from '../errors.js';
 import type { ChangeLog } from './change-log.js';
@@ -90,24 +91,12 @@ function refuseAhead(changes: readonly ImportedChange[], now: Version): void {
   );
 }
 
-/** What importing would do, by what it would write. */
-export interface PlanResult {
-  readonly creates: number;
-  readonly updates: number;
-  readonly deletes: number;
-  readonly renames: number;
-  /** Of all of them, those that would meet a state which had not seen them, nor they it. */
-  readonly conflicts: number;
-  readonly superseded: number;
-  readonly unchanged: number;
-}
-
 /**
  * Tells what importing batches one after the other would do, and writes nothing: it is all done in one transaction, which is taken back.
  * @throws FilerError as importChanges; what `batches` throws
  */
-export async function planImport(log: ChangeLog, batches: AsyncIterable<readonly ImportedChange[]> | Iterable<readonly ImportedChange[]>): Promise<PlanResult> {
-  const counts = { creates: 0, updates: 0, deletes: 0, renames: 0, conflicts: 0, superseded: 0, unchanged: 0 };
+export async function planImport(log: ChangeLog, batches: AsyncIterable<readonly ImportedChange[]> | Iterable<readonly ImportedChange[]>): Promise<ImportPlan> {
+  const counts = { ...emptyPlan, bytes: { ...emptyPlan.bytes } };
   try {
     await log.aloneForClient(async (draft) => {
       draft.mustIssue();
@@ -115,10 +104,19 @@ export async function planImport(log: ChangeLog, batches: AsyncIterable<readonly
         refuseAhead(changes, draft.now);
         await draft.load(changes.flatMap(pathsOfImported));
         for (const change of changes) {
+          // What a deletion deletes is gone afterwards.
+          const entry = change.newEntry ?? draft.row(change.oldPath as FullPath)?.entry ?? null;
           const planned = importOne(draft, change);
-          if (planned.conflicting) counts.conflicts += 1;
-          if (planned.operation !== null) counts[countOf[planned.operation]] += 1;
-          else counts[planned.outcome === 'superseded' ? 'superseded' : 'unchanged'] += 1;
+          const { operation } = planned;
+          const size = entry === null ? 0 : sizeOf(JSON.parse(entry) as Entry);
+          if (planned.conflicting) {
+            counts.conflicts += 1;
+            counts.bytes.conflicts += size;
+          }
+          if (operation !== null && !(operation === 'DELETE' && entry === null && change.newPath === null)) {
+            counts[countOf[operation]] += 1;
+            counts.bytes[countOf[operation]] += size;
+          } else counts[planned.outcome === 'superseded' ? 'superseded' : 'unchanged'] += 1;
         }
         await draft.flush({ evict: true });
       }

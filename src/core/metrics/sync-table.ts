@@ -16,7 +16,8 @@ export const syncMetricTable = {
   kelp_sync_posted_bytes_total: { kind: 'counter', help: 'Bytes of those.', labels },
   kelp_sync_outcomes_total: { kind: 'counter', help: 'What became of them in the target.', labels: ['direction', 'outcome'] },
   kelp_sync_withheld_changes_total: { kind: 'counter', help: 'Deletes that were not passed on because of --a.doDeleteFiles or --b.doDeleteFiles.', labels },
-  kelp_sync_failed_changes_total: { kind: 'counter', help: 'Changes the target cannot have, which were left out.', labels },
+  kelp_sync_failed_changes_total: { kind: 'counter', help: 'How often the target refused a change.', labels },
+  kelp_sync_quarantined_paths: { kind: 'gauge', help: 'Paths put aside because the target refused a change there, and those that wait for them.', labels },
   kelp_sync_retries_total: { kind: 'counter', help: 'How often the direction began again after a failure.', labels },
 } as const satisfies Record<string, Metric>;
 
@@ -37,6 +38,7 @@ export interface SyncFigures {
   readonly conflicting: number;
   readonly withheld: number;
   readonly failed: number;
+  readonly quarantined: number;
   readonly retries: number;
 }
 
@@ -89,6 +91,10 @@ export function tellSync(metrics: Metrics<typeof syncMetricTable>, directions: (
   metrics.read(
     'kelp_sync_failed_changes_total',
     each(({ failed }) => failed),
+  );
+  metrics.read(
+    'kelp_sync_quarantined_paths',
+    each(({ quarantined }) => quarantined),
   );
   metrics.read(
     'kelp_sync_retries_total',

@@ -4,7 +4,7 @@ import type { Version } from '../clock/version.js';
 import { limits } from '../config/limits.js';
 import { isWithin, type FullPath } from '../entry/path.js';
 import { FilerError } from '../errors.js';
-import type { PlanResult } from '../log/importing.js';
+import type { ImportPlan } from '../change/plan.js';
 import { isAbort } from '../loop.js';
 import type { ReplaySource, SourcePage, SourceRecord } from './source.js';
 import type { ReplayChange, ReplayTarget } from './target.js';
@@ -112,7 +112,7 @@ export async function replay(options: ReplayOptions, signal: AbortSignal): Promi
 export async function planReplay(
   options: Omit<ReplayOptions, 'link' | 'progress'>,
   signal: AbortSignal,
-): Promise<PlanResult & Pick<ReplayCounts, 'read' | 'skipped' | 'malformed'>> {
+): Promise<ImportPlan & Pick<ReplayCounts, 'read' | 'skipped' | 'malformed'>> {
   const { source, target } = options;
   const counts = { ...none };
   const selection = new Selection(options, counts);

@@ -8,7 +8,8 @@ import { FilerError, isFailure, messageOf } from '../errors.js';
 import { HttpClient } from '../http/client.js';
 import { ChangeLog } from '../log/change-log.js';
 import { checkpointPath, checkpointValue } from '../log/checkpoints.js';
-import { importChanges, planImport, type ImportOptions, type ImportResult, type PlanResult } from '../log/importing.js';
+import { addPlans, emptyPlan, type ImportPlan } from '../change/plan.js';
+import { importChanges, planImport, type ImportOptions, type ImportResult } from '../log/importing.js';
 import { silentLogger } from '../logger.js';
 import { backoffMs } from '../loop.js';
 import type { Signer } from '../security/signer.js';
@@ -36,7 +37,7 @@ export interface ReplayTarget {
   /** Writes changes in one transaction. @throws FilerError as importChanges does; PEER_UNREACHABLE */
   write(changes: readonly ReplayChange[], options: ImportOptions, signal: AbortSignal): Promise<Omit<ImportResult, 'position'>>;
   /** Tells what writing them would do, one batch after the other, and writes nothing. */
-  plan(batches: AsyncIterable<readonly ReplayChange[]>, signal: AbortSignal): Promise<PlanResult>;
+  plan(batches: AsyncIterable<readonly ReplayChange[]>, signal: AbortSignal): Promise<ImportPlan>;
   close(): Promise<void>;
 }
 
@@ -93,19 +94,13 @@ export function filerTarget(options: FilerTargetOptions): ReplayTarget {
       return answer;
     },
     plan: async (batches, signal) => {
-      const total = { ...noPlan };
-      for await (const batch of batches) {
-        const part = await client.planImport(linesOf(batch), signal);
-        for (const name of planNames) total[name] += part[name];
-      }
+      let total = emptyPlan;
+      for await (const batch of batches) total = addPlans(total, await client.planImport(linesOf(batch), signal));
       return total;
     },
     close: () => http.close(),
   };
 }
-
-const noPlan: Record<keyof PlanResult, number> = { creates: 0, updates: 0, deletes: 0, renames: 0, conflicts: 0, superseded: 0, unchanged: 0 };
-const planNames = Object.keys(noPlan) as (keyof PlanResult)[];
 
 // ---- a folder
 

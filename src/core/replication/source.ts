@@ -1,7 +1,7 @@
 import { anySignal } from '../abort.js';
 import { FilerError } from '../errors.js';
 import type { Origin, Position } from '../clock/vector.js';
-import type { FullPath } from '../entry/path.js';
+import { isWithin, type FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import { withApplied } from '../change/codec.js';
 import type { Feed, FeedPage, FeedQuery } from '../log/feed.js';
@@ -134,6 +134,34 @@ export class Source {
       rows,
       epoch: identity.epoch,
       next: rows.at(-1)?.path ?? null,
+    };
+  }
+
+  /**
+   * What stands at one path, as a page of the snapshot with one row or none, for a reader that is no peer. Of the quarantined changes only those that
+   * the path waits for.
+   * @throws FilerError as `greet` does
+   */
+  async row(path: FullPath): Promise<SnapshotPage> {
+    this.hooks.mustServe();
+    const { log, store } = this.parts;
+    const { identity, closed, partedFrom, origins, quarantine } = log.state;
+    if (partedFrom !== null) throw new FilerError('BOOTSTRAPPING', 'this filer gives up a branch of its history; ask another one');
+    // Everything up to the position is in a row that is read after it.
+    const [row] = await store.find('tree', [path]);
+    this.hooks.mustServe();
+    if (log.identity.epoch !== identity.epoch) throw new FilerError('BOOTSTRAPPING', 'this filer has just begun to rejoin; ask another one');
+    const states = [...origins.values()];
+    return {
+      position: new Map(states.map(({ origin, seq }) => [origin, seq])),
+      hashes: new Map(states.map(({ origin, hash }) => [origin, hash])),
+      versions: new Map(states.map(({ origin, version }) => [origin, version])),
+      floor: identity.floor,
+      closed: [...closed.keys()].sort(),
+      quarantined: [...quarantine.values()].filter(({ paths }) => paths.some((held) => isWithin(path, held))).map(({ text }) => text),
+      rows: row ? [row] : [],
+      epoch: identity.epoch,
+      next: null,
     };
   }
 

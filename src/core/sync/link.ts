@@ -3,6 +3,7 @@ import { canonicalJson } from '../change/canonical.js';
 import { formatPosition, parsePosition, type Position } from '../clock/vector.js';
 import { isWithin, parsePath, type FullPath } from '../entry/path.js';
 import { FilerError } from '../errors.js';
+import { refusedFromJson, refusedToJson, type RefusedPath } from './refused-paths.js';
 import type { Scope } from './scope.js';
 
 /*
@@ -27,6 +28,8 @@ export interface LinkState {
   readonly phase: 'copy' | 'again' | 'feed';
   readonly position: Position;
   readonly after: FullPath | null;
+  /** What the target lacks of what comes before: it was refused there. */
+  readonly refused: readonly RefusedPath[];
 }
 
 /** 16 hex digits. */
@@ -36,7 +39,7 @@ export function linkName({ source, target, scope }: LinkSpec): string {
 }
 
 /** The value of a checkpoint; equal states have equal texts. */
-export function formatLinkState({ spec, phase, position, after }: LinkState): string {
+export function formatLinkState({ spec, phase, position, after, refused }: LinkState): string {
   const { source, target, scope } = spec;
   return canonicalJson({
     source,
@@ -49,18 +52,25 @@ export function formatLinkState({ spec, phase, position, after }: LinkState): st
     phase,
     position: formatPosition(position),
     ...(after !== null && { after }),
+    ...(refused.length > 0 && { refused: refused.map(refusedToJson) }),
   });
 }
 
 /** @throws FilerError BODY_INVALID if it is nothing that formatLinkState made */
 export function parseLinkState(text: string): LinkState {
   try {
-    const { source, target, from, to, excludes, deletes, ttlSec, phase, position, after } = JSON.parse(text) as Record<string, unknown>;
+    const { source, target, from, to, excludes, deletes, ttlSec, phase, position, after, refused = [] } = JSON.parse(text) as Record<string, unknown>;
     if (typeof source !== 'string' || typeof target !== 'string' || typeof deletes !== 'boolean' || typeof ttlSec !== 'number')
       throw new TypeError('a field is missing');
     if (phase !== 'copy' && phase !== 'again' && phase !== 'feed') throw new TypeError('phase must be copy, again or feed');
     const scope = { from: parsePath(String(from)), to: parsePath(String(to)), excludes: (excludes as string[]).map(parsePath), deletes, ttlSec };
-    return { spec: { source, target, scope }, phase, position: parsePosition(String(position)), after: after === undefined ? null : parsePath(String(after)) };
+    return {
+      spec: { source, target, scope },
+      phase,
+      position: parsePosition(String(position)),
+      after: after === undefined ? null : parsePath(String(after)),
+      refused: (refused as unknown[]).map(refusedFromJson),
+    };
   } catch (error) {
     throw new FilerError(
       'BODY_INVALID',

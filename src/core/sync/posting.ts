@@ -1,3 +1,4 @@
+import type { Version } from '../clock/version.js';
 import { type FilerError, isFailure } from '../errors.js';
 import type { MappedChange, Mapped } from './scope.js';
 import type { SyncFiler, SyncImport } from './sync-filer.js';
@@ -12,66 +13,82 @@ export interface PostLimits {
 
 export interface PostHooks {
   readonly signal: AbortSignal;
+  /** True if a change must wait now, because of one before it that was refused: it is left out. */
+  waits(change: MappedChange): boolean;
   sending(changes: number): void;
   sent(result: SyncImport, changes: number, bytes: number): void;
-  /** The target says that this change breaks a rule. */
-  refused(what: string, error: FilerError): void;
+  /** The target says that this change breaks a rule: it is left out. */
+  refused(change: MappedChange, error: FilerError): void;
+}
+
+/** Where a link goes on after some changes. */
+export interface PostCheckpoint {
+  readonly link: string;
+  /** Asked for when it is written: it says what was refused meanwhile. */
+  value(): string;
 }
 
 /**
- * Posts changes in their order. What the target refuses is told and left out. True if the checkpoint was written: not without a change.
+ * Posts changes in their order. True if the checkpoint was written: not without a change.
  * @throws FilerError what the target answers
  */
-export async function post(
-  filer: SyncFiler,
-  checkpoint: { readonly link: string; readonly value: string },
-  mapped: readonly Mapped[],
-  limits: PostLimits,
-  hooks: PostHooks,
-): Promise<boolean> {
+export async function post(filer: SyncFiler, checkpoint: PostCheckpoint, mapped: readonly Mapped[], limits: PostLimits, hooks: PostHooks): Promise<boolean> {
   const versions = mapped.flatMap((one) => (one.kind === 'withheld' || (one.kind === 'change' && one.isCut) ? [one.version] : []));
   const after = versions.length === 0 ? undefined : versions.reduce((a, b) => Math.max(a, b));
   const changes = mapped.filter((one) => one.kind === 'change');
   const parts = partsOf(changes, limits);
-  if (parts.length === 0) {
-    if (after !== undefined) await filer.importChanges([], { after }, hooks.signal);
-    return false;
-  }
   let isWritten = false;
   for (const [index, part] of parts.entries()) {
     const isLast = index === parts.length - 1;
     isWritten = await postPart(filer, part, isLast ? { checkpoint, after } : {}, hooks);
   }
+  // Also if all of the last part was refused: the clock must move past what is withheld.
+  if (!isWritten && after !== undefined) await filer.importChanges([], { after }, hooks.signal);
   return isWritten;
 }
 
-type Options = Parameters<SyncFiler['importChanges']>[1];
-
 /** One request, again without what is refused in it. False if nothing was left. */
-async function postPart(filer: SyncFiler, part: readonly MappedChange[], options: Options, hooks: PostHooks): Promise<boolean> {
-  let left = part;
+async function postPart(
+  filer: SyncFiler,
+  part: readonly MappedChange[],
+  { checkpoint, after }: { checkpoint?: PostCheckpoint; after?: Version },
+  hooks: PostHooks,
+): Promise<boolean> {
+  let left = part.filter((change) => !hooks.waits(change));
   while (left.length > 0) {
     hooks.sending(left.length);
     try {
       const result = await filer.importChanges(
         left.map(({ text }) => text),
-        options,
+        { ...(checkpoint && { checkpoint: { link: checkpoint.link, value: checkpoint.value() } }), after },
         hooks.signal,
       );
       hooks.sent(result, left.length, sizeOf(left));
       return true;
     } catch (error) {
-      const index = isFailure(error, 'BODY_INVALID') ? Number(/^changes\[(\d+)\]/.exec(error.message)?.[1] ?? NaN) : NaN;
-      const refused = left[index];
+      if (isFailure(error, 'BODY_TOO_LARGE') && left.length > 1) {
+        const half = left.length >> 1;
+        await postPart(filer, left.slice(0, half), {}, hooks);
+        return postPart(filer, left.slice(half), { checkpoint, after }, hooks);
+      }
+      const refused = left[refusedIndex(error)];
       if (refused === undefined) throw error;
-      hooks.refused(`a change of version ${refused.version}`, error as FilerError);
-      left = left.filter((one) => one !== refused);
+      hooks.refused(refused, error as FilerError);
+      left = left.filter((one) => one !== refused && !hooks.waits(one));
     }
   }
   return false;
 }
 
-function partsOf(changes: readonly MappedChange[], { importChanges, syncPostBytes }: PostLimits): MappedChange[][] {
+/** Which change the target has refused; NaN if the failure is of another kind. */
+function refusedIndex(error: unknown): number {
+  // One change that is more than the target takes in a request: no other way to send it is left.
+  if (isFailure(error, 'BODY_TOO_LARGE')) return 0;
+  return isFailure(error, 'BODY_INVALID') ? Number(/^changes\[(\d+)\]/.exec(error.message)?.[1] ?? NaN) : NaN;
+}
+
+/** Changes in the order and the portions in which they are posted. */
+export function partsOf(changes: readonly MappedChange[], { importChanges, syncPostBytes }: PostLimits): MappedChange[][] {
   const parts: MappedChange[][] = [];
   let bytes = Infinity;
   for (const change of changes) {

@@ -34,8 +34,10 @@ export interface DirectionStatus {
   readonly unchanged: number;
   readonly conflicting: number;
   readonly withheld: number;
-  /** Changes that could not be sent, and were put aside. */
+  /** How often the target refused a change since the start. */
   readonly failed: number;
+  /** Paths that are put aside now: refused ones, and those that wait for them. */
+  readonly quarantined: number;
   /** How often it began again after a failure. */
   readonly retries: number;
   readonly lastError: { readonly code: string; readonly error: string } | null;
@@ -55,6 +57,7 @@ export class Progress {
   bytes = 0;
   withheld = 0;
   failed = 0;
+  quarantined = 0;
   retries = 0;
   readonly outcomes = { applied: 0, superseded: 0, unchanged: 0, conflicting: 0 };
   #rate = 0;
@@ -75,6 +78,12 @@ export class Progress {
     this.#oldest = oldest;
   }
 
+  /** The target cannot have a change. */
+  refuse(error: string, code: string): void {
+    this.failed += 1;
+    this.lastError = { code, error };
+  }
+
   done(result: SyncImport, changes: number, bytes: number, ms: number): void {
     this.posted += changes;
     this.bytes += bytes;
@@ -87,7 +96,7 @@ export class Progress {
   }
 
   status(): DirectionStatus {
-    const { name, link, state, source, target, behind, inFlight, received, posted, bytes, withheld, failed, retries, lastError, outcomes } = this;
+    const { name, link, state, source, target, behind, inFlight, received, posted, bytes, withheld, failed, quarantined, retries, lastError, outcomes } = this;
     const isSilent = this.#heardAt === null || this.time.monotonic() - this.#heardAt > this.silentMs;
     const waiting = behind + inFlight;
     const age = this.#oldest === null ? 0 : Math.max(0, (this.time.micros() - this.#oldest) / 1e6);
@@ -111,6 +120,7 @@ export class Progress {
       ...outcomes,
       withheld,
       failed,
+      quarantined,
       retries,
       lastError,
     };

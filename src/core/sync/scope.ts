@@ -1,9 +1,9 @@
 import { canonicalJson } from '../change/canonical.js';
-import { operationOf, type Change, type Operation } from '../change/change.js';
+import { operationOf, pathsOf, type Change, type Operation } from '../change/change.js';
 import { encodeChange } from '../change/codec.js';
 import { chainStart } from '../change/digest.js';
 import type { Row } from '../change/row.js';
-import type { Vector } from '../clock/vector.js';
+import type { Dot, Vector } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
 import { isReserved, isWithin, nameOf, parsePath, refuseReserved, root, type FullPath } from '../entry/path.js';
@@ -38,18 +38,27 @@ export interface MappedChange {
   readonly version: Version;
   /** A delete that the change would bring is withheld. */
   readonly isCut: boolean;
+  /** What it is in the source: its dot, and the paths it touches there. */
+  readonly dot: Dot;
+  readonly paths: readonly FullPath[];
 }
 
 export type Mapped = MappedChange | { readonly kind: 'none' } | { readonly kind: 'withheld'; readonly version: Version };
 
 const none: Mapped = { kind: 'none' };
 
+/** True if a path of the source is one of those that the link takes. */
+export function isInScope({ from, excludes }: Pick<Scope, 'from' | 'excludes'>, path: FullPath): boolean {
+  return !isReserved(path) && isWithin(path, from) && !excludes.some((excluded) => isWithin(path, excluded));
+}
+
 /**
  * Where a path of the source lies in the target; null = nowhere.
  * @throws FilerError RESERVED_PATH, NAME_TOO_LONG if the target may not have such a path
  */
-export function mapPath({ from, to, excludes }: Scope, path: FullPath): FullPath | null {
-  if (isReserved(path) || !isWithin(path, from) || excludes.some((excluded) => isWithin(path, excluded))) return null;
+export function mapPath(scope: Scope, path: FullPath): FullPath | null {
+  const { from, to } = scope;
+  if (!isInScope(scope, path)) return null;
   if (from === to) return path === root ? null : path;
   const mapped = parsePath(`${to}/${from === root ? path.slice(1) : path.slice(from.length + 1)}`);
   if (mapped === root || isReserved(mapped)) return null;
@@ -76,7 +85,8 @@ export function mapChange(scope: Scope, change: Change, clusterId: string): Mapp
   const isMoved = oldPath !== null && newPath !== null && oldPath !== newPath;
   const isCut = isMoved && !scope.deletes;
   const mapped = { ...change, oldPath: isCut ? null : oldPath, newPath };
-  const shown = { kind: 'change', operation: operationOf(mapped), version: change.version, isCut } as const;
+  const { version, origin, seq } = change;
+  const shown = { kind: 'change', operation: operationOf(mapped), version, isCut, dot: { origin, seq }, paths: pathsOf(change) } as const;
   if (isWhole(scope) && clustersPattern.test(change.text)) {
     const text = change.text.replace(clustersPattern, (_, ids: string) => `"clusters":[${ids}${ids === '' ? '' : ','}"${clusterId}"]}}`);
     return { ...shown, text };
@@ -108,7 +118,7 @@ export function mapRow(scope: Scope, row: Row, clusterId: string): Mapped {
   const { origin, seq } = row.dot ?? { origin: author, seq: 1 };
   const change = { origin, seq, hash: chainStart, version, author, ...states, isDirectory, contentHash: '', vector, oldVector: null, clusters: [clusterId] };
   const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
-  return { kind: 'change', operation: operationOf(states), text, version, isCut: false };
+  return { kind: 'change', operation: operationOf(states), text, version, isCut: false, dot: { origin, seq }, paths: [row.path] };
 }
 
 function entryFor({ ttlSec }: Scope, canonical: string, path: FullPath): string {

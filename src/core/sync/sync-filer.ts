@@ -1,5 +1,6 @@
+import type { ImportPlan } from '../change/plan.js';
 import type { Row } from '../change/row.js';
-import type { Position } from '../clock/vector.js';
+import type { Origin, Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
 
@@ -11,7 +12,7 @@ export interface SyncInfo {
   readonly address: string;
   readonly state: string;
   readonly position: Position;
-  readonly counts: { readonly entries: number };
+  readonly counts: { readonly entries: number; readonly tombstones: number };
   /** Offset of the first change left in its log. */
   readonly first: string;
   /** Microseconds since 1970. */
@@ -23,6 +24,8 @@ export interface SyncFeedRequest {
   readonly offset?: string;
   readonly position?: Position;
   readonly since?: Version;
+  /** Only these origins' changes. */
+  readonly origins?: readonly Origin[];
   readonly limit: number;
   readonly bytesMax: number;
   readonly waitMs: number;
@@ -63,11 +66,15 @@ export interface SyncFiler {
   /** @throws FilerError LOG_TRIMMED */
   feed(request: SyncFeedRequest, signal?: AbortSignal): Promise<SyncFeedPage>;
   snapshot(after: FullPath | null, limit: number, caller: null, signal?: AbortSignal): Promise<SyncSnapshotPage>;
+  /** The row at one path, deleted or not, and those changes that are not yet in it though the position covers them. */
+  row(path: FullPath, signal?: AbortSignal): Promise<SyncSnapshotPage>;
   importChanges(
     lines: readonly string[],
     options: { readonly checkpoint?: { readonly link: string; readonly value: string }; readonly after?: Version },
     signal?: AbortSignal,
   ): Promise<SyncImport>;
+  /** Tells what importing changes would do, and writes nothing. */
+  planImport(lines: readonly string[], signal?: AbortSignal): Promise<ImportPlan>;
   checkpoints(signal?: AbortSignal): Promise<readonly { readonly link: string; readonly value: string }[]>;
   setCheckpoint(link: string, value: string | null, signal?: AbortSignal): Promise<void>;
   /** A small value of its own store, not replicated. */

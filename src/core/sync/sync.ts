@@ -4,6 +4,7 @@ import { FilerError, isFailure } from '../errors.js';
 import { isPassing, type ClusterSide } from './cluster-side.js';
 import { Direction, type DirectionOptions } from './direction.js';
 import type { DirectionStatus } from './progress.js';
+import type { Forecast } from './survey.js';
 import type { SyncInfo } from './sync-filer.js';
 
 /*
@@ -60,6 +61,13 @@ export class Sync {
     return { a: this.options.a.id, b: this.options.b.id, directions: this.#directions.map((direction) => direction.status()) };
   }
 
+  /** Tells what each direction would write now, and writes nothing. @throws FilerError as Direction.forecast does */
+  async plan(signal: AbortSignal): Promise<Forecast[]> {
+    const forecasts: Forecast[] = [];
+    for (const direction of this.#directions) forecasts.push(await direction.forecast(signal));
+    return forecasts;
+  }
+
   /** True if somebody else runs one of the links. */
   get isHeld(): boolean {
     return this.#directions.some(({ isHeld }) => isHeld);
@@ -85,7 +93,7 @@ export class Sync {
     }
   }
 
-  /** Runs until both sides are equal, or for `ms`. True if they are. @throws FilerError as `run` does */
+  /** Runs until both sides are equal, or for `ms`, or until nothing but what the target refused is missing. True if they are equal. @throws FilerError as `run` does */
   async runUntilEqual(ms: number, lookMs: number, signal: AbortSignal): Promise<boolean> {
     const { time } = this.options;
     const due = time.monotonic() + ms;
@@ -98,7 +106,7 @@ export class Sync {
       for (;;) {
         if (failure !== null) throw failure;
         signal.throwIfAborted();
-        if (await this.#areEqual(signal)) return true;
+        if (await this.#areLevel(signal)) return this.#directions.every((direction) => direction.status().quarantined === 0);
         if (time.monotonic() >= due) return false;
         await time.sleep(Math.min(lookMs, Math.max(1, due - time.monotonic())), signal);
       }
@@ -113,7 +121,7 @@ export class Sync {
    * True if at one moment each link had everything its source held, and all filers of a cluster were level. Both clusters are looked at twice: what
    * came in between would show.
    */
-  async #areEqual(signal: AbortSignal): Promise<boolean> {
+  async #areLevel(signal: AbortSignal): Promise<boolean> {
     const { a, b } = this.options;
     const [aToB, bToA] = this.#directions;
     try {

@@ -149,7 +149,8 @@ describe('replay into a folder', () => {
       weedLine(3, { oldEntry: entry('a'), newEntry: entry('b') }),
       weedLine(4, { oldEntry: entry('b') }),
     ].join('');
-    const expected = { read: 4, skipped: 0, malformed: 0, creates: 1, updates: 1, deletes: 1, renames: 1, conflicts: 0, superseded: 0, unchanged: 0 };
+    const bytes = { creates: 1, updates: 1, deletes: 1, renames: 1, conflicts: 0 };
+    const expected = { read: 4, skipped: 0, malformed: 0, creates: 1, updates: 1, deletes: 1, renames: 1, conflicts: 0, superseded: 0, unchanged: 0, bytes };
     expect(await plan(dir, input)).to.deep.equal(expected);
     expect(await stat(dir).catch(() => null)).to.equal(null);
     await into(dir, input);

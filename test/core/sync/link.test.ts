@@ -18,9 +18,17 @@ describe('links', () => {
   });
 
   for (const state of [
-    { phase: 'copy', position: new Map([['aaaaaaaaaaaaaaaa', 7]]), after: p('/a "quoted" name') },
-    { phase: 'feed', position: new Map([['aaaaaaaaaaaaaaaa', 7]]), after: null },
-    { phase: 'again', position: new Map<string, number>(), after: null },
+    { phase: 'copy', position: new Map([['aaaaaaaaaaaaaaaa', 7]]), after: p('/a "quoted" name'), refused: [] },
+    {
+      phase: 'feed',
+      position: new Map([['aaaaaaaaaaaaaaaa', 7]]),
+      after: null,
+      refused: [
+        { path: p('/x/ü'), dots: new Map([['aaaaaaaaaaaaaaaa', 3]]), error: 'no' },
+        { path: p('/x/ü/below'), dots: new Map([['aaaaaaaaaaaaaaaa', 5]]), error: null },
+      ],
+    },
+    { phase: 'again', position: new Map<string, number>(), after: null, refused: [] },
   ] as const)
     it(`come back from their checkpoint in phase ${state.phase}`, () => {
       const whole: LinkState = { spec: spec('/x', '/y', { excludes: [p('/x/z')], deletes: false }), ...state };
@@ -33,7 +41,7 @@ describe('links', () => {
     '{}',
     'null',
     '{"source":"a"}',
-    formatLinkState({ spec: spec('/', '/'), phase: 'feed', position: new Map(), after: null }).replace('feed', 'fed'),
+    formatLinkState({ spec: spec('/', '/'), phase: 'feed', position: new Map(), after: null, refused: [] }).replace('feed', 'fed'),
   ])
     it(`do not come back from ${text.slice(0, 20) || 'nothing'}`, async () => {
       expect(await codeOf(() => parseLinkState(text))).to.equal('BODY_INVALID');

@@ -4,7 +4,8 @@ import { limits } from '../../config/limits.js';
 import { isFailure } from '../../errors.js';
 import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
 import type { Checkpoint } from '../../log/checkpoints.js';
-import type { ImportOptions, PlanResult } from '../../log/importing.js';
+import type { ImportPlan } from '../../change/plan.js';
+import type { ImportOptions } from '../../log/importing.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
@@ -152,7 +153,7 @@ export class MetaClient {
   }
 
   /** Tells what importing changes would do, and writes nothing. @throws FilerError as importChanges */
-  async planImport(lines: readonly string[], signal?: AbortSignal): Promise<PlanResult> {
+  async planImport(lines: readonly string[], signal?: AbortSignal): Promise<ImportPlan> {
     const headers = { 'Content-Type': 'application/x-ndjson' };
     const answer = await this.#send('POST', metaPaths.changes, {
       query: { plan: true },
@@ -218,6 +219,12 @@ export class MetaClient {
       timeoutMs: limits.peerSnapshotMs,
       signal,
     });
+    return decodeSnapshotPage(answer.text(), this.address);
+  }
+
+  /** What the filer has at one path, as a snapshot would say it: no row or one, and only those quarantined changes that concern it. */
+  async row(path: FullPath, signal?: AbortSignal): Promise<SnapshotPage> {
+    const answer = await this.#get(metaPaths.snapshot, { query: { path }, timeoutMs: limits.peerSnapshotMs, signal });
     return decodeSnapshotPage(answer.text(), this.address);
   }
 

@@ -130,6 +130,11 @@ async function closeOrigin(filer: Filer, { parameter }: Request): Promise<Respon
 
 async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, headers }: Request): Promise<Response> {
   const caller = callerFromHeaders(headers);
+  const only = readPath(query);
+  if (only !== undefined) {
+    const row = await filer.reads.run(false, limits.pageBytesMax, () => filer.source.row(only));
+    return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(row) };
+  }
   const limit = readInteger(query, 'limit', { min: 1, max: limits.snapshotRowsMax, fallback: limits.snapshotRows });
   const text = query.get('after');
   const after = text === null ? null : parseAfter(text);

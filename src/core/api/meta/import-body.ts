@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { ImportReader, type ImportedChange } from '../../change/imported.js';
 import { formatDot } from '../../clock/vector.js';
 import { FilerError } from '../../errors.js';
-import type { ImportResult, PlanResult } from '../../log/importing.js';
+import type { ImportPlan, PlanCounts } from '../../change/plan.js';
+import type { ImportResult } from '../../log/importing.js';
 import { Fields, invalidField } from './fields.js';
 
 /*
@@ -12,7 +13,8 @@ import { Fields, invalidField } from './fields.js';
  *
  * or with plan=true
  *
- *   {"creates":n,"updates":n,"deletes":n,"renames":n,"conflicts":n,"superseded":n,"unchanged":n}
+ *   {"creates":n,"updates":n,"deletes":n,"renames":n,"conflicts":n,"superseded":n,"unchanged":n,
+ *    "bytes":{"creates":n,"updates":n,"deletes":n,"renames":n,"conflicts":n}}
  */
 
 export interface ImportBody {
@@ -84,8 +86,17 @@ export function importFromJson(body: unknown): ImportAnswer {
 }
 
 /** @throws FilerError BODY_INVALID naming the field */
-export function planFromJson(body: unknown): PlanResult {
+export function planFromJson(body: unknown): ImportPlan {
   const plan = new Fields(body);
-  const [creates, updates, deletes, renames] = [plan.whole('creates'), plan.whole('updates'), plan.whole('deletes'), plan.whole('renames')];
-  return { creates, updates, deletes, renames, conflicts: plan.whole('conflicts'), superseded: plan.whole('superseded'), unchanged: plan.whole('unchanged') };
+  return {
+    ...countsFrom(plan),
+    superseded: plan.whole('superseded'),
+    unchanged: plan.whole('unchanged'),
+    bytes: countsFrom(plan.inner('bytes')),
+  };
+}
+
+function countsFrom(fields: Fields): PlanCounts {
+  const [creates, updates, deletes, renames] = [fields.whole('creates'), fields.whole('updates'), fields.whole('deletes'), fields.whole('renames')];
+  return { creates, updates, deletes, renames, conflicts: fields.whole('conflicts') };
 }

@@ -20,6 +20,8 @@ export interface LinkReport {
   readonly position: string | null;
   /** RFC 3339. */
   readonly written: string;
+  /** Paths of the source that were put aside: why, null for those that wait for another one; the first changes the target lacks there. */
+  readonly quarantined: readonly { readonly path: string; readonly error: string | null; readonly dots: string }[];
 }
 
 /** Every link that writes to the cluster of a filer. @throws FilerError PEER_UNREACHABLE and what it answers */
@@ -28,12 +30,13 @@ export async function listLinks(client: MetaClient, signal: AbortSignal): Promis
   return found.map(({ link, value, version }) => {
     const written = versionToRfc3339(version);
     try {
-      const { spec, phase, position } = parseLinkState(value);
+      const { spec, phase, position, refused } = parseLinkState(value);
+      const quarantined = refused.map(({ path, error, dots }) => ({ path, error, dots: formatPosition(dots) }));
       const { from, to, excludes } = spec.scope;
-      return { link, source: spec.source, target: spec.target, from, to, excludes, phase, position: formatPosition(position), written };
+      return { link, source: spec.source, target: spec.target, from, to, excludes, phase, position: formatPosition(position), written, quarantined };
     } catch (error) {
       if (!isFailure(error, 'BODY_INVALID')) throw error;
-      return { link, source: null, target: null, from: null, to: null, excludes: [], phase: 'unreadable', position: null, written };
+      return { link, source: null, target: null, from: null, to: null, excludes: [], phase: 'unreadable', position: null, written, quarantined: [] };
     }
   });
 }
