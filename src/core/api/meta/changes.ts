@@ -1,7 +1,6 @@
 import { isOrigin, parsePosition } from '../../clock/vector.js';
 import { withApplied } from '../../change/codec.js';
-import { parsePath, type FullPath } from '../../entry/path.js';
-import { FilerError, isFailure, messageOf } from '../../errors.js';
+import { FilerError, isFailure } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import type { FilerLimits } from '../../filer-options.js';
 import { invalidParameter, readDuration, readInteger, readTimestamp, readWord, type Query } from '../../http/params.js';
@@ -12,6 +11,7 @@ import type { Caller } from '../../replication/peer.js';
 import type { LogRecord } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
 import { encodeChangePage } from './change-page.js';
+import { readPath } from './path-param.js';
 import { callerFromHeaders, feedToHeaders, streamHeaders, type FeedHeaders } from './protocol.js';
 
 /*
@@ -125,16 +125,6 @@ function readOrigins(query: Query, filer: Filer): string[] | undefined {
   if (!origins.every(isOrigin)) throw invalidParameter('origins', text, '16 lower-case hex digits each, with commas between');
   if (isLocal) throw new FilerError('PARAMETER_INVALID', 'origins: goes with scope=all only; leave one of the two out');
   return origins;
-}
-
-function readPath(query: Query, name: string): FullPath | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  try {
-    return parsePath(text);
-  } catch (error) {
-    throw new FilerError('PARAMETER_INVALID', `${name}: ${messageOf(error)}`);
-  }
 }
 
 /** Polls of one interval carry one cursor, so that a cache in between can hold them together; it always moves on. */

@@ -1,11 +1,11 @@
 import { formatDot } from '../../clock/vector.js';
-import { parsePath, type FullPath } from '../../entry/path.js';
-import { FilerError, messageOf } from '../../errors.js';
+import { FilerError } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import type { FilerLimits } from '../../filer-options.js';
 import { invalidParameter, readHex, readInteger, readWord, type Query } from '../../http/params.js';
 import { json, type Request, type Response, type Route } from '../../http/router.js';
 import type { Store } from '../../store/store.js';
+import { readPath } from './path-param.js';
 import { metaPaths } from './protocol.js';
 import { conflictReport, type ConflictReport } from './reports.js';
 
@@ -39,7 +39,7 @@ export function conflictRoutes(filer: Filer, store: Store, limits: FilerLimits):
 async function readConflicts(store: Store, limits: FilerLimits, query: Query): Promise<ConflictReport[]> {
   const limit = readInteger(query, 'limit', { min: 1, max: limits.conflictsListedMax, fallback: limits.conflictsListed });
   const id = readHex(query, 'id', conflictIdDigits) ?? undefined;
-  return (await store.readConflicts({ path: readPath(query), id, limit, bytesMax: limits.pageBytesMax })).map(conflictReport);
+  return (await store.readConflicts({ path: readPath(query, 'path'), id, limit, bytesMax: limits.pageBytesMax })).map(conflictReport);
 }
 
 /** What one row of the ledger overruled comes back as a new change of this filer, with a new version. */
@@ -52,14 +52,4 @@ async function restore(filer: Filer, store: Store, limits: FilerLimits, { parame
   filer.admission.mustWrite();
   const { dot } = await filer.namespace.restore(record.loser);
   return json(200, { path: record.path, dot: dot && formatDot(dot) });
-}
-
-function readPath(query: Query): FullPath | undefined {
-  const text = query.get('path');
-  if (text === null) return undefined;
-  try {
-    return parsePath(text);
-  } catch (error) {
-    throw new FilerError('PARAMETER_INVALID', `path: ${messageOf(error)}`);
-  }
 }

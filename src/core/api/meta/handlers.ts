@@ -13,6 +13,7 @@ import { conflictRoutes } from './conflicts.js';
 import { importHandler } from './import.js';
 import { infoToJson } from './info.js';
 import { logToJson } from './log-report.js';
+import { readPath } from './path-param.js';
 import { callerFromHeaders, metaPaths } from './protocol.js';
 import { quarantineRoutes } from './quarantine.js';
 import { digestToJson, peersToJson, type DigestReport } from './reports.js';
@@ -117,7 +118,7 @@ async function closeOrigin(filer: Filer, { parameter }: Request): Promise<Respon
 
 async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, headers }: Request): Promise<Response> {
   const caller = callerFromHeaders(headers);
-  const only = readPath(query);
+  const only = readPath(query, 'path');
   if (only !== undefined) {
     const row = await filer.reads.run(false, limits.pageBytesMax, () => filer.source.row(only));
     return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(row) };

@@ -1,0 +1,14 @@
+import { parsePath, type FullPath } from '../../entry/path.js';
+import { FilerError, messageOf } from '../../errors.js';
+import type { Query } from '../../http/params.js';
+
+/** A path as a query has it; undefined if it has none. @throws FilerError PARAMETER_INVALID naming the parameter */
+export function readPath(query: Query, name: string): FullPath | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  try {
+    return parsePath(text);
+  } catch (error) {
+    throw new FilerError('PARAMETER_INVALID', `${name}: ${messageOf(error)}`);
+  }
+}
