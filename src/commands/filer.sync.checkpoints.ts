@@ -25,10 +25,15 @@ export default class FilerSyncCheckpoints extends BaseCommand<typeof FilerSyncCh
     set: Flags.string({ description: 'let this link go on after --position', helpValue: '<link>', dependsOn: ['position'], exclusive: ['link', 'reset'] }),
     position: Flags.string({ description: 'position of the source; empty = from the beginning of its log', helpValue: '<origin:seq~…>', dependsOn: ['set'] }),
     reset: Flags.string({ description: 'forget this link: it begins with a copy', helpValue: '<link>', exclusive: ['link', 'set'] }),
+    forget: Flags.string({
+      description: 'of a link that reads from the cluster of --filer and is gone for good: log and tombstones wait for it no more',
+      helpValue: '<link>',
+      exclusive: ['link', 'set', 'reset'],
+    }),
   };
 
   async run(): Promise<LinkReport[]> {
-    const { filer, link, set, position = '', reset } = this.flags;
+    const { filer, link, set, position = '', reset, forget } = this.flags;
     return askFiler(filer, this.signer, async (client) => {
       if (set !== undefined) {
         const { again, left } = await setLink(client, set, position, this.signal);
@@ -37,7 +42,11 @@ export default class FilerSyncCheckpoints extends BaseCommand<typeof FilerSyncCh
         await resetLink(client, reset, this.signal);
         this.say(`${reset} is forgotten; it begins with a copy`);
       }
-      if (reset !== undefined) return [];
+      if (forget !== undefined) {
+        await client.forgetLink(forget, this.signal);
+        this.say(`${forget} is forgotten; nothing here waits for it`);
+      }
+      if (reset !== undefined || forget !== undefined) return [];
       const only = link ?? set;
       const links = only === undefined ? await listLinks(client, this.signal) : [await findLink(client, only, this.signal)];
       this.log(

@@ -126,6 +126,7 @@ export class FilerStatus {
       acknowledged,
       logHeldBy: upkeep.logHeldBy(),
       tombstonesHeldBy: upkeep.collection.heldBy,
+      links: upkeep.links.waitedFor(log.state),
     });
   }
 

@@ -7,6 +7,7 @@ import type { Logger } from './logger.js';
 import { runLoop, type BackoffLimits } from './loop.js';
 import { Closing, type ClosingLimits } from './replication/closing.js';
 import { Collection, type CollectionLimits } from './replication/collection.js';
+import { Links } from './replication/links.js';
 import type { Reports } from './replication/reports.js';
 import type { StoreReader } from './store/store.js';
 import type { TimeSource } from './time.js';
@@ -50,12 +51,15 @@ export class Upkeep {
   readonly retention: Retention;
   readonly collection: Collection;
   readonly closing: Closing;
+  readonly links: Links;
 
   constructor(private readonly options: UpkeepOptions) {
     const { log, store, time, logger, limits, reports, around } = options;
+    this.links = new Links(log, store, time);
+    const linksSeen = () => this.links.waitedFor(log.state).map(({ report }) => report?.seen ?? null);
     this.retention = new Retention(log, store, time, limits, () => this.#acknowledged());
     // A change put aside has not met the tombstones here: should they go before it is tried again, it would bring back what they delete.
-    this.collection = new Collection(log, store, time, limits, reports, () => !around().isStaging && log.state.quarantine.size === 0);
+    this.collection = new Collection(log, store, time, limits, reports, () => !around().isStaging && log.state.quarantine.size === 0, linksSeen);
     const able = () => around().following.map(({ origin }) => origin);
     this.closing = new Closing(log, time, logger, limits, () => [log.identity.origin, ...around().heard], able);
   }
@@ -87,6 +91,7 @@ export class Upkeep {
     const { following, isRefused } = around();
     if (!isRefused) await parting.finish(following, force);
     await reports.settle(log.state, hashesOf(store));
+    await this.links.refresh();
     await this.retention.trim(signal);
     if (isRefused) return;
     await this.collection.collect(signal);
@@ -107,8 +112,8 @@ export class Upkeep {
   #acknowledged(): Position {
     const { log, reports } = this.options;
     const acknowledged = new Map([...log.state.origins.values()].map(({ origin, seq }) => [origin, seq]));
-    for (const peer of this.#counted()) {
-      const report = reports.latest(peer);
+    const said = [...this.#counted().map((peer) => reports.latest(peer)), ...this.links.waitedFor(log.state).map(({ report }) => report?.position ?? null)];
+    for (const report of said) {
       for (const [origin, seq] of acknowledged) acknowledged.set(origin, Math.min(seq, report?.get(origin) ?? 0));
     }
     return acknowledged;

@@ -9,6 +9,7 @@ import { importChanges, planImport } from '../../src/core/log/importing.js';
 import { ClusterSide } from '../../src/core/sync/cluster-side.js';
 import type { DirectionLimits } from '../../src/core/sync/direction.js';
 import type { Scope } from '../../src/core/sync/scope.js';
+import { Links } from '../../src/core/replication/links.js';
 import { Sync, type SyncOptions } from '../../src/core/sync/sync.js';
 import type { SyncFiler } from '../../src/core/sync/sync-filer.js';
 import { openFiler, type MemoryFiler } from './memory-peer.js';
@@ -17,7 +18,7 @@ import { mode, file, p } from './open-log.js';
 
 /** What a sync asked of a filer. */
 export type SyncCall =
-  | { readonly kind: 'info' | 'feed' | 'snapshot' | 'row' | 'checkpoints' | 'kv' }
+  | { readonly kind: 'info' | 'feed' | 'snapshot' | 'row' | 'checkpoints' | 'kv' | 'link' }
   | { readonly kind: 'import' | 'plan'; readonly lines: readonly string[]; readonly after?: number }
   | { readonly kind: 'checkpoint'; readonly value: string | null };
 
@@ -28,12 +29,16 @@ export class MemorySyncFiler {
   before: (call: SyncCall) => void | Promise<void> = () => {};
   /** What the feed says in place of a change's text. */
   rewrite: (text: string) => string = (text) => text;
+  readonly links: Links;
   readonly #kv = new Map<string, string>();
 
   constructor(
     readonly filer: MemoryFiler,
     readonly others: () => readonly string[] = () => [],
-  ) {}
+  ) {
+    const { log, store, time } = filer.core;
+    this.links = new Links(log, store, time);
+  }
 
   get core() {
     return this.filer.core;
@@ -101,6 +106,14 @@ export class MemorySyncFiler {
         ),
       planImport: (lines) =>
         answer({ kind: 'plan', lines }, async () => planImport(log, [decodeImport(Buffer.from(lines.join('\n')), limits.importChanges).changes])),
+      announceLink: (link, about) =>
+        answer({ kind: 'link' }, async () => {
+          await this.links.announce(link, about);
+        }),
+      reportLink: (link, report) =>
+        answer({ kind: 'link' }, async () => {
+          this.links.report(link, report);
+        }),
       checkpoints: () => answer({ kind: 'checkpoints' }, () => checkpoints.list()),
       setCheckpoint: (link, value) =>
         answer({ kind: 'checkpoint', value }, async () => {

@@ -80,6 +80,10 @@ export const limits = {
   syncRefusedBytes: 24 * 1024,
   /** How soon a path that was put aside is tried again after a later change of it, milliseconds. */
   syncRefusedSoonMs: 5000,
+  /** How often a link tells its source how far it is, milliseconds: it holds log and tombstones back by that much. */
+  linkReportMs: 5000,
+  /** One such report, bytes: two positions of 400 origins, ten times over. */
+  linkReportBytesMax: 256 * 1024,
   /** How often a link's checkpoint moves while nothing is in its scope, milliseconds. */
   syncIdleMs: 3000,
 

@@ -49,6 +49,8 @@ export class Collection {
     private readonly reports: Pick<Reports, 'settled'>,
     /** False while a snapshot is being staged: what it brings has not met these tombstones yet. */
     private readonly mayCollect: () => boolean,
+    /** What each link of filer.sync that is waited for has seen; null = it has not told. */
+    private readonly linksSeen: () => readonly (Position | null)[] = () => [],
   ) {}
 
   /** Whose report is missing: nothing is dropped before it comes. */
@@ -77,7 +79,7 @@ export class Collection {
   /** What everybody whose report decides has seen; null if one is missing, or if this store may not drop anything now. */
   #seen(state: Pick<LogState, 'identity' | 'origins' | 'closed' | 'partedFrom'>): readonly Position[] | null {
     if (state.identity.phase !== 'ready' || state.partedFrom !== null || !this.mayCollect()) return null;
-    const seen = reporters(state, this.reports).map((origin) => this.reports.settled(origin));
+    const seen = [...reporters(state, this.reports).map((origin) => this.reports.settled(origin)), ...this.linksSeen()];
     return seen.every((position) => position !== null) ? seen : null;
   }
 

@@ -1,12 +1,14 @@
 import { positionDistance, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Member } from '../cluster/member.js';
+import type { KnownLink } from './links.js';
 import type { LogState } from '../log/log-state.js';
 
 /* What a log holds, who keeps it from shrinking, and how long each peer may stay away before it needs a snapshot. Pure. */
 
 /** Who keeps records or tombstones that are old enough to go. */
 export interface Holder {
+  /** Of a link its name, which looks the same. */
   readonly origin: Origin;
   readonly address: string | null;
   /** report: it has told that it lacks something. silent: it has told nothing since this process started. link: a sync link. */
@@ -57,6 +59,8 @@ export interface LogReportParts {
   readonly acknowledged: ReadonlyMap<Origin, { readonly position: Position; readonly age: number }>;
   readonly logHeldBy: readonly { readonly origin: Origin; readonly position: Position | null }[];
   readonly tombstonesHeldBy: readonly Origin[];
+  /** Links of filer.sync that are waited for. */
+  readonly links: readonly Pick<KnownLink, 'link' | 'report'>[];
 }
 
 const time = (micros: Version): string => new Date(micros / 1000).toISOString();
@@ -72,6 +76,13 @@ export function reportLog(parts: LogReportParts): LogReport {
     reason: position === null ? 'silent' : 'report',
     position,
   });
+  const linkHolder = ({ link, report }: LogReportParts['links'][number]): Holder => ({
+    origin: link,
+    address: null,
+    reason: 'link',
+    position: report?.position ?? null,
+  });
+  const lacks = (position: Position | null): boolean => position === null || positionDistance(whole, position) > 0;
   return {
     origin: identity.origin,
     changes: counts.changes,
@@ -82,9 +93,10 @@ export function reportLog(parts: LogReportParts): LogReport {
     retentionMaxSeconds: limits.logRetentionMaxMs / 1000,
     first: parts.formatOffset(state.first - 1),
     head: parts.formatOffset(state.head),
-    heldBy: parts.logHeldBy
-      .filter(({ position }) => position === null || positionDistance(whole, position) > 0)
-      .map(({ origin, position }) => holder(origin, position)),
+    heldBy: [
+      ...parts.logHeldBy.filter(({ position }) => lacks(position)).map(({ origin, position }) => holder(origin, position)),
+      ...parts.links.filter(({ report }) => lacks(report?.position ?? null)).map(linkHolder),
+    ],
     peers: members
       .filter(({ origin }) => origin !== identity.origin && !closed.has(origin))
       .map(({ origin, address }) => {
@@ -96,7 +108,10 @@ export function reportLog(parts: LogReportParts): LogReport {
     tombstones: {
       count: counts.tombstones,
       oldest: oldestTombstone === null ? null : time(oldestTombstone),
-      heldBy: parts.tombstonesHeldBy.map((origin) => holder(origin, acknowledged.get(origin)?.position ?? null)),
+      heldBy: [
+        ...parts.tombstonesHeldBy.map((origin) => holder(origin, acknowledged.get(origin)?.position ?? null)),
+        ...parts.links.filter(({ report }) => (report?.seen ?? null) === null).map(linkHolder),
+      ],
     },
     floor: identity.floor,
     closed: [...closed.keys()].sort(),

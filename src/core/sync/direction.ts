@@ -6,7 +6,7 @@ import { backoffMs, isAbort } from '../loop.js';
 import type { TimeSource } from '../time.js';
 import { Choice, isPassing, type ClusterSide } from './cluster-side.js';
 import { heldBy, Lease, type LeaseLimits } from './lease.js';
-import { linkName, overlapping, parseLinkState, type LinkSpec, type LinkState } from './link.js';
+import { aboutLink, linkName, overlapping, parseLinkState, type LinkSpec, type LinkState } from './link.js';
 import { LinkWriter, type WriterLimits } from './link-writer.js';
 import { Progress, type DirectionState, type DirectionStatus } from './progress.js';
 import { RefusedPaths, type RefusedLimits } from './refused-paths.js';
@@ -31,6 +31,8 @@ import { forecast, mapAll, refuseDeletes, type Forecast, type MaxDelete, type Su
 
 export interface DirectionLimits extends ReaderLimits, LeaseLimits, WriterLimits, RefusedLimits {
   readonly peerPollMs: number;
+  /** How often the source is told how far the link is. */
+  readonly linkReportMs: number;
   readonly peerSilentMs: number;
 }
 
@@ -66,6 +68,8 @@ export class Direction {
   position: Position | null = null;
   /** True while somebody else runs the link. */
   isHeld = false;
+  /** How far the link is for its source: what it may forget. */
+  acknowledged: () => Position | null = () => null;
   #since: Version | null;
   /** False once this run has looked at what it would delete. */
   #mustLook: boolean;
@@ -131,6 +135,7 @@ export class Direction {
     const { source, target, time, limits, me, maxDelete } = this.options;
     const to = this.#to.filer;
     this.position = null;
+    this.acknowledged = () => null;
     this.#progress.target = to.address;
     await target.meet(to, signal);
     await this.#reader.ask((filer) => source.meet(filer, signal), signal);
@@ -144,7 +149,11 @@ export class Direction {
       let state = await this.#startOf(to, spec, link, signal);
       if (this.#mustLook && maxDelete !== null) await refuseDeletes(this.#survey(to, state), maxDelete, signal);
       this.#mustLook = false;
+      // Before anything is read: from now on the source keeps what this link has not had.
+      await this.#reader.ask((filer) => filer.announceLink(link, aboutLink(spec), signal), signal);
       const writer = this.#writerFor(to, link, state);
+      if (state.phase === 'feed' && state.position.size > 0) writer.acknowledged = state.position;
+      this.acknowledged = () => writer.acknowledged;
       for (;;) {
         if (state.phase !== 'feed') state = await this.#copy(writer, state, signal);
         state = await this.#follow(writer, state, signal);

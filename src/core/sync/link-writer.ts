@@ -1,7 +1,7 @@
 import { isRefused, pathsOf, type ReceivedChange } from '../change/change.js';
 import { receiveChange } from '../change/refused.js';
 import type { Row } from '../change/row.js';
-import { formatDot, positionCovers, type Dot } from '../clock/vector.js';
+import { formatDot, positionCovers, type Dot, type Position } from '../clock/vector.js';
 import { childPath, isReserved, reservedDirectory, type FullPath } from '../entry/path.js';
 import { FilerError, isFailure } from '../errors.js';
 import type { Logger } from '../logger.js';
@@ -47,6 +47,8 @@ export interface Received {
  */
 export class LinkWriter {
   #savedAt = 0;
+  /** Everything up to here is in the target, and the checkpoint says so; null while that is not known. */
+  acknowledged: Position | null = null;
 
   constructor(private readonly options: LinkWriterOptions) {}
 
@@ -81,7 +83,7 @@ export class LinkWriter {
       },
       refused: (change, error) => this.#putAside(change.paths, change.dot, error),
     });
-    if (isPosted) return this.#saved();
+    if (isPosted) return this.#saved(state);
     // Not for kelp's own entries: else two idle clusters would tell each other of their checkpoints for ever.
     if (refused.isChanged || (isOutside && time.monotonic() - this.#savedAt >= limits.syncIdleMs)) await this.save(state, signal);
   }
@@ -89,7 +91,7 @@ export class LinkWriter {
   /** Writes where the link goes on, without a change. */
   async save(state: LinkState, signal: AbortSignal): Promise<void> {
     await this.options.to.setCheckpoint(this.options.link, this.#format(state), signal);
-    this.#saved();
+    this.#saved(state);
   }
 
   /** Tries again what was put aside and is due. @throws FilerError what source and target answer */
@@ -198,9 +200,11 @@ export class LinkWriter {
     return formatLinkState({ ...state, refused: this.options.refused.list() });
   }
 
-  #saved(): void {
-    this.#savedAt = this.options.time.monotonic();
-    this.options.refused.isChanged = false;
+  #saved({ position }: LinkState): void {
+    const { refused, time } = this.options;
+    this.#savedAt = time.monotonic();
+    this.acknowledged = refused.cut(position);
+    refused.isChanged = false;
   }
 
   /** True if the checkpoint was written with the changes. */

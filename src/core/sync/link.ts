@@ -38,6 +38,11 @@ export function linkName({ source, target, scope }: LinkSpec): string {
   return hash('sha256', canonicalJson([source, target, from, to, [...excludes].sort(), deletes, ttlSec]), 'hex').slice(0, 16);
 }
 
+/** What a link says of itself where it reads, for people. */
+export function aboutLink({ source, target, scope }: LinkSpec): string {
+  return canonicalJson({ source, target, from: scope.from, to: scope.to });
+}
+
 /** The value of a checkpoint; equal states have equal texts. */
 export function formatLinkState({ spec, phase, position, after, refused }: LinkState): string {
   const { source, target, scope } = spec;

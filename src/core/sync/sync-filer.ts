@@ -75,6 +75,10 @@ export interface SyncFiler {
   ): Promise<SyncImport>;
   /** Tells what importing changes would do, and writes nothing. */
   planImport(lines: readonly string[], signal?: AbortSignal): Promise<ImportPlan>;
+  /** Lets log and tombstones wait for a link. */
+  announceLink(link: string, about: string, signal?: AbortSignal): Promise<void>;
+  /** `seen`: what of it nobody in the target can undo any more. */
+  reportLink(link: string, report: { readonly position: Position; readonly seen: Position | null }, signal?: AbortSignal): Promise<void>;
   checkpoints(signal?: AbortSignal): Promise<readonly { readonly link: string; readonly value: string }[]>;
   setCheckpoint(link: string, value: string | null, signal?: AbortSignal): Promise<void>;
   /** A small value of its own store, not replicated. */

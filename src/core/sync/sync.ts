@@ -3,6 +3,7 @@ import { isWithin } from '../entry/path.js';
 import { FilerError, isFailure } from '../errors.js';
 import { isPassing, type ClusterSide } from './cluster-side.js';
 import { Direction, type DirectionOptions } from './direction.js';
+import { LinkReports } from './link-reports.js';
 import type { DirectionStatus } from './progress.js';
 import type { Forecast } from './survey.js';
 import type { SyncInfo } from './sync-filer.js';
@@ -32,12 +33,19 @@ export interface SyncStatus {
 
 export class Sync {
   readonly #directions: Direction[];
+  readonly #reports: LinkReports[];
 
   private constructor(private readonly options: SyncOptions) {
     const { a, b, aToB, bToA, ...rest } = options;
     this.#directions = [
       new Direction({ ...rest, source: a, target: b, ...aToB }),
       ...(bToA === null ? [] : [new Direction({ ...rest, source: b, target: a, ...bToA })]),
+    ];
+    const [there, back] = this.#directions as [Direction, Direction?];
+    const { time, limits } = options;
+    this.#reports = [
+      new LinkReports({ direction: there, back: back ?? null, source: a, target: b, time, limits }),
+      ...(back ? [new LinkReports({ direction: back, back: there, source: b, target: a, time, limits })] : []),
     ];
   }
 
@@ -81,8 +89,8 @@ export class Sync {
     if (signal.aborted) stop();
     try {
       await Promise.all(
-        this.#directions.map((direction) =>
-          direction.run(ended.signal).catch((error: unknown) => {
+        [...this.#directions, ...this.#reports].map((part) =>
+          part.run(ended.signal).catch((error: unknown) => {
             ended.abort(error);
             throw error;
           }),
@@ -106,7 +114,11 @@ export class Sync {
       for (;;) {
         if (failure !== null) throw failure;
         signal.throwIfAborted();
-        if (await this.#areLevel(signal)) return this.#directions.every((direction) => direction.status().quarantined === 0);
+        if (await this.#areLevel(signal)) {
+          // A run that ends so soon may not have told the sources yet; what a target has seen is known the second time.
+          for (let time = 0; time < 2; time += 1) await Promise.all(this.#reports.map((reports) => reports.report(signal)));
+          return this.#directions.every((direction) => direction.status().quarantined === 0);
+        }
         if (time.monotonic() >= due) return false;
         await time.sleep(Math.min(lookMs, Math.max(1, due - time.monotonic())), signal);
       }

@@ -23,6 +23,7 @@ function partsOf(more: Partial<Omit<LogReportParts, 'state'>> & { state?: Partia
     acknowledged: new Map(),
     logHeldBy: [],
     tombstonesHeldBy: [],
+    links: [],
     ...more,
     state: {
       ...state,
@@ -123,6 +124,24 @@ describe('reportLog', () => {
   it('tells no time where there is nothing', () => {
     const { oldest, tombstones } = reportLog(partsOf({ oldestAt: null, state: { counts: countsOf(0), first: 111 } }));
     expect([oldest, tombstones.oldest]).to.deep.equal([null, null]);
+  });
+
+  it('names links of filer.sync that it waits for', () => {
+    const [link, other, third] = ['a'.repeat(16), 'b'.repeat(16), 'c'.repeat(16)] as const;
+    const { heldBy, tombstones } = reportLog(
+      partsOf({
+        links: [
+          { link, report: { position: position(60, 39), seen: position(60, 39) } },
+          { link: other, report: null },
+          { link: third, report: { position: position(60, 40), seen: null } },
+        ],
+      }),
+    );
+    expect(heldBy.map(({ origin, reason, address }) => [origin, reason, address])).to.deep.equal([
+      [link, 'link', null],
+      [other, 'link', null],
+    ]);
+    expect(tombstones.heldBy.map(({ origin }) => origin)).to.deep.equal([other, third]);
   });
 });
 

@@ -6,6 +6,7 @@ import type { HttpAnswer, HttpClient, HttpRequest } from '../../http/client.js';
 import type { Checkpoint } from '../../log/checkpoints.js';
 import type { ImportPlan } from '../../change/plan.js';
 import type { ImportOptions } from '../../log/importing.js';
+import type { LinkReport } from '../../replication/links.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangePage } from './change-page.js';
@@ -13,6 +14,7 @@ import { checkpointsFromJson } from './checkpoints.js';
 import { Fields } from './fields.js';
 import { importFromJson, planFromJson, type ImportAnswer } from './import-body.js';
 import { infoFromJson } from './info.js';
+import { reportToJson } from './links.js';
 import { logFromJson } from './log-report.js';
 import { callerToHeaders, feedFromHeaders, metaPaths, type FeedHeaders } from './protocol.js';
 import { conflictsFromJson, digestFromJson, peersFromJson, type ConflictReport, type DigestReport, type PeerReports } from './reports.js';
@@ -118,6 +120,25 @@ export class MetaClient {
   async setCheckpoint(link: string, value: string | null, signal?: AbortSignal): Promise<void> {
     const path = `${metaPaths.checkpoints}/${encodeURIComponent(link)}`;
     await this.#send(value === null ? 'DELETE' : 'PUT', path, { body: value ?? undefined, signal });
+  }
+
+  /** Lets log and tombstones of the filer's cluster wait for a link, which says of itself `about`. */
+  async announceLink(link: string, about: string, signal?: AbortSignal): Promise<void> {
+    await this.#send('PUT', `${metaPaths.links}/${encodeURIComponent(link)}`, { body: about, signal });
+  }
+
+  /** Tells the filer how far a link that reads from its cluster is. */
+  async reportLink(link: string, report: LinkReport, signal?: AbortSignal): Promise<void> {
+    await this.#send('POST', `${metaPaths.links}/${encodeURIComponent(link)}`, {
+      body: JSON.stringify(reportToJson(report)),
+      timeoutMs: limits.peerInfoMs,
+      signal,
+    });
+  }
+
+  /** Lets nothing wait for a link any more. @throws FilerError ENTRY_NOT_FOUND besides */
+  async forgetLink(link: string, signal?: AbortSignal): Promise<void> {
+    await this.#send('DELETE', `${metaPaths.links}/${encodeURIComponent(link)}`, { signal });
   }
 
   /** A small value of the filer's store; null if there is none. */

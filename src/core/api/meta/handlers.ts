@@ -12,6 +12,7 @@ import { checkpointRoutes } from './checkpoints.js';
 import { conflictRoutes } from './conflicts.js';
 import { importHandler } from './import.js';
 import { infoToJson } from './info.js';
+import { linkRoutes } from './links.js';
 import { logToJson } from './log-report.js';
 import { readPath } from './path-param.js';
 import { callerFromHeaders, metaPaths } from './protocol.js';
@@ -70,6 +71,7 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
     ...conflictRoutes(filer, store, limits),
     ...quarantineRoutes(filer),
     ...checkpointRoutes(filer, limits),
+    ...linkRoutes(filer, limits),
     {
       method: 'GET',
       path: metaPaths.log,

@@ -46,6 +46,8 @@ export const metaPaths = {
   closed: `${base}/closed`,
   /** GET without more, PUT and DELETE with a link. */
   checkpoints: `${base}/checkpoints`,
+  /** GET without more; PUT, POST and DELETE with a link. */
+  links: `${base}/links`,
   /** One key follows. */
   kv: `${base}/kv`,
 } as const;

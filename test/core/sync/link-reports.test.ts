@@ -1,0 +1,93 @@
+import { expect } from 'chai';
+import type { Position } from '../../../src/core/clock/vector.js';
+import { ClusterSide } from '../../../src/core/sync/cluster-side.js';
+import { LinkReports } from '../../../src/core/sync/link-reports.js';
+import { limits } from '../../../src/core/config/limits.js';
+import { ManualTime } from '../../support/manual-time.js';
+import { MemorySyncFiler, openSyncFiler } from '../../support/memory-sync-filer.js';
+import { openFiler } from '../../support/memory-peer.js';
+
+const link = 'a'.repeat(16);
+const never = new AbortController().signal;
+
+describe('LinkReports', () => {
+  const time = new ManualTime();
+  let source: MemorySyncFiler;
+  let target: MemorySyncFiler;
+  let second: MemorySyncFiler;
+  let had: Position | null;
+  let back: Position | null;
+  let reports: LinkReports;
+
+  beforeEach(async () => {
+    [source, target] = [await openSyncFiler('a', time), await openSyncFiler('b', time)];
+    second = new MemorySyncFiler(await openFiler('second:8888', 'ready', { time }));
+    await second.core.log.alone(async (draft) => {
+      draft.setIdentity({ clusterId: target.core.log.identity.clusterId });
+      await draft.flush();
+    });
+    target = new MemorySyncFiler(target.filer, () => [second.address]);
+    await source.links.announce(link, 'about');
+    await source.put('/f');
+    had = null;
+    back = new Map();
+    const side = (name: string, filers: readonly MemorySyncFiler[]) => {
+      const byAddress = new Map(filers.map((filer) => [filer.address, filer.asked]));
+      return new ClusterSide({ name, addresses: [...byAddress.keys()], connect: (address) => byAddress.get(address)!, addressesMax: limits.membersMax });
+    };
+    const [a, b] = [side('a', [source]), side('b', [target, second])];
+    await Promise.all([a.meetAny(never), b.meetAny(never)]);
+    reports = new LinkReports({
+      direction: { acknowledged: () => had, status: () => ({ link }) as never },
+      back: {
+        get position() {
+          return back;
+        },
+      },
+      source: a,
+      target: b,
+      time,
+      limits,
+    });
+  });
+
+  const told = async () => {
+    await reports.report(never);
+    return source.links.list()[0]?.report ?? null;
+  };
+
+  it('tell nothing before it is known how far the link is', async () => {
+    expect(await told()).to.equal(null);
+    had = source.core.log.position;
+    expect((await told())?.position).to.deep.equal(had);
+  });
+
+  it('tell what was seen when all of the target and the link back are past the place where the target was', async () => {
+    had = source.core.log.position;
+    await target.put('/imported');
+    const place = target.core.log.position;
+    expect(await told()).to.deep.equal({ position: had, seen: null });
+    // The second filer has not followed yet.
+    back = place;
+    expect((await told())?.seen).to.equal(null);
+    await second.core.log.alone(async (draft) => {
+      for (const [origin, seq] of place) draft.setOrigin({ ...draft.origins.get(origin)!, ...target.core.log.state.origins.get(origin)!, seq });
+      await draft.flush();
+    });
+    back = new Map();
+    expect((await told())?.seen).to.equal(null);
+    back = place;
+    expect((await told())?.seen).to.deep.equal(had);
+  });
+
+  it('wait while a filer of the target does not answer: it may hold what is older', async () => {
+    had = source.core.log.position;
+    second.before = () => {
+      throw new Error('cut off');
+    };
+    for (let time = 0; time < 4; time += 1) expect((await told())?.seen).to.equal(null);
+    second.before = () => {};
+    await told();
+    expect((await told())?.seen).to.deep.equal(had);
+  });
+});
