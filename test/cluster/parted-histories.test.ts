@@ -1,7 +1,7 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { startCluster, type Cluster, type ClusterFiler } from '../support/cluster.js';
+import { startCluster, type Cluster, type ClusterFiler, type StoreJson } from '../support/cluster.js';
 import { expectSame } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -28,7 +28,12 @@ class Saved {
   }
 }
 
-const hasGivenUp = (filer: ClusterFiler): boolean => filer.started.output.stderr.includes('gives up its own, follows');
+const givesUp = 'gives up its own, follows';
+const hasGivenUp = (filer: ClusterFiler): boolean => filer.started.output.stderr.includes(givesUp);
+
+interface Change {
+  readonly replication: { readonly version: number };
+}
 
 describe('A store that was put back in place, so that nothing shows it', function () {
   this.timeout(240_000);
@@ -36,7 +41,8 @@ describe('A store that was put back in place, so that nothing shows it', functio
   let [ahead, behind, owner]: ClusterFiler[] = [];
 
   before(async () => {
-    cluster = await startCluster({ filers: 3 });
+    // So that a clock may be fast by minutes and is believed.
+    cluster = await startCluster({ filers: 3, filerArgs: ['--maxClockSkew=1h'] });
     [ahead, behind, owner] = cluster.filers;
     await owner.put('/before', 'known to all');
     await cluster.converged();
@@ -97,5 +103,50 @@ describe('A store that was put back in place, so that nothing shows it', functio
     await expectSame(cluster, [ahead, behind, owner], 60_000);
     expect(await owner.get('/lost and found')).to.equal('comes back from the others');
     expect((await owner.store()).origin).not.to.equal(origin);
+  });
+
+  it('gives it up too when its clock was fast, and every version of the one branch stands in the other as well', async () => {
+    const { origin, time } = await owner.json<StoreJson & { time: number }>('/.filer/v1/store');
+    // Its clock is half an hour ahead, and then right again: from now on each version is the last one plus one.
+    await owner.expect(200, 'POST', `/.filer/v1/changes?after=${time + 1_800_000_000}`, { body: '[]' });
+    await owner.put('/fast', 'known to all');
+    await cluster.converged();
+    await owner.stop();
+    const saved = await Saved.of(owner);
+    await owner.start();
+    await behind.stop();
+    const from = (await owner.store()).position[origin] ?? 0;
+    const write = async (branch: string) => {
+      await owner.put('/twice', branch);
+      await owner.put(`/in ${branch}/file`, branch);
+    };
+    const versionsAt = async (filer: ClusterFiler) =>
+      (await filer.json<Change[]>(`/.filer/v1/changes?position=${origin}:${from}&origins=${origin}`)).map(({ replication }) => replication.version);
+    await write('first');
+    await cluster.converged([ahead, owner]);
+    const first = await versionsAt(ahead);
+    await ahead.stop();
+    await owner.stop();
+    await saved.putBack();
+
+    await owner.start({ ready: false });
+    await behind.start({ ready: false });
+    await Promise.all([owner.ready(60_000), behind.ready(60_000)]);
+    await write('second');
+    await cluster.converged([behind, owner]);
+    expect(first).to.have.length(3);
+    expect(await versionsAt(behind), 'versions repeat').to.deep.equal(first);
+
+    const logs = [ahead, behind, owner].map((filer) => filer.started.output.stderr.length);
+    await ahead.start({ ready: false });
+    await waitFor(() => [ahead, behind, owner].some((filer, i) => filer.started.output.stderr.slice(filer === ahead ? 0 : logs[i]).includes(givesUp)), {
+      what: 'one of them to give up its branch',
+      timeoutMs: 90_000,
+    });
+    const tree = await expectSame(cluster, [ahead, behind, owner], 90_000);
+    expect([...tree.keys()].filter((path) => path.startsWith('/in '))).to.have.members(['/in first', '/in first/file', '/in second', '/in second/file']);
+    const twice = await Promise.all([ahead, behind, owner].map((filer) => filer.get('/twice')));
+    expect(new Set(twice).size, twice.join()).to.equal(1);
+    expect(twice[0]).to.be.oneOf(['first', 'second']);
   });
 });
