@@ -1,12 +1,22 @@
 import { Flags } from '@oclif/core';
-import { changeFilter, formatPosition, parsePathPrefix, parsePosition, summarize, tailFeed, type TailOptions, type TailStart } from '../core/api/meta/tail.js';
+import {
+  changeFilter,
+  formatPosition,
+  parsePathPrefix,
+  parsePosition,
+  summarize,
+  tailFeed,
+  textsOf,
+  type TailOptions,
+  type TailStart,
+} from '../core/api/meta/tail.js';
 import { anySignal } from '../core/abort.js';
 import { parseTimestamp, timestampForm } from '../core/config/timestamp.js';
 import { FilerError, isFailure } from '../core/errors.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { addresses, duration, noEffectFlags } from '../ux/flags.js';
-import { writeLines } from '../ux/json-lines.js';
+import { writeBytes, writeLines } from '../ux/json-lines.js';
 import { printable } from '../ux/printable.js';
 import { tintOf, wantsColour } from '../ux/style.js';
 
@@ -93,7 +103,8 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
     let position = options.start.kind === 'position' ? options.start.position : null;
     try {
       for await (const page of tailFeed(options, signal)) {
-        await writeLines(process.stdout, isShort || mark !== null ? page.texts.map(lineOf) : page.texts);
+        if (isShort || mark !== null) await writeLines(process.stdout, textsOf(page.lines).map(lineOf));
+        else await writeBytes(process.stdout, page.lines.bytes);
         position = page.position;
       }
     } catch (error) {

@@ -18,6 +18,11 @@ export async function writeLines(stream: Writable, lines: readonly string[]): Pr
   if (!stream.write(`${lines.join('\n')}\n`)) await once(stream, 'drain');
 }
 
+/** Writes whole lines as they are, in one write; resolves as `writeLines` does. */
+export async function writeBytes(stream: Writable, bytes: Buffer): Promise<void> {
+  if (bytes.length > 0 && !stream.write(bytes)) await once(stream, 'drain');
+}
+
 /** Lines to `stream`, written some hundred at a time: a write each would take longer than making them. */
 export class LineWriter {
   static readonly #linesMax = 500;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { canonicalJson } from '../../src/core/change/canonical.js';
 import { formatDot } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
-import type { LogQuery, QuarantineRecord, Store, WriteBatch } from '../../src/core/store/store.js';
+import { logPageOf, type LogQuery, type QuarantineRecord, type Store, type WriteBatch } from '../../src/core/store/store.js';
 import { alpha, beta, conflictOf, originOf, path, quarantinedOf, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
 import { examineContract } from './store-examine.contract.js';
 import { rowsContract } from './store-rows.contract.js';
@@ -25,7 +25,12 @@ export function storeContract(name: string, under: StoreUnderTest): void {
     });
 
     describe('log', () => {
-      const read = (query: Partial<LogQuery> = {}) => store.readLog({ after: 0, ...everything, ...query });
+      // Whatever is read is read as a page too.
+      const read = async (query: Partial<LogQuery> = {}) => {
+        const found = await store.readLog({ after: 0, ...everything, ...query });
+        expect(await store.readLogPage({ after: 0, ...everything, ...query })).to.deep.equal(logPageOf(found));
+        return found;
+      };
       const indexes = async (query: Partial<LogQuery> = {}) => (await read(query)).map((record) => record.index);
       // Index 1 to 10: odd ones are alpha's 1 to 5, even ones beta's 1 to 5.
       const records = Array.from({ length: 10 }, (_, i) =>

@@ -122,7 +122,7 @@ class Numbering {
         origin,
         seq,
         version: 1_763_763_267_000_000 + ((this.#index * 7) % 23),
-        text: JSON.stringify('é'.repeat(size + (seq % 3))),
+        text: JSON.stringify({ replication: { n: 'é'.repeat(size + (seq % 3)) } }),
       });
     });
   }
@@ -154,11 +154,15 @@ async function rowAnswers(reader: Pick<StoreTransaction, 'find' | 'children' | '
   };
 }
 
+const logQueryOf = ({ index: after, upto, origins, beyond, limit, bytesMax }: Question) => ({ after, upto, origins, beyond, limit, bytesMax });
+
 async function answers(store: Store, q: Question): Promise<unknown> {
   return {
     rows: await rowAnswers(store, q),
-    log: await store.readLog({ after: q.index, upto: q.upto, origins: q.origins, beyond: q.beyond, limit: q.limit, bytesMax: q.bytesMax }),
+    log: await store.readLog(logQueryOf(q)),
+    page: await store.readLogPage(logQueryOf(q)),
     whole: await store.readLog({ after: 0, ...everything }),
+    cut: await store.cutAt(q.beyond ?? new Map()),
     before: await store.indexBefore(q.since),
     recount: await store.recount(),
     contents: await store.load(),

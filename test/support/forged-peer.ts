@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { encodeChangePage } from '../../src/core/api/meta/change-page.js';
+import { encodeChangePage } from '../../src/core/change/page.js';
 import { infoToJson } from '../../src/core/api/meta/info.js';
 import { feedToHeaders, metaPaths } from '../../src/core/api/meta/protocol.js';
 import { MasterClient } from '../../src/core/api/master/client.js';

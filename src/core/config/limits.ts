@@ -35,7 +35,7 @@ export const limits = {
   readsMax: 8,
   /** Pages of clients that wait to be read: all that wait for news may be woken at once. Beyond it 503. */
   readsWaitingMax: 4096,
-  /** Pages kept, and their bytes as text and again as answers, shared by all readers at the same place. */
+  /** Pages kept, and their bytes, shared by all readers at the same place: changes one by one, whole pages, and filtered answers each. */
   pageCacheEntries: 8,
   pageCacheBytes: 32 * 1024 * 1024,
   /** Text of the last changes kept in memory, bytes, twice as much at times: followers that keep up ask for no others. */

@@ -33,12 +33,14 @@ export async function send(response: Response, sending: Sending): Promise<void> 
   outgoing.setHeader('X-Content-Type-Options', 'nosniff');
   if (last || request.bodyHeldBack) outgoing.setHeader('Connection', 'close');
 
-  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) {
+  if (!isStream(body)) {
+    const pieces = body === undefined ? [] : typeof body === 'string' || Buffer.isBuffer(body) ? [body] : body;
     const bodiless = status === 204 || status === 304;
-    const bytes = body === undefined ? 0 : Buffer.byteLength(body);
+    const bytes = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
     if (body !== undefined && !bodiless && !outgoing.hasHeader('Content-Length')) outgoing.setHeader('Content-Length', bytes);
     if (bytes > limits.answerBytesFree && request.method !== 'HEAD') hold(bytes, response, sending);
-    outgoing.end(bodiless ? undefined : body);
+    if (bodiless) outgoing.end();
+    else end(outgoing, pieces);
     // The next request on the connection, or its keep-alive, sets another time-out.
     if (!outgoing.writableFinished) outgoing.setTimeout(limits.stallMs);
     return;
@@ -56,6 +58,20 @@ export async function send(response: Response, sending: Sending): Promise<void> 
     held.close();
   }
   outgoing.end();
+}
+
+const isStream = (body: Response['body']): body is AsyncIterable<Buffer | string> => typeof body === 'object' && Symbol.asyncIterator in body;
+
+function end(outgoing: ServerResponse, pieces: readonly (Buffer | string)[]): void {
+  if (pieces.length < 2) {
+    outgoing.end(pieces[0]);
+    return;
+  }
+  // Together in one write to the socket.
+  outgoing.cork();
+  for (const piece of pieces) outgoing.write(piece);
+  outgoing.end();
+  outgoing.uncork();
 }
 
 /** Takes the memory of an answer until its request has ended. @throws FilerError OVERLOADED */

@@ -34,7 +34,8 @@ export interface Response {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** An iterable is sent chunk by chunk, no faster than it is read, and is returned early if the reader goes away. */
-  readonly body?: Buffer | string | AsyncIterable<Buffer | string>;
+  /** Pieces go out as one body of known length, without being put together. */
+  readonly body?: Buffer | string | readonly Buffer[] | AsyncIterable<Buffer | string>;
   /** It may take of the memory that is kept for answers to peers. */
   readonly forPeer?: boolean;
 }

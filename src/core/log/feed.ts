@@ -4,11 +4,12 @@ import type { Version } from '../clock/version.js';
 import { isWithin, type FullPath } from '../entry/path.js';
 import { pathsOf } from '../change/change.js';
 import { receiveChange } from '../change/refused.js';
-import type { FeedIndex, LogRecord, StoreReader } from '../store/store.js';
+import { logPageOf, type FeedIndex, type LogPage, type LogQuery, type LogRecord, type StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { ChangeLog } from './change-log.js';
 import { positionOf, type LogState } from './log-state.js';
 import { ReadGate } from './read-gate.js';
+import { SharedPages, type SharedPagesLimits } from './shared-pages.js';
 
 /** Where a reader starts. Exactly one of offset, position, now; `since` narrows a start from the beginning. */
 export type FeedStart =
@@ -33,10 +34,17 @@ export interface FeedQuery {
   readonly waitMs: number;
   /** Waits on a place kept for peers. */
   readonly forPeer: boolean;
+  /** The page may be given as one text: nobody here looks into it. */
+  readonly asText?: boolean;
 }
 
 export interface FeedPage {
+  /** Empty where the page is one text. */
   readonly records: readonly LogRecord[];
+  /** What was asked for as text and is not filtered; else null. */
+  readonly text: LogPage | null;
+  /** Changes in it. */
+  readonly count: number;
   /** Where the next read starts. */
   readonly next: FeedIndex;
   /** Everything up to here is complete for the asked origins. */
@@ -49,9 +57,7 @@ export interface FeedPage {
   readonly state: LogState;
 }
 
-export interface FeedLimits {
-  readonly pageCacheEntries: number;
-  readonly pageCacheBytes: number;
+export interface FeedLimits extends SharedPagesLimits {
   readonly readsMax: number;
   readonly readsWaitingMax: number;
   readonly peerNewsMs: number;
@@ -63,9 +69,8 @@ const scannedMax = 20_000;
 
 /** The feed: all changes this filer has applied, its own and its peers', in the order in which it applied them. */
 export class Feed {
-  /** Pages being read or just read, oldest first, shared by readers at the same place. */
-  readonly #shared = new Map<string, { readonly page: Promise<LogRecord[]>; bytes: number }>();
-  #sharedBytes = 0;
+  readonly #recordPages: SharedPages<LogRecord[]>;
+  readonly #textPages: SharedPages<LogPage>;
 
   constructor(
     private readonly store: StoreReader,
@@ -73,7 +78,10 @@ export class Feed {
     private readonly time: Pick<TimeSource, 'monotonic'>,
     private readonly limits: FeedLimits,
     private readonly gate = new ReadGate(limits),
-  ) {}
+  ) {
+    this.#recordPages = new SharedPages(limits, (records) => records.reduce((sum, { text }) => sum + text.length, 0));
+    this.#textPages = new SharedPages(limits, ({ bytes }) => bytes.length);
+  }
 
   /** Store reads of pages since the start. */
   reads = 0;
@@ -111,13 +119,17 @@ export class Feed {
   async read(query: FeedQuery, signal: AbortSignal): Promise<FeedPage> {
     const started = this.time.monotonic();
     const { head } = this.log.state;
-    let { index, position } = await this.#start(query);
     const beyond = query.start.kind === 'position' ? query.start.position : undefined;
+    let place = await this.#start(query);
     for (;;) {
-      const from = { index, position };
-      const page = await this.gate.run(query.forPeer, query.bytesMax, () => this.#scan(query, from.index, from.position, beyond, this.log.state));
-      if (page.records.length > 0 || page.ended || !page.upToDate) return page;
-      ({ next: index, position } = page);
+      const from = place;
+      const isText = query.asText && !isFiltered(query);
+      const page = await this.gate.run(query.forPeer, query.bytesMax, () => {
+        const state = from.state ?? this.log.state;
+        return isText ? this.#scanText(query, from, state) : this.#scan(query, from, state);
+      });
+      if (page.count > 0 || page.ended || !page.upToDate) return page;
+      place = { index: page.next, position: page.position, origins: query.origins, beyond };
       const waitMs = query.forPeer && page.state.head !== head ? Math.min(query.waitMs, this.#newsMs()) : query.waitMs;
       const left = started + waitMs - this.time.monotonic();
       if (left <= 0) return page;
@@ -154,35 +166,16 @@ export class Feed {
     return position;
   }
 
-  async #start(query: FeedQuery): Promise<{ index: FeedIndex; position: Position }> {
-    const { start } = query;
+  async #start(query: FeedQuery): Promise<Place> {
+    const { start, origins } = query;
     const { state } = this.log;
     switch (start.kind) {
       case 'now':
-        return { index: state.head, position: positionOf(state.origins) };
+        return { index: state.head, position: positionOf(state.origins), origins };
       case 'offset':
-        return { index: start.index, position: await this.positionAt(start.index) };
-      case 'position': {
-        let index = state.head;
-        for (const origin of state.origins.values()) {
-          if (query.origins && !query.origins.includes(origin.origin)) continue;
-          const has = start.position.get(origin.origin) ?? 0;
-          if (has >= origin.seq) continue;
-          if (has < origin.first - 1) {
-            throw new FilerError('LOG_TRIMMED', `position ${origin.origin}:${has} is gone; the log now starts at ${origin.first}; take a snapshot`, {
-              origin: origin.origin,
-              first: origin.first,
-            });
-          }
-          // With origins, ranges are read by seq and need no index.
-          if (query.origins) index = Math.min(index, state.first - 1);
-          else {
-            const record = await this.store.findRecord({ origin: origin.origin, seq: has + 1 });
-            if (record) index = Math.min(index, record.index - 1);
-          }
-        }
-        return { index, position: start.position };
-      }
+        return { index: start.index, position: await this.positionAt(start.index), origins };
+      case 'position':
+        return this.#startAt(start.position, origins, state);
       case 'since': {
         for (const origin of state.origins.values()) {
           if (origin.first > 1 && origin.firstVersion >= start.since) {
@@ -193,27 +186,57 @@ export class Feed {
           }
         }
         const index = await this.store.indexBefore(start.since);
-        return { index, position: await this.positionAt(index) };
+        return { index, position: await this.positionAt(index), origins };
       }
     }
   }
 
-  /** Reads from `index` on until the page is full, the head is reached, or enough was looked at. */
-  async #scan(query: FeedQuery, index: FeedIndex, from: Position, beyond: Position | undefined, state: LogState): Promise<FeedPage> {
+  async #startAt(position: Position, origins: readonly Origin[] | undefined, state: LogState): Promise<Place> {
+    const has = new Map<Origin, Seq>();
+    for (const { origin, seq, first } of state.origins.values()) {
+      const reached = origins === undefined || origins.includes(origin) ? Math.min(position.get(origin) ?? 0, seq) : seq;
+      if (reached < Math.min(first - 1, seq)) {
+        throw new FilerError('LOG_TRIMMED', `position ${origin}:${reached} is gone; the log now starts at ${first}; take a snapshot`, { origin, first });
+      }
+      has.set(origin, reached);
+    }
+    const isLevel = [...has].every(([origin, reached]) => reached === state.origins.get(origin)?.seq);
+    if (isLevel) return { index: state.head, position, origins, beyond: position };
+    const beyond = { index: state.first - 1, position, origins, beyond: position };
+    // Mostly a reader that keeps up, and then the store is not asked at all.
+    if (this.log.recent.hasAllBeyond(position, origins)) return beyond;
+    const { last, next } = await this.store.cutAt(has);
+    if (next === null) return beyond;
+    // All it has stands before all it lacks: as the log is now, what follows is what it asks for.
+    return last < next ? { index: Math.min(next - 1, state.head), position, state } : { ...beyond, index: next - 1 };
+  }
+
+  /** Reads one page as text, without a look at what is in it. */
+  async #scanText(query: FeedQuery, from: Place, state: LogState): Promise<FeedPage> {
+    const { changes, bytes } = state.counts;
+    // What fits is known at once if no more is asked for than there will be room for.
+    const limit = Math.max(1, Math.min(query.limit, Math.floor(query.bytesMax / (1.1 * (bytes / Math.max(1, changes) + 1)))));
+    const text = from.index >= state.head ? logPageOf([]) : await this.#text(pageQuery(from, from.index, state.head, limit, query.bytesMax));
+    const isLast = text.count === 0 || text.last >= state.head || hasAll(query, joinPositions(from.position, text.seqs), state);
+    return this.#pageOf(query, { records: [], text, count: text.count }, from, isLast ? null : { next: text.last, seqs: text.seqs }, state);
+  }
+
+  /** Reads from a place on until the page is full, the head is reached, or enough was looked at. */
+  async #scan(query: FeedQuery, from: Place, state: LogState): Promise<FeedPage> {
     const records: LogRecord[] = [];
-    const seqs = new Map(from);
-    const isFiltered = query.pathPrefix !== undefined || query.until !== undefined || sinceOf(query) !== undefined;
+    const seqs = new Map(from.position);
+    const filtered = isFiltered(query);
     let bytes = 0;
     let scanned = 0;
-    let next = index;
+    let next = from.index;
     let upToDate = next >= state.head;
     while (!upToDate && scanned < scannedMax && records.length < query.limit && bytes < query.bytesMax) {
-      const room = isFiltered ? Math.max(1000, query.limit - records.length) : query.limit - records.length;
-      const part = await this.#page(next, state.head, room, query.bytesMax - bytes, query.origins, beyond);
+      const room = filtered ? Math.max(1000, query.limit - records.length) : query.limit - records.length;
+      const part = await this.#records(pageQuery(from, next, state.head, room, query.bytesMax - bytes));
       scanned += part.length;
       let full = false;
       for (const record of part) {
-        if (isFiltered && !matches(record, query)) {
+        if (filtered && !matches(record, query)) {
           next = record.index;
           seqs.set(record.origin, record.seq);
           continue;
@@ -228,71 +251,70 @@ export class Feed {
         seqs.set(record.origin, record.seq);
       }
       if (full) break;
-      if (
-        part.length === 0 ||
-        next >= state.head ||
-        (query.origins && query.origins.every((origin) => (seqs.get(origin) ?? 0) >= (state.origins.get(origin)?.seq ?? 0)))
-      ) {
-        next = state.head;
-        upToDate = true;
-      }
+      upToDate = part.length === 0 || next >= state.head || hasAll(query, seqs, state);
     }
-    // A start by position may already include what comes later in this feed: never answer with less.
-    let position: Position = upToDate ? joinPositions(from, positionOf(state.origins)) : joinPositions(from, seqs);
-    if (query.origins) position = new Map(query.origins.map((origin) => [origin, position.get(origin) ?? 0]));
-    const ended = query.until !== undefined && upToDate && this.log.clock.now() > query.until;
-    return { records, next, position, upToDate, ended, state };
+    return this.#pageOf(query, { records, text: null, count: records.length }, from, upToDate ? null : { next, seqs }, state);
   }
 
-  #page(
-    after: FeedIndex,
-    upto: FeedIndex,
-    limit: number,
-    bytesMax: number,
-    origins: readonly Origin[] | undefined,
-    beyond: Position | undefined,
-  ): Promise<LogRecord[]> {
-    const place = beyond === undefined ? '' : [...beyond].filter(([origin]) => origins?.includes(origin) ?? true).join();
-    const key = `${after} ${upto} ${limit} ${bytesMax} ${origins?.join() ?? ''} ${place}`;
-    const shared = this.#shared.get(key);
-    if (shared) return shared.page;
-    const query = { after, upto, limit, bytesMax, origins: origins ? new Set(origins) : undefined, beyond };
-    const recent = this.log.recent.read(query);
-    if (recent === null) this.reads += 1;
-    const page = recent ? Promise.resolve(recent) : this.store.readLog(query);
-    this.#share(key, page);
+  /** What was read from a place on, and where it leads: to `reached`, or to the end if that is null. */
+  #pageOf(
+    query: FeedQuery,
+    read: Pick<FeedPage, 'records' | 'text' | 'count'>,
+    from: Place,
+    reached: { readonly next: FeedIndex; readonly seqs: Position } | null,
+    state: LogState,
+  ): FeedPage {
+    // A start by position may already include what comes later in this feed: never answer with less.
+    let position: Position = joinPositions(from.position, reached?.seqs ?? positionOf(state.origins));
+    if (query.origins) position = new Map(query.origins.map((origin) => [origin, position.get(origin) ?? 0]));
+    const upToDate = reached === null;
+    const ended = query.until !== undefined && upToDate && this.log.clock.now() > query.until;
+    return { ...read, next: reached?.next ?? state.head, position, upToDate, ended, state };
+  }
+
+  #records(query: LogQuery): Promise<LogRecord[]> {
+    return this.#recordPages.take(keyOf(query), async () => this.log.recent.read(query) ?? this.#count(this.store.readLog(query)));
+  }
+
+  #text(query: LogQuery): Promise<LogPage> {
+    return this.#textPages.take(keyOf(query), async () => {
+      const recent = this.log.recent.read(query);
+      return recent ? logPageOf(recent) : this.#count(this.store.readLogPage(query));
+    });
+  }
+
+  #count<T>(page: Promise<T>): Promise<T> {
+    this.reads += 1;
     return page;
   }
-
-  #share(key: string, page: Promise<LogRecord[]>): void {
-    const shared = { page, bytes: 0 };
-    this.#shared.set(key, shared);
-    page.then(
-      (records) => {
-        // It may have made room for others meanwhile.
-        if (this.#shared.get(key) !== shared) return;
-        shared.bytes = records.reduce((sum, { text }) => sum + text.length, 0);
-        this.#sharedBytes += shared.bytes;
-        this.#makeRoom();
-      },
-      () => this.#forget(key),
-    );
-    this.#makeRoom();
-  }
-
-  #makeRoom(): void {
-    const { pageCacheEntries, pageCacheBytes } = this.limits;
-    for (const key of this.#shared.keys()) {
-      if (this.#shared.size <= pageCacheEntries && this.#sharedBytes <= pageCacheBytes) return;
-      this.#forget(key);
-    }
-  }
-
-  #forget(key: string): void {
-    this.#sharedBytes -= this.#shared.get(key)?.bytes ?? 0;
-    this.#shared.delete(key);
-  }
 }
+
+/** Where a read begins: what is there is asked for in the order of the feed, of these origins, beyond this position; absent = of all, all. */
+interface Place {
+  readonly index: FeedIndex;
+  /** What a reader has that has read everything up to here. */
+  readonly position: Position;
+  readonly origins?: readonly Origin[];
+  readonly beyond?: Position;
+  /** The log as it must be read; absent = as it is by then. */
+  readonly state?: LogState;
+}
+
+function pageQuery({ origins, beyond }: Place, after: FeedIndex, upto: FeedIndex, limit: number, bytesMax: number): LogQuery {
+  return { after, upto, limit, bytesMax, origins: origins ? new Set(origins) : undefined, beyond };
+}
+
+function keyOf({ after, upto, limit, bytesMax, origins, beyond }: LogQuery): string {
+  const place = beyond === undefined ? '' : [...beyond].filter(([origin]) => origins?.has(origin) ?? true).join();
+  return `${after} ${upto} ${limit} ${bytesMax} ${origins ? [...origins].join() : ''} ${place}`;
+}
+
+/** True if there is nothing more of the origins that were asked for. */
+function hasAll({ origins }: FeedQuery, seqs: Position, state: LogState): boolean {
+  return (origins ?? [...state.origins.keys()]).every((origin) => (seqs.get(origin) ?? 0) >= (state.origins.get(origin)?.seq ?? 0));
+}
+
+const isFiltered = (query: FeedQuery): boolean => query.pathPrefix !== undefined || query.until !== undefined || sinceOf(query) !== undefined;
 
 function sinceOf({ start, since }: FeedQuery): Version | undefined {
   return since ?? (start.kind === 'since' ? start.since : undefined);

@@ -42,7 +42,7 @@ export class RecentRecords {
 
   /** As the store's `readLog`; null if what is asked for begins before what is here. */
   read({ after, upto = Infinity, origins, beyond, limit, bytesMax }: LogQuery): LogRecord[] | null {
-    if (after < this.#after && !this.#hasAllBeyond(beyond, origins)) return null;
+    if (after < this.#after && !(beyond && this.hasAllBeyond(beyond, origins && [...origins]))) return null;
     const found: LogRecord[] = [];
     let bytes = 0;
     for (let i = Math.max(0, after - this.#after); i < this.#records.length && found.length < limit; i++) {
@@ -69,10 +69,9 @@ export class RecentRecords {
     return position;
   }
 
-  /** True if nothing before what is here lies beyond the position. */
-  #hasAllBeyond(beyond: Position | undefined, origins: ReadonlySet<Origin> | undefined): boolean {
-    if (!beyond) return false;
-    for (const [origin, seq] of this.#before) if ((origins?.has(origin) ?? true) && (beyond.get(origin) ?? 0) < seq) return false;
+  /** True if nothing of these origins, undefined = all, that stands before what is here lies beyond the position. */
+  hasAllBeyond(position: Position, origins: readonly Origin[] | undefined): boolean {
+    for (const [origin, seq] of this.#before) if ((origins?.includes(origin) ?? true) && (position.get(origin) ?? 0) < seq) return false;
     return true;
   }
 

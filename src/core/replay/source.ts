@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { tailFeed } from '../api/meta/tail.js';
+import { tailFeed, textsOf } from '../api/meta/tail.js';
 import { askFiler } from '../api/meta/ask-filer.js';
 import { contentHash } from '../change/digest.js';
 import { ImportReader, type ImportedChange } from '../change/imported.js';
@@ -175,10 +175,10 @@ export async function openFeed(options: FeedOptions, signal: AbortSignal): Promi
   async function* pages(signal: AbortSignal): AsyncGenerator<SourcePage> {
     const tail = { address, start: { kind: 'position', position: start }, pathPrefix: root, follow: false, signer, time, away, back } as const;
     const reader = new ImportReader();
-    for await (const { texts, position } of tailFeed(tail, signal)) {
+    for await (const { lines, position } of tailFeed(tail, signal)) {
       reached = position;
       const written: FeedMark = { source: 'feed', position: formatPosition(position) };
-      const records = texts.map((text, line) => ({
+      const records = textsOf(lines).map((text, line) => ({
         ...readRecord({ line, start: 0, end: 0, text, problem: '' }, reader),
         where: `change ${formatDot(stampOf(text))}`,
       }));

@@ -1,4 +1,6 @@
 import type { Applied } from '../change/change.js';
+import { withApplied } from '../change/codec.js';
+import { pageBetween } from '../change/page.js';
 import type { Row } from '../change/row.js';
 import type { Dot, Origin, Position, Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
@@ -71,6 +73,28 @@ export interface ExpiredQuery {
   /** No files of these authors. */
   readonly notBy?: ReadonlySet<Origin>;
   readonly limit: number;
+}
+
+/** A page of the log as one text. */
+export interface LogPage {
+  /** What stands inside the brackets of a page (change/page.ts): each change as the feed sends it, with `applied`. */
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** Index of the last record; 0 if there is none. */
+  readonly last: FeedIndex;
+  /** The greatest seq of each origin in it. */
+  readonly seqs: Position;
+}
+
+/** Records as the page that `readLogPage` gives. */
+export function logPageOf(records: readonly LogRecord[]): LogPage {
+  return {
+    bytes: Buffer.from(records.map((record) => withApplied(record.text, record.applied)).join(pageBetween)),
+    count: records.length,
+    last: records.at(-1)?.index ?? 0,
+    // Of one origin, seqs rise with indexes.
+    seqs: new Map(records.map(({ origin, seq }) => [origin, seq])),
+  };
 }
 
 /** What a log holds. */
@@ -239,8 +263,15 @@ export interface StoreReader extends RowReader {
   /** `scan` of the tree together with all origins, read at one moment. */
   scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }>;
   readLog(query: LogQuery): Promise<LogRecord[]>;
+  /** As `readLog`, as one text for readers that do not look into it. A limit that `bytesMax` has room for makes it faster. */
+  readLogPage(query: LogQuery): Promise<LogPage>;
   /** The record of one change, without its text; null if it is not in the log. */
   findRecord(dot: Dot): Promise<Omit<LogRecord, 'text'> | null>;
+  /**
+   * Where a position cuts the log: the greatest index of a record that stands at a seq of it, 0 if none does, and the smallest of one that follows
+   * such a seq, null if none does.
+   */
+  cutAt(position: Position): Promise<{ last: FeedIndex; next: FeedIndex | null }>;
   /** Index just before the first record with a version at or above `since`; the head if there is none. */
   indexBefore(since: Version): Promise<FeedIndex>;
   /** Index of the last record of the shortest front part of the log that holds `bytes` of text, or of its first `limit` records if those hold less; 0 if the log is empty. */

@@ -5,7 +5,7 @@ import { joinPositions, positionsEqual, type Position } from '../../../src/core/
 import { originStart } from '../../../src/core/log/log-state.js';
 import { limits } from '../../../src/core/config/limits.js';
 import type { FeedPage, FeedQuery } from '../../../src/core/log/feed.js';
-import type { LogRecord } from '../../../src/core/store/store.js';
+import { logPageOf, type LogRecord } from '../../../src/core/store/store.js';
 import { anyHistory, run } from '../../support/history.js';
 import { ask, codeOf, failureOf, file, mode, never, openLog, p, pull, read, type OpenLog } from '../../support/open-log.js';
 
@@ -99,6 +99,40 @@ describe('Feed.read by position', () => {
       ]),
     );
     expect(page).to.include({ upToDate: true, next: 6 });
+  });
+});
+
+describe('Feed.read as text', () => {
+  it('gives what it gives as records, from wherever a reader comes', async () => {
+    const at = await mixed();
+    const known = [...at.log.state.origins.values()];
+    const positions = [0, 1, 2, 3].flatMap((a) =>
+      [0, 1, 2].flatMap((b) => [0, 1].map((c) => new Map(known.map(({ origin }, i) => [origin, [a, b, c][i] ?? 0])))),
+    );
+    const some = [undefined, ...known.map(({ origin }) => [origin]), known.slice(1).map(({ origin }) => origin)];
+    const starts: FeedQuery['start'][] = [
+      { kind: 'now' },
+      { kind: 'offset', index: 2 },
+      ...positions.map((position) => ({ kind: 'position', position }) as const),
+    ];
+    for (const start of starts)
+      for (const origins of some)
+        for (const limit of [2, 10]) {
+          const asked = { start, origins, limit };
+          const { records, ...page } = await read(at, asked);
+          expect(await read(at, { ...asked, asText: true }), JSON.stringify([start, origins, limit])).to.deep.equal({
+            ...page,
+            records: [],
+            text: logPageOf(records),
+          });
+        }
+  });
+
+  it('looks into changes where it has to', async () => {
+    const at = await mixed();
+    const page = await read(at, { pathPrefix: p('/a2'), asText: true });
+    expect(page).to.include({ text: null, count: 1 });
+    expect(names(page)).to.deep.equal(['/a2']);
   });
 });
 

@@ -1,5 +1,6 @@
 import { isOrigin, parsePosition } from '../../clock/vector.js';
 import { withApplied } from '../../change/codec.js';
+import { encodeChangePage, framedPage } from '../../change/page.js';
 import { FilerError, isFailure } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import type { FilerLimits } from '../../filer-options.js';
@@ -10,7 +11,6 @@ import type { FeedPage, FeedQuery, FeedStart } from '../../log/feed.js';
 import type { Caller } from '../../replication/peer.js';
 import type { LogRecord } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
-import { encodeChangePage } from './change-page.js';
 import { readPath } from './path-param.js';
 import { callerFromHeaders, feedToHeaders, streamHeaders, type FeedHeaders } from './protocol.js';
 
@@ -48,7 +48,8 @@ export function changesHandler(filer: Filer, options: ChangesOptions): (request:
   return async (request) => {
     const caller = callerFromHeaders(request.headers);
     const asked = readAsked(request, filer, options, caller);
-    const read: Read = (start, waitMs) => filer.source.read({ ...asked.query, start, waitMs }, caller, request.signal);
+    const asText = asked.live !== 'sse';
+    const read: Read = (start, waitMs) => filer.source.read({ ...asked.query, start, waitMs, asText }, caller, request.signal);
     const held = request.method !== 'HEAD' && asked.live === 'long-poll';
     const page = await read(asked.start, held ? asked.waitMs : 0);
     const told = headersOf(filer, page);
@@ -57,8 +58,13 @@ export function changesHandler(filer: Filer, options: ChangesOptions): (request:
       const body = events(filer, options, asked, read, page, told);
       return { status: 200, headers: { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' }, body, forPeer: caller !== null };
     }
-    if (held && page.records.length === 0 && page.upToDate) return empty(204, { 'Cache-Control': 'no-store', ...headers });
-    return { status: 200, headers: { ...contentType, ...headers }, body: bodies.of(page.records), forPeer: caller !== null };
+    if (held && page.count === 0 && page.upToDate) return empty(204, { 'Cache-Control': 'no-store', ...headers });
+    return {
+      status: 200,
+      headers: { ...contentType, ...headers },
+      body: page.text ? framedPage(page.text.bytes) : bodies.of(page.records),
+      forPeer: caller !== null,
+    };
   };
 }
 
@@ -138,7 +144,7 @@ function nextCursor(given: number, time: Pick<TimeSource, 'micros'>): number {
 // ---- the answer
 
 /**
- * Bodies of pages, shared by all who read the same records: 100 readers at one offset cost one store read and one text. A body
+ * Bodies of filtered pages, shared by all who read the same records: 100 readers at one offset cost one store read and one text. A body
  * lives as long as the feed keeps its first record.
  */
 class PageBodies {

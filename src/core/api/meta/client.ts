@@ -9,7 +9,7 @@ import type { ImportOptions } from '../../log/importing.js';
 import type { LinkReport } from '../../replication/links.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
-import { decodeChangePage } from './change-page.js';
+import { decodeChangeLines, decodeChangePage, noLines, type ChangeLines } from './change-page.js';
 import { checkpointsFromJson } from './checkpoints.js';
 import { Fields } from './fields.js';
 import { importFromJson, planFromJson, type ImportAnswer } from './import-body.js';
@@ -42,6 +42,11 @@ export interface FeedRequest {
 }
 
 /** One page of a feed. */
+export interface FeedLines extends FeedHeaders {
+  readonly lines: ChangeLines;
+}
+
+/** One page of a feed, for whoever looks into each change. */
 export interface FeedAnswer extends FeedHeaders {
   /** Each change as one line of JSON, in feed order. */
   readonly texts: readonly string[];
@@ -209,6 +214,17 @@ export class MetaClient {
 
   /** One page of the feed. @throws FilerError LOG_TRIMMED, OFFSET_UNKNOWN besides */
   async feed(request: FeedRequest, signal?: AbortSignal, caller: Caller | null = null): Promise<FeedAnswer> {
+    const { headers, body, bytes } = await this.#feed(request, signal, caller);
+    return { ...headers, texts: body === null ? [] : decodeChangePage(body.toString('utf8'), this.address), bytes };
+  }
+
+  /** As `feed`, for a reader that passes the changes on as they came. @throws FilerError as feed */
+  async feedLines(request: FeedRequest, signal?: AbortSignal): Promise<FeedLines> {
+    const { headers, body } = await this.#feed(request, signal, null);
+    return { ...headers, lines: body === null ? noLines : decodeChangeLines(body, this.address) };
+  }
+
+  async #feed(request: FeedRequest, signal: AbortSignal | undefined, caller: Caller | null) {
     const { offset, position, origins, since, until, scope, pathPrefix, limit, bytesMax, waitMs } = request;
     const answer = await this.#get(metaPaths.changes, {
       query: {
@@ -228,8 +244,7 @@ export class MetaClient {
       timeoutMs: waitMs + (caller ? limits.peerGraceMs : limits.answerMs),
       signal,
     });
-    const texts = answer.status === 204 ? [] : decodeChangePage(answer.text(), this.address);
-    return { ...feedFromHeaders(answer.headers), texts, bytes: answer.bytes().length };
+    return { headers: feedFromHeaders(answer.headers), body: answer.status === 204 ? null : answer.bytes(), bytes: answer.bytes().length };
   }
 
   /** One page of the snapshot. */

@@ -1,5 +1,5 @@
 import { stampOf, summarize, type ChangeSummary } from '../../change/summary.js';
-import { positionCovers, type Origin, type Position, type Seq } from '../../clock/vector.js';
+import { positionCovers, positionDistance, type Origin, type Position, type Seq } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { limits } from '../../config/limits.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
@@ -9,7 +9,8 @@ import { backoffMs, isAbort } from '../../loop.js';
 import type { Signer } from '../../security/signer.js';
 import type { TimeSource } from '../../time.js';
 import { parseNamePattern } from '../filer/name-pattern.js';
-import { MetaClient, type FeedAnswer, type FeedRequest } from './client.js';
+import { linesOf, textsOf, type ChangeLines } from './change-page.js';
+import { MetaClient, type FeedLines, type FeedRequest } from './client.js';
 
 /*
  * Following a filer's feed from outside.
@@ -53,8 +54,8 @@ export interface TailOptions {
 }
 
 export interface TailPage {
-  /** Each change as one line of JSON, as the feed gives it; may be none. */
-  readonly texts: readonly string[];
+  /** Each change as one line of JSON, as the feed gives it; may be none. `textsOf` takes them apart. */
+  readonly lines: ChangeLines;
   /** Where a reader of everything up to here goes on, at any filer. */
   readonly position: Position;
 }
@@ -111,7 +112,7 @@ class Tail {
     const goal = answer.head;
     for (;;) {
       const page = this.#choose(answer, from, left);
-      left -= page.texts.length;
+      left -= page.lines.count;
       from = page.position;
       if (left === 0 || answer.ended || (!follow && (answer.upToDate || positionCovers(from, goal)))) {
         yield page;
@@ -126,10 +127,12 @@ class Tail {
   }
 
   /** What is asked for and not there yet, up to `left` changes, and where that leads to. */
-  #choose({ texts, position }: FeedAnswer, has: Position | null, left: number): TailPage {
+  #choose({ lines, position }: FeedLines, has: Position | null, left: number): TailPage {
     const { matches } = this.options;
-    const fresh = has ? texts.filter((text) => isBeyond(has, text)) : texts;
-    if (!matches && fresh.length <= left) return { texts: fresh, position };
+    // As many as there are between the two positions are just those, and need no look.
+    const isFresh = has === null || lines.count === positionDistance(position, has);
+    if (isFresh && !matches && lines.count <= left) return { lines, position };
+    const fresh = isFresh ? textsOf(lines) : textsOf(lines).filter((text) => isBeyond(has, text));
     const kept: string[] = [];
     let read = 0;
     for (; read < fresh.length && kept.length < left; read += 1) {
@@ -139,11 +142,11 @@ class Tail {
     const reached = new Map<Origin, Seq>(position);
     // Of one origin, a feed gives changes in the order of seq: what comes before the first one that is left over has been read.
     for (const { origin, seq } of fresh.slice(read).map(stampOf).reverse()) reached.set(origin, seq - 1);
-    return { texts: kept, position: reached };
+    return { lines: linesOf(kept), position: reached };
   }
 
   /** One page, however often the filer goes away meanwhile. */
-  async #fetch(request: FeedRequest, left: number): Promise<FeedAnswer> {
+  async #fetch(request: FeedRequest, left: number): Promise<FeedLines> {
     const { time, start, until, pathPrefix, matches, away, back } = this.options;
     const whole = {
       ...request,
@@ -157,7 +160,7 @@ class Tail {
     for (let failures = 0; ;) {
       try {
         if (failures > 0) await this.#meet();
-        const answer = await this.client.feed(whole, this.signal);
+        const answer = await this.client.feedLines(whole, this.signal);
         if (failures > 0) back();
         return answer;
       } catch (error) {
@@ -282,5 +285,6 @@ export function parsePathPattern(text: string): (path: FullPath) => boolean {
 }
 
 // What goes with it at a command line.
+export { textsOf } from './change-page.js';
 export { summarize, type ChangeSummary } from '../../change/summary.js';
 export { formatPosition, parsePosition } from '../../clock/vector.js';

@@ -1,28 +1,30 @@
 import { addToSum, bucketCount, bucketOf } from '../../change/digest.js';
 import { isLive, type Row } from '../../change/row.js';
-import type { Dot } from '../../clock/vector.js';
+import type { Dot, Position } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { ancestorsOf, childPath, isWithin, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
-import type {
-  Area,
-  ConflictQuery,
-  ConflictRecord,
-  Counts,
-  ExpiredQuery,
-  ExpiringFile,
-  FeedIndex,
-  FileVerdict,
-  ListOptions,
-  ListPage,
-  LogQuery,
-  LogRecord,
-  OriginState,
-  Store,
-  StoreContents,
-  StoreExaminer,
-  StoreTransaction,
+import {
+  logPageOf,
+  type Area,
+  type ConflictQuery,
+  type ConflictRecord,
+  type Counts,
+  type ExpiredQuery,
+  type ExpiringFile,
+  type FeedIndex,
+  type FileVerdict,
+  type ListOptions,
+  type ListPage,
+  type LogPage,
+  type LogQuery,
+  type LogRecord,
+  type OriginState,
+  type Store,
+  type StoreContents,
+  type StoreExaminer,
+  type StoreTransaction,
 } from '../store.js';
 import { compareExpiry, dotKey, MemoryDisk, type MemoryContent } from './memory-disk.js';
 import { MemoryTransaction } from './memory-transaction.js';
@@ -109,12 +111,23 @@ export class MemoryStore implements Store {
     return takePage(matching(), limit, bytesMax, (record) => Buffer.byteLength(record.text));
   }
 
+  async readLogPage(query: LogQuery): Promise<LogPage> {
+    return logPageOf(await this.readLog(query));
+  }
+
   async findRecord(dot: Dot): Promise<Omit<LogRecord, 'text'> | null> {
     const { dots, log } = this.#content();
     const index = dots.get(dotKey(dot.origin, dot.seq));
     if (index === undefined) return null;
     const { text: _text, ...record } = log[firstAfter(log, index - 1)] as LogRecord;
     return record;
+  }
+
+  async cutAt(position: Position): Promise<{ last: FeedIndex; next: FeedIndex | null }> {
+    const { dots } = this.#content();
+    const at = [...position].map(([origin, seq]) => dots.get(dotKey(origin, seq)) ?? 0);
+    const after = [...position].map(([origin, seq]) => dots.get(dotKey(origin, seq + 1))).filter((index) => index !== undefined);
+    return { last: Math.max(0, ...at), next: after.length === 0 ? null : Math.min(...after) };
   }
 
   async indexBefore(since: Version): Promise<FeedIndex> {

@@ -2,7 +2,7 @@ import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bucketCount } from '../../change/digest.js';
 import type { Row } from '../../change/row.js';
-import type { Dot } from '../../clock/vector.js';
+import type { Dot, Position } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { limits } from '../../config/limits.js';
 import type { FullPath } from '../../entry/path.js';
@@ -21,6 +21,7 @@ import type {
   FileVerdict,
   ListOptions,
   ListPage,
+  LogPage,
   LogQuery,
   LogRecord,
   OriginState,
@@ -34,7 +35,7 @@ import { readConflicts } from './conflict-queries.js';
 import { Connection } from './connection.js';
 import { Examiner } from './examiner.js';
 import { FileIdentity } from './file-identity.js';
-import { findRecord, indexAfterBytes, indexBefore, readHead, readLog } from './log-queries.js';
+import { cutAt, findRecord, indexAfterBytes, indexBefore, readHead, readLog, readLogPage } from './log-queries.js';
 import { readQuarantine } from './quarantine-queries.js';
 import { recount } from './recount.js';
 import { originObjects, RowQueries } from './row-queries.js';
@@ -170,8 +171,16 @@ export class SqliteStore implements Store {
     return readLog(this.connections.scans, query);
   }
 
+  readLogPage(query: LogQuery): Promise<LogPage> {
+    return readLogPage(this.connections.scans, query);
+  }
+
   findRecord(dot: Dot): Promise<Omit<LogRecord, 'text'> | null> {
     return findRecord(this.connections.points, dot);
+  }
+
+  cutAt(position: Position): Promise<{ last: FeedIndex; next: FeedIndex | null }> {
+    return cutAt(this.connections.points, position);
   }
 
   indexBefore(since: Version): Promise<FeedIndex> {

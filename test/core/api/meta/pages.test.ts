@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { decodeChangePage, encodeChangePage } from '../../../../src/core/api/meta/change-page.js';
+import { encodeChangePage } from '../../../../src/core/change/page.js';
+import { decodeChangeLines, decodeChangePage, textsOf } from '../../../../src/core/api/meta/change-page.js';
 import { decodeSnapshotPage, encodeSnapshotPage, formatAfter, parseAfter } from '../../../../src/core/api/meta/snapshot-page.js';
 import { encodeChange } from '../../../../src/core/change/codec.js';
 import { rowsOf, type Change } from '../../../../src/core/change/change.js';
@@ -25,7 +26,11 @@ describe('a page of changes', () => {
   it('gives back the text of each change as it went in', () => {
     fc.assert(
       fc.property(fc.array(anyText, { maxLength: 5 }), (texts) => {
-        expect(decodeChangePage(encodeChangePage(texts), 'x')).to.deep.equal(texts);
+        const page = encodeChangePage(texts);
+        expect(decodeChangePage(page, 'x')).to.deep.equal(texts);
+        const lines = decodeChangeLines(Buffer.from(page), 'x');
+        expect(lines.bytes.toString()).to.equal(texts.map((text) => `${text}\n`).join(''));
+        expect(textsOf(lines)).to.deep.equal(texts);
       }),
     );
   });
@@ -36,6 +41,7 @@ describe('a page of changes', () => {
         const values = texts.map((text) => JSON.parse(text) as unknown);
         const pretty = JSON.stringify(values, null, indent);
         expect(decodeChangePage(pretty, 'x').map((text) => JSON.parse(text) as unknown)).to.deep.equal(values);
+        expect(textsOf(decodeChangeLines(Buffer.from(pretty), 'x'))).to.deep.equal(decodeChangePage(pretty, 'x'));
       }),
     );
   });
@@ -43,7 +49,8 @@ describe('a page of changes', () => {
   it('that broke off is no page, wherever it was cut', () => {
     const whole = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
     for (let end = 0; end < whole.length; end++)
-      expect(failure(() => decodeChangePage(whole.slice(0, end), 'x')).code, whole.slice(0, end)).to.equal('PEER_UNREACHABLE');
+      for (const decode of [decodeChangePage, (text: string, from: string) => decodeChangeLines(Buffer.from(text), from)])
+        expect(failure(() => decode(whole.slice(0, end), 'x')).code, whole.slice(0, end)).to.equal('PEER_UNREACHABLE');
   });
 
   it('holds objects only', () => {

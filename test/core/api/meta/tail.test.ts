@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { changeFilter, parsePathPattern, tailFeed, type TailOptions, type TailPage } from '../../../../src/core/api/meta/tail.js';
+import { changeFilter, parsePathPattern, tailFeed, textsOf, type TailOptions, type TailPage } from '../../../../src/core/api/meta/tail.js';
 import { pathsOf, stampOf } from '../../../../src/core/change/summary.js';
 import { emptyPosition, positionsEqual } from '../../../../src/core/clock/vector.js';
 import { root, type FullPath } from '../../../../src/core/entry/path.js';
@@ -36,7 +36,7 @@ describe('tail of a feed', () => {
   const all = async (options: TailOptions): Promise<{ paths: FullPath[]; texts: string[]; last: TailPage }> => {
     const pages: TailPage[] = [];
     for await (const page of tailFeed(options, never)) pages.push(page);
-    const texts = pages.flatMap((page) => page.texts);
+    const texts = pages.flatMap((page) => textsOf(page.lines));
     return { texts, paths: texts.flatMap(pathsOf), last: pages.at(-1) as TailPage };
   };
   const failureOf = async (options: TailOptions): Promise<FailureCode | null> => {
@@ -90,7 +90,7 @@ describe('tail of a feed', () => {
     const ended = new AbortController();
     const tail = (async () => {
       try {
-        for await (const page of tailFeed(optionsFor(followed, { follow: true }), ended.signal)) seen.push(...page.texts);
+        for await (const page of tailFeed(optionsFor(followed, { follow: true }), ended.signal)) seen.push(...textsOf(page.lines));
       } catch (error) {
         if (!ended.signal.aborted) throw error;
       }
@@ -160,9 +160,7 @@ describe('tail of a feed', () => {
     await waitFor(() => filer.filer.log.identity.clusterId, { what: 'the filer to have a cluster' });
     await put(filer, '/a');
     const tail = tailFeed(optionsFor(filer, { follow: true }), never);
-    expect((await tail.next()).value)
-      .to.have.property('texts')
-      .that.has.length(1);
+    expect(await tail.next()).to.have.nested.property('value.lines.count', 1);
     const failed = tail.next().then(
       () => null,
       (error: unknown) => (isFailure(error) ? error.code : error),
