@@ -180,7 +180,14 @@ export const brokenRules: readonly BrokenRule[] = [
     "        } else await draft.tx.write({ rows: { staging: current.rows } });\n        draft.setMeta('bootstrap', formatSnapshotProgress(progress));\n",
     '        } else await draft.tx.write({ rows: { staging: current.rows } });\n',
   ),
-  rule('merge-replaces', 'Snapshot: rows at both sides are joined', bootstrap, '        draft.joinRow(row);', '        draft.setRow(row.path, row);'),
+  rule('merge-replaces', 'Snapshot: rows at both sides are joined', bootstrap, 'else draft.joinRow(row);', 'else draft.setRow(row.path, row);'),
+  rule(
+    'merge-keeps-what-was-seen',
+    'Snapshot: a row whose change the other has seen does not overrule what the other holds',
+    bootstrap,
+    'if (isGreater < 0 && isLive(mine)',
+    'if (isGreater < -1 && isLive(mine)',
+  ),
   rule(
     'merge-moves-back',
     'Snapshot: the position after a merge is the maximum of both',
@@ -310,8 +317,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'undotted-dropped-by-merge',
     'Parted histories: no snapshot drops undotted rows',
     bootstrap,
-    '.filter((row) => isLive(row) && row.dot !== null && isSeen(row.dot))',
-    '.filter((row) => isLive(row) && (row.dot === null || isSeen(row.dot)))',
+    '.filter((row) => isLive(row) && row.dot !== null && isSeenThere(row.dot))',
+    '.filter((row) => isLive(row) && (row.dot === null || isSeenThere(row.dot)))',
   ),
   rule(
     'undotted-not-written-again',

@@ -30,11 +30,14 @@ export class Clients {
 
   /** One client's request to one filer; what it answers is what counts. */
   operate(filer: SimFiler): void {
-    if (!filer.isUp) return;
-    const { random, say } = this.options;
-    const { namespace } = filer.live;
     const path = this.#path();
-    const kind = random.weighted<Kind>({ put: 45, mkdir: 10, remove: 13, removeAll: 12, move: 20 });
+    this.write(filer, this.options.random.weighted<Kind>({ put: 45, mkdir: 10, remove: 13, removeAll: 12, move: 20 }), path);
+  }
+
+  write(filer: SimFiler, kind: Kind, path: FullPath): void {
+    if (!filer.isUp) return;
+    const { say } = this.options;
+    const { namespace } = filer.live;
     this.attempt(filer, async () => {
       const { dot } = await this.#request(namespace, kind, path);
       if (dot) say(`  ${filer.name} ${kind} ${path} acknowledged ${dot.origin.slice(0, 4)}:${dot.seq}`);

@@ -103,7 +103,13 @@ export function losersOf(before: Before, { areas, meta, origins, quarantine }: C
   // Thrown away, it would leave the epoch as it was; a rejoin empties everything; who gives up a branch throws away too.
   const isGivenUp = meta.get('origin') !== before.origin || [...before.seqs].some(([origin, seq]) => (origins.get(origin)?.seq ?? 0) < seq);
   const isMerged = before.staging.size > 0 && isEmpty && meta.get('epoch') !== before.epoch && meta.get('phase') === 'ready' && !isGivenUp;
-  if (isMerged) for (const row of before.staging.values()) if (before.tree.has(row.path)) meet(row, inSnapshot);
+  for (const row of isMerged ? before.staging.values() : []) {
+    const standing = before.tree.get(row.path);
+    if (!standing) continue;
+    // The greater one may have been seen and forgotten by the side that has the other: then it does not stand, and none is a loser.
+    const stands = areas.tree.get(row.path);
+    if (stands === undefined || (order(stands, row) >= 0 && order(stands, standing) >= 0)) meet(row, inSnapshot);
+  }
   // Let go, unless a snapshot brought what they bring, or the branch they were on was given up.
   const released = isMerged || isGivenUp ? [] : [...before.quarantine.values()].filter(({ dot }) => !quarantine.has(formatDot(dot)));
   for (const { text } of released.sort((a, b) => a.place - b.place)) for (const row of rowsOf(decodeChange(text))) meet(row, 'met when released');

@@ -30,6 +30,12 @@ export class Network {
     private readonly count: (name: string) => void,
   ) {}
 
+  /** Cuts the link between two nodes, both ways. */
+  part(a: Pick<Node, 'name'>, b: Pick<Node, 'name'>): this {
+    this.cut.add(`${a.name}>${b.name}`).add(`${b.name}>${a.name}`);
+    return this;
+  }
+
   heal(): void {
     this.cut.clear();
     this.loss = 0;

@@ -1,10 +1,9 @@
-import type { Origin, Position } from '../../src/core/clock/vector.js';
+import type { Position } from '../../src/core/clock/vector.js';
 import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '../../src/core/clock/vector.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
-import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
-import type { Area } from '../../src/core/store/store.js';
 import { Clients } from './clients.js';
 import { Coverage } from './coverage.js';
+import { canGoBack, Hazards, originOn } from './hazards.js';
 import { History, positionOn } from './history.js';
 import { Network } from './network.js';
 import { Random } from './random.js';
@@ -35,6 +34,9 @@ export const weights = {
   copy: 0.3,
   rollback: 0.6,
   part: 0.6,
+  partOthers: 0.3,
+  putAside: 0.3,
+  closeAway: 0.3,
   twin: 0.2,
   replaceDisk: 0.5,
   strand: 1.2,
@@ -69,16 +71,18 @@ export class World {
   readonly clients: Clients;
   readonly #around: Surroundings;
   #made = 0;
-  /** What happens at the next commit of a snapshot's page, by where its pages go. */
-  readonly #ambushes = new Map<Area, 'reader' | 'source' | 'source, wiped' | 'reader and source, wiped'>();
+  readonly hazards: Hazards;
 
   constructor(private readonly options: WorldOptions) {
     this.random = new Random(options.seed);
     this.time = new VirtualTime(this.random);
     this.network = new Network(this.time, this.random, this.coverage.count);
     this.masters = (this.random.chance(0.3) ? ['master:9333', 'second:9333'] : ['master:9333']).map((name) => this.#master(name));
-    const { random, history, filers } = this;
-    this.clients = new Clients({ random, history, filers, count: this.coverage.count, say: (text) => this.#say(text) });
+    const { random, time, network, history, filers, masters } = this;
+    const { count } = this.coverage;
+    const say = (text: string) => this.#say(text);
+    this.clients = new Clients({ random, history, filers, count, say });
+    this.hazards = new Hazards({ random, time, network, history, clients: this.clients, filers, masters, count, say });
     this.#around = {
       time: this.time,
       random: this.random,
@@ -88,7 +92,7 @@ export class World {
       committed: (filer) => {
         this.history.committed(filer);
         this.coverage.committed(filer);
-        this.#spring(filer);
+        this.hazards.spring(filer);
       },
       count: this.coverage.count,
     };
@@ -175,7 +179,7 @@ export class World {
   }
 
   async #act(action: Action): Promise<void> {
-    const { random, network, filers } = this;
+    const { random, network, filers, hazards } = this;
     const filer = random.pick(filers);
     const other = random.pick(filers);
     this.coverage.count(`did ${action}`);
@@ -195,13 +199,13 @@ export class World {
         filer.crashAtNextCommit(random.pick(['before', 'after']));
         return;
       case 'start':
-        return this.#startAll();
+        return hazards.startAll();
       case 'cut':
         network.cut.add(`${filer.name}>${other.name}`);
         if (random.chance(0.7)) network.cut.add(`${other.name}>${filer.name}`);
         return;
       case 'isolate':
-        this.#isolate(filer);
+        hazards.isolate(filer);
         return;
       case 'heal':
         network.heal();
@@ -220,11 +224,11 @@ export class World {
       case 'lateAlone': {
         if (filers.length >= filersMax) return;
         const added = this.#add();
-        this.#isolate(added);
+        hazards.isolate(added);
         return added.start();
       }
       case 'wipe':
-        this.#wipe(filer);
+        hazards.wipe(filer);
         return filer.start();
       case 'lose':
         if (filers.length <= filersMin) return;
@@ -240,33 +244,15 @@ export class World {
         if (saved.length === 0) return;
         const chosen = random.pick(saved);
         this.#say(`  of ${chosen.name}`);
-        this.#restore(chosen);
+        hazards.restore(chosen);
         return chosen.start();
       }
       case 'replaceDisk':
-        // Its own work is on the new disk and nowhere else: what the rejoin must bring back.
-        this.#isolate(filer);
-        await this.time.advance(100);
-        for (let i = 0; i < 4; i++) this.clients.operate(filer);
-        await this.time.advance(10);
-        filer.backup = filer.disk.clone();
-        this.#restore(filer);
-        network.heal();
-        return filer.start();
+        return hazards.replaceDisk(filer);
       case 'strand':
-        // What the filer misses is soon to be had only from stores that took a snapshot of it, and no longer have it in their logs.
-        if (filer === other || filers.length < filersMin) return;
-        this.#isolate(filer);
-        await this.time.advance(100);
-        for (let i = 0; i < 4; i++) this.clients.operate(random.pick(filers));
-        await this.time.advance(1000);
-        this.#wipe(other);
-        await other.start();
-        await this.time.advance(4000);
-        network.heal();
-        return;
+        return hazards.strand(filer, other);
       case 'ambush':
-        this.#ambushes.set(random.pick(['tree', 'staging', 'staging']), random.pick(['reader', 'source', 'source, wiped', 'reader and source, wiped']));
+        hazards.lieInWait();
         return;
       case 'copy': {
         if (filers.length >= filersMax) return;
@@ -278,10 +264,16 @@ export class World {
       }
       case 'rollback':
         if (filer.backup === null) return;
-        this.#rollBack(filer, filer.backup);
+        hazards.rollBack(filer, filer.backup);
         return filer.start();
       case 'part':
-        return this.#part(filer, other);
+        return hazards.part(filer, other);
+      case 'partOthers':
+        return hazards.partOthers(filer, other);
+      case 'putAside':
+        return hazards.putAside(filer, other);
+      case 'closeAway':
+        return hazards.closeAway(filer, other);
       case 'twin': {
         if (filers.length >= filersMax || !canGoBack(filer.disk)) return;
         const disk = filer.disk.clone();
@@ -308,20 +300,7 @@ export class World {
         filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000, 100_000]);
         return;
       case 'absence':
-        // Longer than logs reach back and than silence is borne; meanwhile both sides write. It begins when all have met: whom nobody knows,
-        // since the only one who did went back to an older state, nobody waits for either. DESIGN has no rule for that.
-        network.heal();
-        this.#startMasters();
-        await this.#startAll();
-        await this.time.advance(4000);
-        this.#isolate(filer);
-        for (let i = 0; i < 6; i++) {
-          this.clients.operate(filer);
-          this.clients.operate(other);
-          await this.time.advance(random.pick([2000, 20_000]));
-        }
-        network.heal();
-        return;
+        return hazards.absence(filer, other);
       case 'close': {
         if (!other.isUp) return;
         const gone = [...other.live.log.position.keys()].filter((origin) => !filers.some(({ disk }) => disk.content.meta.get('origin') === origin));
@@ -336,79 +315,9 @@ export class World {
     }
   }
 
-  #isolate(filer: SimFiler): void {
-    for (const { name: node } of [...this.filers, ...this.masters]) this.network.cut.add(`${filer.name}>${node}`).add(`${node}>${filer.name}`);
-  }
-
-  #wipe(filer: SimFiler): void {
-    filer.crash();
-    this.history.losing(filer, this.filers, null);
-    filer.disk.wipe();
-  }
-
-  #restore(filer: SimFiler): void {
-    if (filer.backup === null) return;
-    filer.crash();
-    this.history.losing(filer, this.filers, filer.backup);
-    filer.disk.restore(filer.backup);
-    filer.nature = 'restored';
-  }
-
-  /** Puts a store back to an older state, and nothing shows it. */
-  #rollBack(filer: SimFiler, to: MemoryDisk): void {
-    if (!canGoBack(to)) return;
-    filer.crash();
-    this.coverage.count('store rolled back unnoticed');
-    this.history.losing(filer, this.filers, to);
-    this.history.chains.mayPart(originOn(to));
-    filer.disk.restore(to);
-    filer.disk.restored = false;
-  }
-
-  /**
-   * A store goes back and writes on with its clock behind what it has issued, so that versions repeat; some peers have the branch that
-   * went, in part or in whole, and some get the other one first.
-   */
-  async #part(filer: SimFiler, late: SimFiler): Promise<void> {
-    const { network, random, time } = this;
-    if (!filer.isUp || filer.live.state !== 'ready') return;
-    filer.skewMs += 50_000;
-    this.clients.operate(filer);
-    await time.advance(50);
-    filer.skewMs -= 50_000;
-    const backup = filer.disk.clone();
-    if (filer !== late && random.chance(0.7)) this.#isolate(late);
-    for (let i = random.below(5); i >= 0; i--) this.clients.operate(filer);
-    await time.advance(random.pick([20, 200, 1000]));
-    if (random.chance(0.5)) this.#isolate(filer);
-    this.#rollBack(filer, backup);
-    await filer.start();
-    for (let i = random.below(5); i >= 0; i--) this.clients.operate(filer);
-    await time.advance(random.pick([20, 200]));
-    if (random.chance(0.7)) network.heal();
-  }
-
-  /** Strikes if `filer` commits while it takes a snapshot. */
-  #spring(filer: SimFiler): void {
-    // Not what the store says of it: that may be what is broken.
-    const progress = filer.filer?.joining.bootstrap.progress;
-    const ambush = progress && this.#ambushes.get(progress.area);
-    if (!ambush) return;
-    this.#ambushes.delete(progress.area);
-    this.coverage.count(`ambush of ${ambush}, ${progress.area}`);
-    this.#say(`ambush of ${ambush} while ${filer.name} takes a snapshot into its ${progress.area}`);
-    const source = this.filers.find((other) => other.isUp && other.live.log.identity.origin === progress.source);
-    if (ambush.startsWith('reader')) filer.crashAtNextCommit(this.random.pick(['before', 'after']));
-    if (ambush === 'source') source?.crash();
-    else if (ambush.endsWith('wiped') && source) this.#wipe(source);
-  }
-
-  async #startAll(): Promise<void> {
-    for (const filer of this.filers) await filer.start();
-  }
-
   /** Heals everything, lets time pass, and expects all filers to become the same (I3). */
   async #settle(): Promise<void> {
+    const { hazards } = this;
     this.#say('--- heal');
     this.network.heal();
     this.#startMasters();
@@ -419,7 +328,7 @@ export class World {
     for (const filer of this.filers) filer.skewMs = Math.max(-30_000, Math.min(30_000, filer.skewMs));
     let why = '';
     for (let second = 0; second < 260; second++) {
-      await this.#startAll();
+      await hazards.startAll();
       await this.time.advance(1000);
       await this.#check();
       why = this.#unsettled();
@@ -473,15 +382,6 @@ export class World {
   close(): void {
     for (const filer of this.filers) filer.crash();
   }
-}
-
-/** A store that was put back in the midst of being filled or of rejoining would do that once more: the model leaves it out too. */
-function canGoBack({ content }: MemoryDisk): boolean {
-  return content.meta.get('phase') === 'ready' && !content.meta.has('bootstrap');
-}
-
-function originOn({ content }: MemoryDisk): Origin {
-  return content.meta.get('origin') ?? '';
 }
 
 /** Where a store is in each origin's history. */

@@ -1,7 +1,7 @@
 import { FilerError, isFailure } from '../errors.js';
 import { isRefused, pathsOf, rowsOf, type Change, type ReceivedChange } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
-import { isLive, joinRows, type Row } from '../change/row.js';
+import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
 import { emptyPosition, formatDot, positionCovers, positionIncludes, type Dot, type Position } from '../clock/vector.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -172,6 +172,10 @@ export class Bootstrap {
   async #finishInPlace(draft: Draft, lineage: string | null): Promise<void> {
     const progress = this.progress as SnapshotProgress;
     const { receive } = this.options.log;
+    const own = draft.origins.get(draft.identity.origin)?.seq ?? 0;
+    // Its rows are here now, and its next change would be another one under a dot that is taken.
+    if ((progress.reached.get(draft.identity.origin)?.seq ?? 0) > own)
+      throw new FilerError('OFFSET_UNKNOWN', `${progress.address} has changes of this filer that it lacks itself: it was put back to an older state`);
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
     await settle(draft, receive, progress.quarantined, emptyPosition);
     const { phase, floor } = draft.identity;
@@ -212,18 +216,22 @@ export class Bootstrap {
     const own: Position = new Map([...draft.origins.values()].map(({ origin, seq }) => [origin, seq]));
     const theirs: Position = new Map([...progress.reached].map(([origin, { seq }]) => [origin, seq]));
     const aside = new Set(progress.quarantined.map((text) => formatDot(receive(text))));
+    const isSeenThere = (dot: Dot) => positionIncludes(theirs, dot) && !aside.has(formatDot(dot));
     for await (const rows of scanArea(draft, 'staging', draftRows, draftBytes)) {
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
+        const mine = draft.row(row.path);
+        const isGreater = mine === null ? 1 : compareStates(row, mine);
         // Gone here although this store has seen the change that made it: it was overruled since. What is quarantined here it has not seen.
-        if (draft.row(row.path) === null && row.dot !== null && positionIncludes(own, row.dot) && !draft.quarantine.has(row.dot)) continue;
-        draft.joinRow(row);
+        if (isGreater > 0 && row.dot !== null && positionIncludes(own, row.dot) && !draft.quarantine.has(row.dot)) continue;
+        // Gone there likewise: what overruled it was forgotten, and something smaller has come to its path since.
+        if (isGreater < 0 && isLive(mine) && mine.dot !== null && isSeenThere(mine.dot)) draft.setRow(row.path, row);
+        else draft.joinRow(row);
       }
       await draft.flush({ evict: true });
     }
     for await (const rows of scanArea(draft, 'tree', draftRows, draftBytes)) {
-      const isSeen = (dot: Dot) => positionIncludes(theirs, dot) && !aside.has(formatDot(dot));
-      const candidates = rows.filter((row) => isLive(row) && row.dot !== null && isSeen(row.dot)).map((row) => row.path);
+      const candidates = rows.filter((row) => isLive(row) && row.dot !== null && isSeenThere(row.dot)).map((row) => row.path);
       const staged = new Set((await draft.tx.find('staging', candidates)).map((row) => row.path));
       const dropped = candidates.filter((path) => !staged.has(path));
       await draft.load(dropped);
@@ -231,7 +239,7 @@ export class Bootstrap {
       await draft.flush({ evict: true });
     }
     // The source has applied these: what they bring came with the rows.
-    for (const { dot } of [...draft.quarantine.records.values()]) if (positionIncludes(theirs, dot) && !aside.has(formatDot(dot))) draft.quarantine.drop(dot);
+    for (const { dot } of [...draft.quarantine.records.values()]) if (isSeenThere(dot)) draft.quarantine.drop(dot);
     await settle(draft, receive, progress.quarantined, own);
     await releaseQuarantined(draft, receive, () => false);
     const jumped = reachedStates(progress).filter((state) => state.origin !== draft.identity.origin && state.seq > (own.get(state.origin) ?? 0));

@@ -1,7 +1,7 @@
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { isEmptyPosition, positionCovers, positionDistance, emptyPosition, type Origin, type Position } from '../clock/vector.js';
 import type { Member } from '../cluster/member.js';
-import type { ChangeLog } from '../log/change-log.js';
+import { renew, type ChangeLog } from '../log/change-log.js';
 import { positionOf } from '../log/log-state.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { Logger } from '../logger.js';
@@ -37,6 +37,9 @@ export interface Situation {
 }
 
 const hasData = (info: FilerInfo) => !isEmptyPosition(info.position);
+
+/** True if a peer has changes under this store's own origin that are not in its own log. */
+const isPutBack = (info: FilerInfo, { identity, position }: ChangeLog) => (info.position.get(identity.origin) ?? 0) > (position.get(identity.origin) ?? 0);
 
 /** The member that has most. */
 function best(infos: readonly FilerInfo[]): FilerInfo | undefined {
@@ -219,6 +222,13 @@ export class Joining {
         await this.rejoinWith(step.with, signal);
         return false;
       case 'take':
+        if (isPutBack(step.from, log)) {
+          logger.warn(`${step.from.address} has changes of this filer that it lacks itself: it was put back to an older state, and takes a new origin`);
+          await log.alone((draft) => renew(draft, time, true));
+          this.bootstrap.progress = null;
+          this.options.changed();
+          return false;
+        }
         if (phase === 'fresh') await this.#setPhase('bootstrapping');
         this.#sourceSeen = now;
         try {

@@ -399,6 +399,30 @@ describe('Bootstrap into a store with a tree of its own', () => {
     expect(paths).to.not.include.members(['/d0/f0']);
   });
 
+  for (const [gone, at] of [
+    ['there', 'source'],
+    ['here', 'reader'],
+  ] as const)
+    it(`lets a live row that was deleted and forgotten ${gone} not overrule an older tombstone that came to its path since`, async () => {
+      const source = await filled();
+      const reader = await acquainted(source);
+      await pull(source.core, reader.core);
+      const path = p('/d1/f1');
+      const forgetful = at === 'source' ? source : reader;
+      const [{ author, version, vector }] = await forgetful.core.store.find('tree', [path]);
+      await forgetful.core.tree.remove(path, false);
+      await drop(forgetful, '/d1/f1');
+      await forgetful.core.log.alone(async (draft) => {
+        await draft.load([path]);
+        const old = { version: version - 1, author, vector: { ...vector, [author]: version - 1 } };
+        draft.adopt({ ...old, oldPath: path, newPath: null, newEntry: null, isDirectory: false, oldVector: null, clusters: [], oldEntry: null });
+        await draft.flush();
+      });
+      await take(reader, source, 'staging');
+      expect(isLive((await reader.core.store.find('tree', [path]))[0])).to.equal(false);
+      await expectConsistent(reader.core);
+    });
+
   it('keeps rows without a dot', async () => {
     const source = await filled();
     const reader = await acquainted(source);

@@ -7,7 +7,7 @@ import { Joining, nextStep, type JoiningLimits, type Situation, type Step } from
 import type { FilerInfo, FilerState } from '../../../src/core/replication/peer.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
-import { file, mode, p, pull } from '../../support/open-log.js';
+import { codeOf, file, mode, never, p, pull } from '../../support/open-log.js';
 
 const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
@@ -267,6 +267,43 @@ describe('Joining', () => {
     const copy = await openFiler('copy:1', 'restored', { disk: at.core.disk.clone() });
     expect(await join(copy, [peer, at])).to.equal(true);
     expect(copy.core.log.identity.storeId).to.not.equal(at.core.log.identity.storeId);
+  });
+
+  it('takes a new origin where a member has changes of its own that it lacks: it was put back to when it was empty', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1', 'fresh')];
+    await at.setPhase('ready');
+    const backup = at.core.disk.clone();
+    backup.restored = false;
+    await peer.source.greet(at.caller());
+    await put(at, '/lost/a');
+    await put(at, '/lost/b');
+    await pull(at.core, peer.core);
+    const back = await openFiler('at:1', 'ready', { disk: backup, time: at.core.time });
+    const { origin } = back.core.log.identity;
+    await back.setPhase('bootstrapping');
+    expect(await join(back, [peer])).to.equal(true);
+    const { identity, position } = back.core.log;
+    expect([identity.former, position.get(origin)]).to.deep.equal([[origin], peer.core.log.position.get(origin)]);
+    await expectSame(peer.core, back.core);
+    await put(back, '/lost/c');
+    await pull(back.core, peer.core);
+    await expectSame(peer.core, back.core);
+  });
+
+  it('claims nothing of a snapshot that brings changes of its own which nobody had when it began', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1', 'fresh')];
+    const backup = at.core.disk.clone();
+    backup.restored = false;
+    await at.setPhase('ready');
+    for (let i = 0; i < 8; i++) await put(peer, `/p${i}`);
+    for (let i = 0; i < 3; i++) await put(at, `/a${i}`);
+    const back = await openFiler('at:1', 'bootstrapping', { disk: backup, time: at.core.time });
+    peer.before = async (call) => {
+      if (call.kind === 'snapshot') await pull(at.core, peer.core);
+    };
+    expect(await codeOf(() => back.bootstrap().take(peer.peer, peer.info(), 'tree', never))).to.equal('OFFSET_UNKNOWN');
+    peer.before = () => {};
+    expect(back.core.log.position.get(peer.origin)).to.equal(undefined);
   });
 
   it('goes on after a crash at any step of a rejoin', async () => {
