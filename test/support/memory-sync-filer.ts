@@ -30,11 +30,12 @@ export class MemorySyncFiler {
   /** What the feed says in place of a change's text. */
   rewrite: (text: string) => string = (text) => text;
   readonly links: Links;
-  readonly #kv = new Map<string, string>();
 
   constructor(
     readonly filer: MemoryFiler,
     readonly others: () => readonly string[] = () => [],
+    /** Values of its store: leases. Another view of one filer may have its own, as if nobody asked for a lease. */
+    readonly kv = new Map<string, string>(),
   ) {
     const { log, store, time } = filer.core;
     this.links = new Links(log, store, time);
@@ -121,13 +122,13 @@ export class MemorySyncFiler {
         }),
       value: (key) =>
         answer({ kind: 'kv' }, async () => {
-          const value = this.#kv.get(key);
+          const value = this.kv.get(key);
           return value === undefined ? null : Buffer.from(value);
         }),
       setValue: (key, value) =>
         answer({ kind: 'kv' }, async () => {
-          if (value === null) this.#kv.delete(key);
-          else this.#kv.set(key, value);
+          if (value === null) this.kv.delete(key);
+          else this.kv.set(key, value);
         }),
     };
   }

@@ -1,0 +1,219 @@
+import { expect } from 'chai';
+import { limits } from '../../../src/core/config/limits.js';
+import { FilerError } from '../../../src/core/errors.js';
+import { Retention } from '../../../src/core/log/retention.js';
+import { parseLinkState } from '../../../src/core/sync/link.js';
+import { ManualTime, passUntil } from '../../support/manual-time.js';
+import { MemorySyncFiler, openSync, openSyncFiler, startSync, type Asked, type Running } from '../../support/memory-sync-filer.js';
+
+const never = new AbortController().signal;
+
+describe('one direction of a sync', () => {
+  let time: ManualTime;
+  let a: MemorySyncFiler;
+  let b: MemorySyncFiler;
+  let running: Running[] = [];
+
+  beforeEach(async () => {
+    time = new ManualTime();
+    [a, b] = [await openSyncFiler('a', time), await openSyncFiler('b', time)];
+  });
+  afterEach(async () => {
+    for (const one of running) await one.end();
+    running = [];
+  });
+
+  const start = async (asked: Asked = {}, to: MemorySyncFiler = b) => {
+    const one = await startSync(a, to, time, { passive: true, ...asked });
+    running.push(one);
+    return one;
+  };
+  const statusOf = ({ sync }: Running) => sync.status().directions[0]!;
+  const arrived = (path: string, content: string | null = path, msMax = 120_000) =>
+    passUntil(time, `${path} to be ${content} in b`, async () => (await b.read(path)) === content, { msMax });
+  const following = (one: Running) => passUntil(time, 'it to follow', () => statusOf(one).state === 'following');
+  const version = async (at: MemorySyncFiler, path: string) => (await at.core.store.find('tree', [path as never]))[0]?.version ?? 0;
+
+  it('sends no more bytes a second than it may', async () => {
+    const one = await start({ bytesPerSecond: 1000, limits: { syncPostBytes: 2000 } });
+    await following(one);
+    const began = time.monotonic();
+    for (let file = 0; file < 20; file += 1) await a.put(`/${file}`, 'x'.repeat(500));
+    await a.put('/last');
+    await arrived('/last');
+    const { bytes } = statusOf(one);
+    expect(bytes).to.be.greaterThan(15_000);
+    // What came with the last page is paid for afterwards.
+    await a.put('/afterwards');
+    await arrived('/afterwards');
+    expect(time.monotonic() - began).to.be.within(bytes * 0.9, bytes * 1.5 + 5000);
+  });
+
+  for (const code of ['OVERLOADED', 'RATE_LIMITED', 'STORE_FULL'] as const)
+    it(`backs off, with jitter, from a target that answers ${code}, and holds two pages at most meanwhile`, async () => {
+      const one = await start({ limits: { pageChanges: 5 } });
+      await following(one);
+      const tried: number[] = [];
+      let read = 0;
+      let most = 0;
+      a.before = ({ kind }) => {
+        if (kind === 'feed') most = Math.max(most, (read += 1));
+      };
+      b.before = ({ kind }) => {
+        if (kind !== 'import') return;
+        tried.push(time.monotonic());
+        read = 0;
+        throw new FilerError(code, 'not now');
+      };
+      for (let file = 0; file < 100; file += 1) await a.put(`/${file}`);
+      await time.advance(120_000);
+      expect(statusOf(one)).to.deep.include({ state: 'stalled', lastError: { code, error: 'not now' } });
+      const pauses = tried.slice(1).map((at, index) => at - (tried[index] as number));
+      expect(tried.length).to.be.within(20, 400);
+      expect(Math.max(...pauses)).to.be.at.most(limits.backoffMsMax + 100);
+      expect(new Set(pauses).size).to.be.greaterThan(10);
+      expect(most).to.be.at.most(2);
+      b.before = () => {};
+      await arrived('/99');
+      expect(statusOf(one)).to.deep.include({ state: 'following' });
+    });
+
+  it('begins at a time, again at each start, whatever the checkpoint says', async () => {
+    await a.put('/before');
+    await time.advance(1000);
+    const since = time.micros();
+    await time.advance(1000);
+    await a.put('/after');
+    for (let run = 0; run < 2; run += 1) {
+      const one = await start({ since });
+      await arrived('/after');
+      await passUntil(time, 'it to have been posted', () => statusOf(one).posted === 1);
+      await one.end();
+    }
+    expect(await b.read('/before')).to.equal(null);
+    // Without it the link goes on from its checkpoint.
+    await a.put('/later');
+    const one = await start();
+    await arrived('/later');
+    expect(statusOf(one).posted).to.equal(1);
+  });
+
+  /** Drops all of the log of a, as its hard limit does. */
+  const trim = () => new Retention(a.core.log, a.core.store, time, { ...limits, logBytesMax: 1 }, () => new Map()).trim(never);
+
+  it('begins with what is left of the log if it is not to copy', async () => {
+    await a.put('/copied');
+    await trim();
+    await a.put('/logged');
+    await start({ initial: 'none' });
+    await arrived('/logged');
+    expect(await b.read('/copied')).to.equal(null);
+  });
+
+  it('copies again, and deletes nothing, when the log no longer reaches back to the checkpoint', async () => {
+    await a.put('/kept');
+    await a.put('/changed', 'old');
+    const first = await start();
+    await arrived('/kept');
+    await first.end();
+    await a.remove('/kept');
+    await a.put('/changed', 'new');
+    await a.put('/more');
+    await trim();
+    const second = await start();
+    await arrived('/more');
+    await following(second);
+    expect([await b.read('/kept'), await b.read('/changed')]).to.deep.equal(['/kept', 'new']);
+    expect(statusOf(second).lastError).to.include({ code: 'LINK_EXPIRED' });
+    await a.put('/as-ever');
+    await arrived('/as-ever');
+    await a.remove('/as-ever');
+    await arrived('/as-ever', null);
+  });
+
+  it('withholds deletes over restarts, and lets a later write of the target stand above them', async () => {
+    await a.put('/f', 'of a');
+    const asked = { aToB: { deletes: false } };
+    const first = await start(asked);
+    await arrived('/f', 'of a');
+    // Ahead by more than a skew that a clock follows by itself.
+    a.core.log.clock.advance(time.micros() + 3600e6);
+    await a.remove('/f');
+    await passUntil(time, 'the delete to be withheld', () => statusOf(first).withheld === 1);
+    await time.advance(5000);
+    await first.end();
+    await b.put('/f', 'of b');
+    expect(await version(b, '/f')).to.be.greaterThan(await version(a, '/f'));
+    const second = await start(asked);
+    await a.put('/g');
+    await arrived('/g');
+    expect([await b.read('/f'), statusOf(second).state]).to.deep.equal(['of b', 'following']);
+  });
+
+  it('does no harm beside another runner that asks for no lease', async () => {
+    const other = new MemorySyncFiler(b.filer);
+    const both = [await start(), await start({}, other)];
+    for (let file = 0; file < 50; file += 1) await a.put(`/${file}`);
+    await a.remove('/7');
+    await a.move('/8', '/eight');
+    await arrived('/eight', '/8');
+    await passUntil(time, 'both to be level', () => both.every((one) => statusOf(one).state === 'following' && statusOf(one).behind === 0));
+    const rows = async () => (await b.core.store.readLog({ after: 0, upto: b.core.log.state.head, limit: 1000, bytesMax: 1e9, origins: undefined })).length;
+    const checkpoints = () => [b, other].flatMap((at) => at.calls.filter(({ kind }) => kind === 'import')).length;
+    await time.advance(30_000);
+    // 52 changes of a, and at most one checkpoint with each request.
+    expect(await rows()).to.be.within(53, 52 + checkpoints() + 2);
+    expect([await b.read('/7'), await b.read('/9')]).to.deep.equal([null, '/9']);
+  });
+
+  describe('whose link another process runs', () => {
+    /** A run with --once beside the one that holds the link. */
+    const once = async (ms: number, to: MemorySyncFiler) => {
+      const sync = await openSync(a, to, time, { passive: true });
+      let ended: boolean | null = null;
+      const running = sync.runUntilEqual(ms, 200, never).then((equal) => (ended = equal));
+      await passUntil(time, 'the run with --once to end', () => ended !== null, { msMax: ms + 60_000 });
+      return running;
+    };
+    /** The same filer with the same leases, so that its calls are told apart. */
+    const view = () => new MemorySyncFiler(b.filer, undefined, b.kv);
+
+    it('imports nothing, and is equal when the other one has brought all of it', async () => {
+      await a.put('/f');
+      await following(await start());
+      const watcher = view();
+      expect(await once(60_000, watcher)).to.equal(true);
+      expect(watcher.posts()).to.deep.equal([]);
+      // The holder's checkpoint does not move for what is not in scope.
+      await a.core.tree.mkdir('/.filer/x' as never, 0o660);
+      expect(await once(60_000, watcher)).to.equal(true);
+    });
+
+    it('is not equal while the other one cannot bring something', async () => {
+      await following(await start());
+      b.before = ({ kind }) => {
+        if (kind === 'import') throw new FilerError('OVERLOADED', 'not now');
+      };
+      await a.put('/f');
+      const watcher = view();
+      expect(await once(8000, watcher)).to.equal(false);
+      expect(watcher.posts()).to.deep.equal([]);
+    });
+  });
+
+  it('is not equal, and does not wait, when nothing but what was refused is missing', async () => {
+    await a.put('/bad');
+    await a.put('/good');
+    b.before = (call) => {
+      const index = call.kind === 'import' ? call.lines.findIndex((line) => line.includes('"name":"bad"')) : -1;
+      if (index >= 0) throw new FilerError('BODY_INVALID', `changes[${index}]: no`);
+    };
+    const sync = await openSync(a, b, time, { passive: true });
+    let equal: boolean | null = null;
+    void sync.runUntilEqual(600_000, 200, never).then((ended) => (equal = ended));
+    await passUntil(time, 'the run to end', () => equal !== null, { msMax: 30_000 });
+    expect([equal, await b.read('/good')]).to.deep.equal([false, '/good']);
+    const [checkpoint] = await b.asked.checkpoints();
+    expect(parseLinkState(checkpoint?.value ?? '').refused.map(({ path }) => path)).to.deep.equal(['/bad']);
+  });
+});
