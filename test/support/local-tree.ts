@@ -4,6 +4,7 @@ import { TreeClient } from '../../src/core/api/filer/client.js';
 import { limits } from '../../src/core/config/limits.js';
 import { parsePath, type FullPath } from '../../src/core/entry/path.js';
 import { Filer } from '../../src/core/filer.js';
+import type { FilerLimits } from '../../src/core/filer-options.js';
 import { HttpClient } from '../../src/core/http/client.js';
 import { HttpServer } from '../../src/core/http/server.js';
 import { silentLogger } from '../../src/core/logger.js';
@@ -35,13 +36,15 @@ export class LocalTree {
     private readonly http: HttpClient,
   ) {}
 
-  static async start(options: TreeHandlersOptions & { store?: Store; start?: boolean; subtreeEntries?: number } = {}): Promise<LocalTree> {
-    const { store = new MemoryStore(), start = true, subtreeEntries = limits.subtreeEntries, ...handlers } = options;
+  static async start(
+    options: TreeHandlersOptions & { store?: Store; start?: boolean } & Partial<Pick<FilerLimits, 'subtreeEntries' | 'listSkipped'>> = {},
+  ): Promise<LocalTree> {
+    const { store = new MemoryStore(), start = true, subtreeEntries = limits.subtreeEntries, listSkipped = limits.listSkipped, ...handlers } = options;
     const filer = await Filer.open({
       store,
       time: realTime,
       logger: silentLogger,
-      limits: { ...limits, subtreeEntries },
+      limits: { ...limits, subtreeEntries, listSkipped },
       address: '127.0.0.1:1',
       program: 'test',
       group: '',

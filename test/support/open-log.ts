@@ -3,8 +3,7 @@ import { FilerError } from '../../src/core/errors.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { ChangeLog, type ChangeLogLimits } from '../../src/core/log/change-log.js';
 import { Feed, type FeedLimits, type FeedPage, type FeedQuery } from '../../src/core/log/feed.js';
-import { Namespace } from '../../src/core/namespace/namespace.js';
-import type { SubtreeLimits } from '../../src/core/namespace/subtree.js';
+import { Namespace, type NamespaceLimits } from '../../src/core/namespace/namespace.js';
 import { parsePath, type FullPath } from '../../src/core/entry/path.js';
 import type { FileSpec } from '../../src/core/namespace/mutations.js';
 import type { Row } from '../../src/core/change/row.js';
@@ -38,7 +37,7 @@ export interface OpenOptions {
   /** An earlier disk, to open it again. */
   disk?: MemoryDisk;
   time?: ManualTime;
-  limits?: Partial<ChangeLogLimits & SubtreeLimits & FeedLimits>;
+  limits?: Partial<ChangeLogLimits & NamespaceLimits & FeedLimits>;
 }
 
 let seeds = 0;

@@ -103,6 +103,8 @@ export const limits = {
   // ---- tree
   listEntries: 1000,
   listEntriesMax: 10_000,
+  /** Names that one listing leaves out (pattern, time is up) before it answers with what it has found: a tenth of a second of one core. */
+  listSkipped: 10_000,
   /** The most --dirListLimit may say, the default of SeaweedFS; `listBytes` bounds a page besides. */
   dirListLimitMax: 100_000,
   /** Entries one recursive delete or rename may touch (flag --subtreeLimit): it is one transaction. */

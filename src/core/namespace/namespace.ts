@@ -3,12 +3,12 @@ import { isLive, type Row } from '../change/row.js';
 import type { Dot, Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
-import { childPath, isReserved, rebase, refuseReserved, root, type FullPath } from '../entry/path.js';
+import { childPath, isReserved, nameOf, rebase, refuseReserved, root, type FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { Draft } from '../log/draft.js';
 import type { Mutation } from '../log/own-change.js';
 import type { View } from '../log/view.js';
-import type { ListOptions, StoreReader } from '../store/store.js';
+import type { Listed, ListOptions, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import {
   appendToFile,
@@ -34,6 +34,15 @@ import { walkSubtree, type SubtreeLimits } from './subtree.js';
 export interface Listing {
   readonly entries: readonly Found[];
   readonly hasMore: boolean;
+  /** The name after which the next page begins: the last entry's, or one that was left out; '' if nothing was looked at. */
+  readonly last: string;
+}
+
+export interface NamespaceLimits extends SubtreeLimits {
+  /** Names read at once where the page itself is smaller. */
+  readonly listEntries: number;
+  /** Names that one page leaves out before it ends, however few it holds. */
+  readonly listSkipped: number;
 }
 
 /** A write that is durable. */
@@ -65,7 +74,7 @@ export class Namespace {
     private readonly log: ChangeLog,
     private readonly store: StoreReader,
     private readonly time: Pick<TimeSource, 'micros'>,
-    private readonly limits: SubtreeLimits,
+    private readonly limits: NamespaceLimits,
   ) {}
 
   /** What is shown at `path`, null if nothing. The root is always there. */
@@ -78,35 +87,46 @@ export class Namespace {
 
   /**
    * Names of a directory in byte order; kelp's own entries are left out. `keep` filters names; `options.limit` and `options.bytesMax`
-   * count what it keeps, so a page may be shorter than its limit though more names follow.
+   * count what it keeps. After `listSkipped` names that are not shown the page ends, be it empty: so a page may be shorter than its limit
+   * though more names follow.
    */
   async list(directory: FullPath, options: ListOptions, keep: NameFilter = () => true): Promise<Listing> {
     const now = this.#now();
     const entries: Found[] = [];
     let bytes = 0;
-    let { after, inclusive } = options;
+    let skipped = 0;
+    let { after, inclusive, limit } = options;
+    const page = (hasMore: boolean, last = entries.at(-1)?.path): Listing => ({ entries, hasMore, last: last === undefined ? '' : nameOf(last) });
     for (;;) {
-      const { names, more } = await this.store.list(directory, { ...options, after, inclusive });
+      const { names, more } = await this.store.list(directory, { ...options, after, inclusive, limit });
       for (const listed of names) {
         const path = childPath(directory, listed.name);
-        if (isReserved(path) || !keep(listed.name)) continue;
-        const row = isExpired(listed.row, now) ? null : listed.row;
-        const found = await this.#unlessEmptied(shownAs(path, row, listed.children), now);
-        if (found === null) continue;
-        bytes += row?.entry?.length ?? 0;
-        if (entries.length >= options.limit || (entries.length > 0 && bytes > options.bytesMax)) return { entries, hasMore: true };
+        const found = isReserved(path) || !keep(listed.name) ? null : await this.#shownNow(path, listed, now);
+        if (found === null) {
+          skipped += 1;
+          if (skipped >= this.limits.listSkipped) return page(true, path);
+          continue;
+        }
+        bytes += listed.row?.entry?.length ?? 0;
+        if (entries.length >= options.limit || (entries.length > 0 && bytes > options.bytesMax)) return page(true);
         entries.push(found);
       }
       const last = names.at(-1);
       if (last === undefined || !more) {
         if (entries.length === 0 && !(await this.find(directory))?.isDirectory)
           throw new FilerError('ENTRY_NOT_FOUND', `${directory} is not a directory`, { path: directory });
-        return { entries, hasMore: false };
+        return page(false);
       }
-      if (entries.length >= options.limit) return { entries, hasMore: true };
+      if (entries.length >= options.limit) return page(true);
       after = last.name;
       inclusive = false;
+      // A small page that leaves out most names does not read them one by one.
+      limit = Math.max(limit, this.limits.listEntries);
     }
+  }
+
+  #shownNow(path: FullPath, { row, children }: Listed, now: Version): Promise<Found | null> {
+    return this.#unlessEmptied(shownAs(path, isExpired(row, now) ? null : row, children), now);
   }
 
   /** Writes a file; missing parents are made. `modeDefault` is used if neither the request nor the old entry has one. */

@@ -41,7 +41,7 @@ export function listingPage({ names, entries, more }: ListingPage): string {
     '<!doctype html>',
     `<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(`/${names.join('/')}`)}</title><style>${style}</style></head><body>`,
     `<p>${link('/', 'root')}${above}</p>`,
-    entries.length === 0 ? '<p>nothing is here</p>' : `<table>\n${rows.join('\n')}\n</table>`,
+    entries.length === 0 ? `<p>nothing is here${more === null ? '' : ' so far'}</p>` : `<table>\n${rows.join('\n')}\n</table>`,
     more === null ? '' : `<p>${link(`${hrefOf(names, true)}?${more}`, 'more')}</p>`,
     '</body></html>\n',
   ].join('\n');

@@ -159,6 +159,25 @@ describe('Namespace.find and list', () => {
     expect([rest.entries.map(({ path }) => path), rest.hasMore]).to.deep.equal([['/d/5.keep'], false]);
   });
 
+  it('end a page that leaves out too many names, and go on after the last one looked at', async () => {
+    const at = await openLog({ limits: { listSkipped: 6, listEntries: 4 } });
+    for (let i = 10; i < 30; i++) await put(at, `/d/${i}`);
+    const keep = (name: string) => name === '12' || name === '29';
+    const pages: unknown[] = [];
+    for (let after = '', hasMore = true; hasMore;) {
+      const page = await at.tree.list(p('/d'), { ...all, limit: 1, after }, keep);
+      pages.push([page.entries.map(({ path }) => path), page.last]);
+      ({ last: after, hasMore } = page);
+    }
+    expect(pages).to.deep.equal([
+      [['/d/12'], '12'],
+      [[], '18'],
+      [[], '24'],
+      [['/d/29'], '29'],
+    ]);
+    expect((await at.tree.list(p('/d'), { ...all, limit: 5 }, keep)).last, 'behind the entry it has found').to.equal('16');
+  });
+
   it('refuse to list what is no directory', async () => {
     const at = await openLog();
     await put(at, '/f');

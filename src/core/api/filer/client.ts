@@ -132,7 +132,8 @@ export class TreeClient {
     for (;;) {
       const page = await this.list(directory, { ...options, lastFileName });
       yield* page.Entries;
-      if (!page.ShouldDisplayLoadMore || page.Entries.length === 0) return;
+      // A page may be empty though more follow: the filer looks at so many names only.
+      if (!page.ShouldDisplayLoadMore || page.LastFileName === (lastFileName ?? '')) return;
       lastFileName = page.LastFileName;
     }
   }

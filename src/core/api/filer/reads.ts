@@ -104,18 +104,17 @@ async function list(filer: Filer, found: Found, query: Query, dirListLimit?: num
   const pattern = readPattern(query, 'namePattern');
   const exclude = readPattern(query, 'namePatternExclude');
   const keep = (name: string) => (pattern?.matches(name) ?? true) && !exclude?.matches(name);
-  const { entries, hasMore } = await filer.reads.run(false, limits.listBytes, () =>
+  const { entries, hasMore, last } = await filer.reads.run(false, limits.listBytes, () =>
     filer.namespace.list(found.path, { after, prefix: pattern?.prefix, limit, bytesMax: limits.listBytes }, keep),
   );
-  const last = entries.at(-1);
   const isAll = after === '' && pattern === null && exclude === null;
   return {
     Path: found.path === root ? '' : found.path,
     Entries: entries.map(entryToJson),
     Limit: limit,
-    LastFileName: last ? nameOf(last.path) : '',
+    LastFileName: last,
     ShouldDisplayLoadMore: hasMore,
-    EmptyFolder: found.children === 0 || (isAll && last === undefined),
+    EmptyFolder: found.children === 0 || (isAll && entries.length === 0 && !hasMore),
   };
 }
 

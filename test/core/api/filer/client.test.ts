@@ -8,7 +8,7 @@ describe('TreeClient', () => {
   const path = (text: string) => tree.path(text);
   const own = (): Position => new Map([[tree.filer.log.identity.origin, tree.filer.namespace.ownSeq]]);
   before(async () => {
-    tree = await LocalTree.start();
+    tree = await LocalTree.start({ listSkipped: 3 });
   });
   after(() => tree.stop());
 
@@ -42,6 +42,17 @@ describe('TreeClient', () => {
     const all: string[] = [];
     for await (const entry of tree.client.listAll(path('/l'), { limit: 2 })) all.push(entry.FullPath);
     expect(all).to.deep.equal([0, 1, 2, 3, 4, 5, 6].map((index) => `/l/${index}`));
+  });
+
+  it('goes on over pages in which nothing was found', async () => {
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await tree.client.put(path(`/sparse/${name}`), 'x');
+    const page = await tree.client.list(path('/sparse'), { namePattern: '*g' });
+    expect(page).to.include({ LastFileName: 'c', ShouldDisplayLoadMore: true, EmptyFolder: false }).and.to.have.property('Entries').that.is.empty;
+    const found: string[] = [];
+    for await (const entry of tree.client.listAll(path('/sparse'), { namePattern: '*g' })) found.push(entry.FullPath);
+    expect(found).to.deep.equal(['/sparse/g']);
+    const html = await tree.send('GET', '/sparse?namePattern=*g', { headers: { Accept: 'text/html' } });
+    expect(html.text).to.include('nothing is here so far').and.include('lastFileName=c');
   });
 
   it('tells a file from a directory even if it looks like a listing', async () => {
