@@ -68,13 +68,19 @@ export class ImportReader {
     const stamp = isForeign
       ? this.#stampForeign(change, event, field, isRename)
       : stampFrom(objectAt(change.replication, `${field}.replication`), field, isRename);
+    const { version, author, vector, oldVector, clusters } = stamp;
+    // Written out, not spread: that gives each change a shape of its own, and whatever reads it then is some times slower.
     return {
-      ...stamp,
+      version,
+      author,
       oldPath,
       newPath,
       // SeaweedFS writes all fields, the empty ones too; an entry of kelp must keep its content hash.
       newEntry: newEntry && canonicalJson(isForeign ? withoutEmpty(newEntry) : newEntry, `${field}.newEntry`),
       isDirectory: newEntry?.isDirectory ?? false,
+      vector,
+      oldVector,
+      clusters,
       oldEntry,
     };
   }
@@ -133,7 +139,8 @@ function importedPath(directory: unknown, name: unknown, field: string): FullPat
 
 /** The paths a change touches: one, or a rename's two. */
 export function pathsOfImported({ oldPath, newPath }: Pick<ImportedChange, 'oldPath' | 'newPath'>): FullPath[] {
-  return [...new Set([oldPath, newPath])].filter((path) => path !== null);
+  if (newPath === null) return oldPath === null ? [] : [oldPath];
+  return oldPath === null || oldPath === newPath ? [newPath] : [oldPath, newPath];
 }
 
 /** What is left of a change where only the paths that `keeps` names count; null if nothing is. */

@@ -3,7 +3,7 @@ import { operationOf, type Operation } from '../change/change.js';
 import { narrow, pathsOfImported, type ImportedChange } from '../change/imported.js';
 import { emptyPlan, type ImportPlan } from '../change/plan.js';
 import { compareStates, isLive, type Row } from '../change/row.js';
-import { vectorIncludes, type Dot } from '../clock/vector.js';
+import { vectorIncludes, type Dot, type Vector } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { sizeOf, type Entry } from '../entry/entry.js';
 import { isReserved, type FullPath } from '../entry/path.js';
@@ -147,10 +147,8 @@ interface Imported {
 }
 
 function importOne(draft: Draft, change: ImportedChange): Imported {
-  const incoming = rowsOfImported(
-    change,
-    pathsOfImported(change).some((path) => draft.row(path) !== null),
-  );
+  if (isFresh(draft, change)) return adoptAt(draft, change, false);
+  const incoming = rowsOfImported(change);
   const fates = new Map<FullPath, Fate>();
   let conflicting = false;
   for (const row of incoming) {
@@ -172,12 +170,20 @@ function importOne(draft: Draft, change: ImportedChange): Imported {
     operation = 'CREATE';
   }
   const left = narrow(change, (path) => fates.get(path) === 'wins');
-  if (left !== null) {
-    operation = operationAt(draft, left);
-    if (draft.adopt(left) === 'quarantined') return { outcome: 'quarantined', conflicting, operation };
-  }
+  if (left !== null) return adoptAt(draft, left, conflicting);
   if (operation !== null) return { outcome: 'applied', conflicting, operation };
   return { outcome: [...fates.values()].includes('loses') ? 'superseded' : 'unchanged', conflicting, operation };
+}
+
+/** True if there is nothing at its only path that it could be compared with: most of what is imported, and it needs no state of its own. */
+function isFresh(draft: Draft, change: ImportedChange): boolean {
+  const [path, other] = pathsOfImported(change) as [FullPath, FullPath?];
+  return other === undefined && draft.row(path) === null && change.version > draft.identity.floor && !isReserved(path);
+}
+
+function adoptAt(draft: Draft, change: ImportedChange, conflicting: boolean): Imported {
+  const operation = operationAt(draft, change);
+  return { outcome: draft.adopt(change) === 'quarantined' ? 'quarantined' : 'applied', conflicting, operation };
 }
 
 /** A create may find an entry here, and then is an update. */
@@ -193,24 +199,13 @@ function fateOf(local: Row | null, incoming: Row, floor: Version): Fate {
   return vectorIncludes(local.vector, incoming.author, incoming.version) ? 'covered' : 'loses';
 }
 
-/**
- * The states a change brings: one, or for a rename two, the old path's first. None has a dot: what loses gets none. Where nothing is there to be
- * compared with, their hashes are not worth their time.
- */
-function rowsOfImported(change: ImportedChange, isCompared: boolean): Row[] {
-  const { version, author, oldPath, newPath, newEntry, isDirectory, vector, oldVector } = change;
-  const common = { version, author, dot: null };
-  const tombstone = (path: FullPath, of: typeof vector): Row => ({ ...common, path, entry: null, isDirectory: false, vector: of, contentHash: '', h: 0 });
+/** The states a change brings: one, or for a rename two, the old path's first. None has a dot: what loses gets none. */
+function rowsOfImported({ version, author, oldPath, newPath, newEntry, isDirectory, vector, oldVector }: ImportedChange): Row[] {
+  const dot = null;
+  const tombstone = (path: FullPath, of: Vector): Row => ({ path, entry: null, isDirectory: false, version, author, vector: of, dot, contentHash: '', h: 0 });
   if (newPath === null || newEntry === null) return [tombstone(oldPath as FullPath, vector)];
-  const hash = isCompared ? contentHash(newEntry) : '';
-  const live: Row = {
-    ...common,
-    path: newPath,
-    entry: newEntry,
-    isDirectory,
-    vector,
-    contentHash: hash,
-    h: isCompared ? entryDigest(newPath, version, author, hash) : 0,
-  };
+  const hash = contentHash(newEntry);
+  const h = entryDigest(newPath, version, author, hash);
+  const live: Row = { path: newPath, entry: newEntry, isDirectory, version, author, vector, dot, contentHash: hash, h };
   return oldPath === null || oldPath === newPath ? [live] : [tombstone(oldPath, oldVector ?? vector), live];
 }
