@@ -45,7 +45,8 @@ function usageText(error: Error): string {
   }
   const text = stripVTControlCharacters(error.message)
     .replace(/\nSee more help with --help$/, '')
-    .replace(/^Parsing --\S+ \n\t/, '')
+    // Our own parsers name the flag; those of oclif do not.
+    .replace(/^Parsing (--\S+) \n\t(.)/, (_, flag: string, first: string) => (first === '-' ? first : `${flag}: ${first.toLowerCase()}`))
     .replace(/^The following errors? occurred:\s*/, '')
     .replace(/\s*\n\s*/g, '; ')
     .trim();
