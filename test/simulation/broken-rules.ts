@@ -141,8 +141,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'cut-page-claims-head',
     'Feed: everything up to Filer-Position is complete',
     feed,
-    'upToDate ? joinPositions(from, positionOf(state.origins)) : joinPositions(from, seqs)',
-    'joinPositions(from, positionOf(state.origins))',
+    'joinPositions(from.position, reached?.seqs ?? positionOf(state.origins))',
+    'joinPositions(from.position, positionOf(state.origins))',
   ),
   rule(
     'nobody-relays',
