@@ -185,8 +185,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'merge-keeps-what-was-seen',
     'Snapshot: a row whose change the other has seen does not overrule what the other holds',
     bootstrap,
-    'if (isGreater < 0 && isLive(mine)',
-    'if (isGreater < -1 && isLive(mine)',
+    'if (order < 0 && isLive(mine)',
+    'if (order < -1 && isLive(mine)',
   ),
   rule(
     'merge-moves-back',
@@ -296,13 +296,13 @@ export const brokenRules: readonly BrokenRule[] = [
     patches: [
       {
         file: parting,
-        find: 'const isOurs = origin === own || (origin !== info.origin && parted.here < parted.there);',
+        find: 'isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };',
         replace: 'const isOurs = origin !== own && origin !== info.origin && here < there;',
       },
       {
         file: parting,
-        find: 'return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;',
-        replace: 'return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: false } : null;',
+        find: 'return isAhead ? { origin: own, common: mine, isOurs: true } : null;',
+        replace: 'return isAhead ? { origin: own, common: mine, isOurs: false } : null;',
       },
     ],
   },
@@ -310,8 +310,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'nobody-of-two-gives-up',
     'Parted histories: between two others, the one with the smaller hash gives up',
     parting,
-    'const isOurs = origin === own || (origin !== info.origin && parted.here < parted.there);',
-    'const isOurs = origin === own;',
+    'isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };',
+    'isOurs: origin === own };',
   ),
   rule(
     'undotted-dropped-by-merge',

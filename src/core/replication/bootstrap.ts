@@ -221,11 +221,11 @@ export class Bootstrap {
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
         const mine = draft.row(row.path);
-        const isGreater = mine === null ? 1 : compareStates(row, mine);
+        const order = mine === null ? 1 : compareStates(row, mine);
         // Gone here although this store has seen the change that made it: it was overruled since. What is quarantined here it has not seen.
-        if (isGreater > 0 && row.dot !== null && positionIncludes(own, row.dot) && !draft.quarantine.has(row.dot)) continue;
-        // Gone there likewise: what overruled it was forgotten, and something smaller has come to its path since.
-        if (isGreater < 0 && isLive(mine) && mine.dot !== null && isSeenThere(mine.dot)) draft.setRow(row.path, row);
+        if (order > 0 && !isLive(mine) && row.dot !== null && positionIncludes(own, row.dot) && !draft.quarantine.has(row.dot)) continue;
+        // Gone there likewise: what overruled it was forgotten, and an older deletion has come to its path since.
+        if (order < 0 && isLive(mine) && !isLive(row) && mine.dot !== null && isSeenThere(mine.dot)) draft.setRow(row.path, row);
         else draft.joinRow(row);
       }
       await draft.flush({ evict: true });

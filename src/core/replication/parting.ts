@@ -66,14 +66,14 @@ export async function findBranch(
 ): Promise<(Branch & { readonly isOurs: boolean }) | null> {
   const { state } = log;
   const own = state.identity.origin;
+  let mine = state.origins.get(own)?.seq ?? 0;
+  const isAhead = (info.position.get(own) ?? 0) > mine;
   for await (const { origin, common, parted } of comparisons(info, peer, state, store, signal)) {
-    if (parted === null) continue;
-    const isOurs = origin === own || (origin !== info.origin && parted.here < parted.there);
-    return { origin, common, isOurs };
+    if (parted !== null) return { origin, common, isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };
+    if (origin === own) mine = common;
   }
-  // A store that went back and wrote nothing since: what it would write next, others have already, and it is something else.
-  const mine = state.origins.get(own)?.seq ?? 0;
-  return (info.position.get(own) ?? 0) > mine ? { origin: own, common: mine, isOurs: true } : null;
+  // A store that went back: what it would write next, others have already, and it is something else. What it has written since may be so too.
+  return isAhead ? { origin: own, common: mine, isOurs: true } : null;
 }
 
 /** What of an origin's log a peer has, as far as hashes tell. */
