@@ -8,6 +8,7 @@ import { bootstrap } from './rows/bootstrap.js';
 import { catchUp } from './rows/catch-up.js';
 import { durablePuts } from './rows/durable-puts.js';
 import { replay, start, tail } from './rows/replay.js';
+import { sync } from './rows/sync.js';
 import { visibility } from './rows/visibility.js';
 import { setUp } from './setup.js';
 
@@ -18,7 +19,7 @@ import { setUp } from './setup.js';
  * is what counts. Rows are printed as they come; --json prints them all at the end.
  */
 
-const benches = [durablePuts, catchUp, visibility, bootstrap, accounting, replay, tail, start];
+const benches = [durablePuts, catchUp, visibility, bootstrap, accounting, replay, tail, start, sync];
 const tmpfsMagic = 0x01021994;
 
 const { values } = parseArgs({

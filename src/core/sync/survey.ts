@@ -136,7 +136,14 @@ export async function refuseDeletes(options: SurveyOptions, { count, part }: Max
   if ((state.phase === 'feed' ? changes : info.counts.tombstones) <= count) return;
   let deletes = 0;
   for await (const { texts, rows } of outstandingOrAgain(options, signal)) {
-    const removing = mapAll(scope, source, texts, rows).changes.filter(({ operation }) => operation === 'DELETE');
+    // What only creates need not be read: most of a long way to catch up.
+    const mayRemove = texts.filter((text) => text.includes('"oldEntry"'));
+    const removing = mapAll(
+      scope,
+      source,
+      mayRemove,
+      rows.filter(({ entry }) => entry === null),
+    ).changes.filter(({ operation }) => operation === 'DELETE');
     deletes += (await planOf(options, removing, signal)).deletes;
   }
   if (deletes <= count) return;
