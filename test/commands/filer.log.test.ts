@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
+import FilerLog from '../../src/commands/filer.log.js';
 import { freePort } from '../support/cluster.js';
-import { runKelp } from '../support/run-kelp.js';
+import { runCommand } from '../support/run-command.js';
 
 const [own, near, far, link] = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(16)) as [string, string, string, string];
 const told = {
@@ -45,7 +46,7 @@ describe('kelp filer.log', () => {
   after(() => new Promise((resolve) => server.close(resolve)));
 
   it('shows size, span, who holds what back, and how long each peer may stay away', async () => {
-    const { code, stdout, stderr } = await runKelp(['filer.log', filer]);
+    const { code, stdout, stderr } = await runCommand(FilerLog, [filer]);
     expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
     expect(stdout.split('\n')).to.deep.equal([
       'WHAT\tVALUE',
@@ -66,18 +67,18 @@ describe('kelp filer.log', () => {
   });
 
   it('prints all that the filer says under --json', async () => {
-    expect(JSON.parse((await runKelp(['filer.log', filer, '--json'])).stdout)).to.deep.equal(told);
+    expect(JSON.parse((await runCommand(FilerLog, [filer, '--json'])).stdout)).to.deep.equal(told);
   });
 
   it('names the field of an answer that makes no sense', async () => {
     answer = { ...told, peers: [{ ...told.peers[0], missing: null }] };
-    const { code, stderr } = await runKelp(['filer.log', filer]);
+    const { code, stderr } = await runCommand(FilerLog, [filer]);
     expect(stderr).to.contain('peers[0].missing: must be a JSON object');
     expect(code).not.to.equal(0);
     answer = told;
   });
 
   it('exits 3 when the filer cannot be reached', async () => {
-    expect((await runKelp(['filer.log', `--filer=127.0.0.1:${await freePort()}`])).code).to.equal(3);
+    expect((await runCommand(FilerLog, [`--filer=127.0.0.1:${await freePort()}`])).code).to.equal(3);
   });
 });
