@@ -1,7 +1,10 @@
+import { createSecretKey } from 'node:crypto';
 import { expect } from 'chai';
 import type { FilerProcess } from '../../src/core/filer-process.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { parseScope, withSync, type Sync, type SyncProcessOptions } from '../../src/core/sync-process.js';
+import type { Secrets } from '../../src/core/security/secret-file.js';
+import { Signer } from '../../src/core/security/signer.js';
 import { realTime } from '../../src/core/time.js';
 import { failureOf } from '../support/open-log.js';
 import { Processes } from '../support/processes.js';
@@ -112,6 +115,21 @@ describe('a sync of two clusters', function () {
       expect(await settle([a], [b], asked)).to.equal(true);
       expect([await read(b, '/kept'), await read(b, '/old-name'), await read(b, '/new-name')]).to.deep.equal(['1', '2', '2']);
     }
+  });
+
+  it('signs for each cluster with the secret of that cluster', async () => {
+    const secretsOf = (text: string): Secrets => ({ all: [createSecretKey(Buffer.from(text.repeat(4)))] });
+    const [ofA, ofB] = [secretsOf('secret of a '), secretsOf('secret of b ')];
+    const [a, b] = [await processes.filer({ secrets: ofA }), await processes.filer({ secrets: ofB })];
+    await put(a, '/signed', '1');
+    const run = (secretsForB: Secrets) => {
+      const { a: sideA, b: sideB, ...rest } = optionsFor([a.address], [b.address], { passive: true });
+      const signed = (side: typeof sideA, secrets: Secrets) => ({ ...side, signer: new Signer({ secrets, time: realTime }) });
+      return withSync({ ...rest, a: signed(sideA, ofA), b: signed(sideB, secretsForB) }, never, (sync) => sync.runUntilEqual(untilMs, 50, never));
+    };
+    expect((await failureOf(() => run(ofA))).code).to.equal('SIGNATURE_INVALID');
+    expect(await run(ofB)).to.equal(true);
+    expect(await read(b, '/signed')).to.equal('1');
   });
 
   it('refuses two filers of one cluster whose paths overlap, and two maps onto one place', async () => {
