@@ -10,7 +10,7 @@ import { interrupt } from './interrupt.js';
 import { createStyle, wantsColour, type Style } from './style.js';
 import { dotted, nearest } from './suggest.js';
 import { isLive } from './terminal.js';
-import { variableOf } from './variables.js';
+import { replacedBy, variableOf } from './variables.js';
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>;
 export type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
@@ -39,9 +39,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.#watchOutput();
     const { args, argv, flags } = await this.parse({
       args: this.ctor.args,
-      baseFlags: withVariables((this.ctor as typeof BaseCommand).baseFlags),
+      baseFlags: withVariables((this.ctor as typeof BaseCommand).baseFlags, this.argv),
       enableJsonFlag: this.ctor.enableJsonFlag,
-      flags: withVariables(this.ctor.flags),
+      flags: withVariables(this.ctor.flags, this.argv),
       strict: this.ctor.strict,
     });
     this.flags = flags as FlagsOf<T>;
@@ -142,8 +142,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 }
 
-/** Gives every visible flag its variable. */
-function withVariables<F extends Interfaces.FlagInput>(flags: F | undefined): F {
-  const named = Object.entries(flags ?? {}).map(([name, flag]) => [name, { ...flag, env: variableOf(name, flag) ?? undefined }]);
+/** Gives every visible flag its variable, unless a flag that was typed takes its place. */
+function withVariables<F extends Interfaces.FlagInput>(flags: F | undefined, argv: readonly string[]): F {
+  const all = flags ?? ({} as F);
+  const replaced = replacedBy(argv, all);
+  const named = Object.entries(all).map(([name, flag]) => [name, { ...flag, env: replaced.has(name) ? undefined : (variableOf(name, flag) ?? undefined) }]);
   return Object.fromEntries(named) as F;
 }

@@ -12,7 +12,7 @@ export function environmentTopic(commands: readonly CommandHelp[]): Document {
         heading: 'FLAGS',
         blocks: [
           paragraph(
-            'A variable stands for each flag of each command but --json: KELP_ and the name of the flag in upper case, with _ for a dot and between words. The flag wins over its variable.',
+            'A variable stands for each flag of each command but --json: KELP_ and the name of the flag in upper case, with _ for a dot and between words. The flag wins over its variable, and over the variables of flags that exclude it.',
           ),
           lines('KELP_FILER=localhost:8888 kelp filer.store.id'),
           terms(variablesOf(commands)),
