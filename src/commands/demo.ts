@@ -40,7 +40,7 @@ Copies a directory into the first filer, changes it on the others, kills one wit
   static override examples = [
     '<%= config.bin %> demo',
     { description: 'Copy another directory, end by itself: 0 if all filers are equal, else 1', command: '<%= config.bin %> demo /etc --once' },
-    '<%= config.bin %> demo --once --json',
+    '<%= config.bin %> demo docs --once --json',
   ];
   static override args = { dir: Args.string({ description: "directory to copy; default: kelp's own folder" }) };
   static override enableJsonFlag = true;

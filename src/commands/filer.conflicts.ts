@@ -17,7 +17,7 @@ export default class FilerConflicts extends BaseCommand<typeof FilerConflicts> {
   static override examples = [
     '<%= config.bin %> filer.conflicts --filer=localhost:8888',
     '<%= config.bin %> filer.conflicts --path=/docs/a.txt --limit=5',
-    '<%= config.bin %> filer.conflicts --show=0123456789abcdef',
+    { description: 'By an id of the list', command: '<%= config.bin %> filer.conflicts --show=0123456789abcdef' },
     '<%= config.bin %> filer.conflicts --restore=0123456789abcdef',
   ];
   static override enableJsonFlag = true;

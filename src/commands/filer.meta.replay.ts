@@ -22,6 +22,7 @@ export default class FilerMetaReplay extends BaseCommand<typeof FilerMetaReplay>
     'gives the tree as it was at that time.',
   ].join(' ');
   static override examples = [
+    '<%= config.bin %> filer.meta.tail --position= --no-follow > changes.jsonl',
     '<%= config.bin %> filer.meta.replay changes.jsonl --filer=localhost:8888',
     '<%= config.bin %> filer.meta.replay --from=localhost:8888 --store=./copy',
     '<%= config.bin %> filer.meta.replay changes.jsonl --store=./then --until=2026-11-01T00:00:00Z',

@@ -26,7 +26,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
     '<%= config.bin %> filer.peers',
     '<%= config.bin %> filer.peers --filer=localhost:8888 --watch',
     '<%= config.bin %> filer.peers --master=localhost:9333 --maxLag=1s --json',
-    '<%= config.bin %> filer.peers --forget=0123456789abcdef',
+    { description: 'For good, by the origin in the store id of one that is gone', command: '<%= config.bin %> filer.peers --forget=0123456789abcdef' },
   ];
   static override flags = {
     master: addresses({ description: 'masters to ask for the filers, with commas between', default: ['localhost:9333'], defaultPort: 9333 }),

@@ -16,7 +16,7 @@ export default class FilerQuarantine extends BaseCommand<typeof FilerQuarantine>
   ].join(' ');
   static override examples = [
     '<%= config.bin %> filer.quarantine --filer=localhost:8888',
-    '<%= config.bin %> filer.quarantine --show=0123456789abcdef:42',
+    { description: 'By a dot of the list', command: '<%= config.bin %> filer.quarantine --show=0123456789abcdef:42' },
     '<%= config.bin %> filer.quarantine --retry=all',
     '<%= config.bin %> filer.quarantine --drop=0123456789abcdef:42',
   ];

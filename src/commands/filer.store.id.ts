@@ -18,9 +18,9 @@ export default class FilerStoreId extends BaseCommand<typeof FilerStoreId> {
   ].join(' ');
   static override examples = [
     '<%= config.bin %> filer.store.id --filer=localhost:8888',
-    '<%= config.bin %> filer.store.id --store=. --json',
-    '<%= config.bin %> filer.store.id --store=. --regenerate',
-    '<%= config.bin %> filer.store.id --store=. --check',
+    { description: 'Of the folder of a filer that is stopped', command: '<%= config.bin %> filer.store.id --store=/var/lib/kelp --json' },
+    '<%= config.bin %> filer.store.id --store=/var/lib/kelp --regenerate',
+    '<%= config.bin %> filer.store.id --store=/var/lib/kelp --check',
   ];
   static override enableJsonFlag = true;
   static override flags = {

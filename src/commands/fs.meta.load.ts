@@ -14,6 +14,7 @@ export default class FsMetaLoad extends BaseCommand<typeof FsMetaLoad> {
     'the tree cannot take (a file where a directory is, a content over the limit, a time to live that is over) is skipped and named: exit 1.',
   ].join(' ');
   static override examples = [
+    '<%= config.bin %> fs.meta.save -o /tmp/tree.meta.gz /',
     '<%= config.bin %> fs.meta.load -v=false /tmp/tree.meta.gz',
     '<%= config.bin %> fs.meta.load --filer=localhost:8889 -dirPrefix=/docs /tmp/tree.meta.gz --json',
   ];

@@ -14,9 +14,6 @@ export interface ShellResult {
 export interface ShellOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** True: it goes on by itself, and is told to stop once it has printed something. */
-  readonly endless?: boolean;
-  /** Resolves once it may be told to stop; default its first output. */
   readonly timeoutMs?: number;
 }
 
@@ -30,7 +27,7 @@ export async function kelpOnPath(directory: string): Promise<string> {
 }
 
 /** Runs one line as bash does, to its end; all that it started is ended with it. */
-export async function runShell(line: string, { cwd, env = {}, endless = false, timeoutMs = 60_000 }: ShellOptions): Promise<ShellResult> {
+export async function runShell(line: string, { cwd, env = {}, timeoutMs = 60_000 }: ShellOptions): Promise<ShellResult> {
   // A group of its own: a signal must reach what bash has started.
   const child = spawn('bash', ['-o', 'pipefail', '-c', line], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const output = { stdout: '', stderr: '' };
@@ -38,18 +35,14 @@ export async function runShell(line: string, { cwd, env = {}, endless = false, t
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   let end: { code: number | null } | null = null;
   const exited = new Promise<void>((resolve) => child.on('close', (code) => ((end = { code }), resolve())));
-  const signal = (name: NodeJS.Signals): void => {
+  const killAll = (): void => {
     try {
-      process.kill(-(child.pid as number), name);
+      process.kill(-(child.pid as number), 'SIGKILL');
     } catch {
       // It has ended by itself.
     }
   };
   try {
-    if (endless) {
-      await waitFor(() => end !== null || output.stdout !== '' || output.stderr.includes('\n'), { what: `output of ${line}`, timeoutMs });
-      signal('SIGTERM');
-    }
     await waitFor(() => end !== null, { what: `the end of ${line}`, timeoutMs });
     await exited;
     return { code: (end as { code: number | null } | null)?.code ?? null, ...output };
@@ -57,6 +50,6 @@ export async function runShell(line: string, { cwd, env = {}, endless = false, t
     if (error instanceof Error) error.message += `\n--- stdout\n${output.stdout}--- stderr\n${output.stderr}`;
     throw error;
   } finally {
-    signal('SIGKILL');
+    killAll();
   }
 }

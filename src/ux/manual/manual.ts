@@ -22,9 +22,13 @@ export const topics: Readonly<Record<string, (commands: readonly CommandHelp[]) 
 
 /** Every page, by the name of its file. */
 export function manPages(program: Program): Map<string, string> {
+  return new Map(documents(program).map((document) => [`${document.name}.${document.section}`, manPage(document, `kelp ${program.version}`)]));
+}
+
+/** The whole manual: what it is about, the commands, the topics. */
+export function documents(program: Program): Document[] {
   const commands = visibleCommands(program);
-  const documents = [overview(program, commands), ...commands.map(commandPage), ...Object.values(topics).map((topic) => topic(commands))];
-  return new Map(documents.map((document) => [`${document.name}.${document.section}`, manPage(document, `kelp ${program.version}`)]));
+  return [overview(program, commands), ...commands.map(commandPage), ...Object.values(topics).map((topic) => topic(commands))];
 }
 
 /** The commands that are shown, in the order of their names. An alias is no command of its own here. */
@@ -50,7 +54,7 @@ function overview({ bin }: Program, commands: readonly CommandHelp[]): Document 
       },
       {
         heading: 'EXAMPLES',
-        blocks: [lines('kelp master --mdir=/tmp/kelp', 'kelp filer --defaultStoreDir=/tmp/kelp/1', 'kelp filer.peers')],
+        blocks: [lines('kelp master --mdir=/tmp/kelp &', 'kelp filer --defaultStoreDir=/tmp/kelp/1 &', 'kelp filer.wait --for=ready', 'kelp filer.peers')],
       },
       { heading: 'COMMANDS', blocks: [terms(rows), paragraph(`Each has a page: ${commands.map(({ id }) => `${pageNameOf(id)}(1)`).join(', ')}.`)] },
       {
