@@ -173,6 +173,8 @@ describe('HttpServer', () => {
   });
 
   describe('refuses', () => {
+    // From 22 on Node itself answers.
+    const nodeCounts = Number.parseInt(process.versions.node, 10) >= 22;
     const cases: [what: string, head: string[], status: number, code: string | null][] = [
       ['a request without a Host', ['GET /call HTTP/1.1'], 400, 'PARAMETER_INVALID'],
       ['two Hosts', ['GET /call HTTP/1.1', 'Host: localhost', 'Host: localhost'], 400, 'PARAMETER_INVALID'],
@@ -193,8 +195,7 @@ describe('HttpServer', () => {
       [
         'more headers than it may have',
         ['GET /call HTTP/1.1', 'Host: localhost', ...Array.from({ length: limits.headersMax + 50 }, (_, i) => `X-${i}: 1`)],
-        400,
-        'PARAMETER_INVALID',
+        ...(nodeCounts ? ([431, null] as const) : ([400, 'PARAMETER_INVALID'] as const)),
       ],
       ['headers beyond their bytes', ['GET /call HTTP/1.1', 'Host: localhost', `X: ${'x'.repeat(limits.headerBytesMax)}`], 431, null],
       ['what is no HTTP', ['hello'], 400, null],
