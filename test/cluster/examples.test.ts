@@ -1,11 +1,11 @@
-import { randomInt } from 'node:crypto';
-import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { ConflictReport, QuarantinedReport } from '../../src/core/api/meta/ask-filer.js';
 import { documentCommands, manualExamples, root, type Page } from '../support/examples.js';
 import { ForgedPeer } from '../support/forged-peer.js';
+import { nextHost, Place } from '../support/place.js';
 import { kelpOnPath } from '../support/run-shell.js';
 import { ShellSession } from '../support/shell-session.js';
 import { waitFor } from '../support/wait-for.js';
@@ -101,27 +101,10 @@ const notRun: Readonly<Record<string, string>> = {
   'npm run build && npm link          # once: makes `kelp` a command': 'changes the installation; kelp of the last build is on the PATH',
 };
 
-/** Where the commands of a page are typed: its own folder, its own addresses. */
-interface Place {
-  readonly folder: string;
-  readonly session: ShellSession;
-  /** For localhost and 127.0.0.1. */
-  readonly host: string;
-  /** As it is typed here. */
-  readonly typed: (command: string) => string;
-  /** Ids of the examples and what stands for them here. */
-  readonly ids: Map<string, string>;
-}
-
 /** How long a command may fail while filers join and machines are busy. */
 const patienceMs = 30_000;
 
 const id = '0123456789abcdef';
-/** A part of the loopback net that no other run of these tests is likely to use; addresses are given out once. */
-const net = `127.${randomInt(16, 240)}.${randomInt(0, 255)}`;
-let hosts = 0;
-const nextHost = (): string => `${net}.${(hosts += 1)}`;
-
 /** What must be there before a page, or one command of it, is typed. */
 const preparations: Readonly<Record<string, (place: Place) => Promise<void>>> = {
   'kelp-demo': async (place) => {
@@ -245,18 +228,10 @@ describe('every example of the help, the manual, README and docs', function () {
   }
 
   async function placeFor(name: string): Promise<Place> {
-    const folder = join(directory, name);
-    for (const each of ['tmp', 'etc/kelp', 'var/lib']) await mkdir(join(folder, each), { recursive: true });
     const host = apart.has(name) ? nextHost() : shared;
-    const others = new Map(['10.0.0.5', '10.0.0.6'].map((address) => [address, nextHost()]));
-    const ids = new Map<string, string>();
-    const session = await ShellSession.start({ cwd: folder, env: { KELP_IP: host, KELP_MASTER: `${host}:9333`, KELP_FILER: `${host}:8888` } });
-    const typed = (command: string): string => {
-      let text = command.replace(/\blocalhost\b|\b127\.0\.0\.1\b/g, host).replace(/(?<=[\s=])\/(tmp|etc|var\/lib\/kelp)\b/g, `${folder}/$1`);
-      for (const [written, here] of [...others, ...ids]) text = text.replaceAll(written, here);
-      return text;
-    };
-    return { folder, session, host, typed, ids };
+    // These look at a whole cluster unless a filer is named.
+    const isWhole = ['kelp', 'kelp-filer.peers', 'kelp-filer.wait', 'README.md'].includes(name);
+    return Place.open(join(directory, name), host, isWhole ? {} : { KELP_FILER: `${host}:8888` });
   }
 
   /** Again as long as it does not end as it should: a machine under load may answer 503, and a reader would try again. */

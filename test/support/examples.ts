@@ -34,7 +34,7 @@ export function documentCommands(file: string): Page {
   return { name: file, commands: blocks.flatMap(([, , block = '']) => commandsOf(block)) };
 }
 
-function commandsOf(block: string): string[] {
+export function commandsOf(block: string): string[] {
   const commands: string[] = [];
   let command = '';
   for (const line of block.split('\n')) {
