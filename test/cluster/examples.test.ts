@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { ConflictReport, QuarantinedReport } from '../../src/core/api/meta/ask-filer.js';
-import { documentCommands, manualExamples, root, type Page } from '../support/examples.js';
+import { documentPages, manualExamples, root, type Page } from '../support/examples.js';
 import { ForgedPeer } from '../support/forged-peer.js';
 import { nextHost, Place } from '../support/place.js';
 import { kelpOnPath } from '../support/run-shell.js';
@@ -68,6 +68,7 @@ const expected: Readonly<Record<string, Expected>> = {
   'kelp filer.quarantine --drop=0123456789abcdef:42': { prints: /^dropped\t/ },
   'kelp filer.store.id --store=/var/lib/kelp --check': { prints: /all of it fits together/ },
   'kelp filer.sync --a=localhost:8888 --b=localhost:9888': follows(/following/),
+  'kelp filer.sync --a=localhost:8888 --b=localhost:9888 --plan': { prints: /a to b/ },
   'kelp filer.sync --a=localhost:8888 --b=localhost:9888 --a.path=/docs --b.path=/mirror/docs --isActivePassive': follows(/following/),
   'kelp filer.sync.checkpoints --filer=localhost:9888 --reset=0123456789abcdef': { prints: /is forgotten; it begins with a copy/ },
   'kelp filer.sync.verify --a=localhost:8888 --b=localhost:9888': { prints: /, 0 differences/ },
@@ -133,9 +134,6 @@ const preparations: Readonly<Record<string, (place: Place) => Promise<void>>> = 
   'kelp-filer.store.id': async (place) => {
     await place.session.run(place.typed('kelp filer.meta.replay --from=localhost:8888 --store=/var/lib/kelp'));
   },
-  'kelp filer.sync --a=localhost:8888 --b=localhost:9888': forgetLinks,
-  'kelp filer.sync --a=localhost:8888 --b=localhost:9888 --a.path=/docs --b.path=/mirror/docs --isActivePassive': forgetLinks,
-  'kelp filer.sync --a=localhost:8888,localhost:8889 --b=localhost:9888 --once --timeout=10m': forgetLinks,
   'kelp-filer.sync.checkpoints': async (place) => {
     const [link] = await linksAt(place, '9888');
     place.ids.set(id, link ?? 'no link');
@@ -170,20 +168,22 @@ const apart = new Set([
   'docs/protocol.md',
 ]);
 
-const pages: readonly Page[] = [...manualExamples(), documentCommands('README.md'), documentCommands('docs/protocol.md')];
+/** Documents with a test of their own. */
+const elsewhere = ['docs/debugging-lag.md'];
+
+const pages: readonly Page[] = [...manualExamples(), ...documentPages(elsewhere)];
 const commands = pages.flatMap((page) => page.commands);
 
 describe('every example of the help, the manual, README and docs', function () {
   this.timeout(300_000);
+  const { PATH } = process.env;
   let directory: string;
-  let path: string;
   let shared: string;
   let server: ShellSession;
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'kelp-examples-'));
-    path = `${await tools(directory)}:${process.env.PATH}`;
-    process.env.PATH = path;
+    process.env.PATH = `${await tools(directory)}:${PATH}`;
     shared = nextHost();
     server = await ShellSession.start({ cwd: directory, env: { KELP_IP: shared } });
     await server.run('kelp server --dir=one &');
@@ -195,6 +195,7 @@ describe('every example of the help, the manual, README and docs', function () {
 
   after(async () => {
     await Promise.all(forged.map((peer) => peer.close()));
+    process.env.PATH = PATH;
     await server?.close();
     await rm(directory, { recursive: true, force: true });
   });
@@ -215,6 +216,7 @@ describe('every example of the help, the manual, README and docs', function () {
         for (const command of page.commands) {
           if (notRun[command] !== undefined) continue;
           if (!apart.has(page.name)) await seed(`${shared}:8888`);
+          if (command.startsWith('kelp filer.sync ')) await forgetLinks(place);
           await preparations[command]?.(place);
           await type(place, command);
         }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { documents, type Program } from '../../src/ux/manual/manual.js';
 
@@ -27,8 +27,22 @@ export function manualExamples(): Page[] {
   return pages.filter(({ commands }) => commands.length > 0);
 }
 
+/** README and every document of docs/ that has a shell block, but for `elsewhere`. */
+export function documentPages(elsewhere: readonly string[]): Page[] {
+  const files = [
+    'README.md',
+    ...readdirSync(`${root}/docs`)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
+  return files
+    .filter((file) => !elsewhere.includes(file))
+    .map(documentCommands)
+    .filter(({ commands }) => commands.length > 0);
+}
+
 /** The commands of the shell blocks of a document, each as long as bash takes it to be. */
-export function documentCommands(file: string): Page {
+function documentCommands(file: string): Page {
   const text = readFileSync(`${root}/${file}`, 'utf8');
   const blocks = [...text.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].filter(([, language = '']) => ['sh', 'bash', 'shell', 'console'].includes(language));
   return { name: file, commands: blocks.flatMap(([, , block = '']) => commandsOf(block)) };
