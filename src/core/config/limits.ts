@@ -50,11 +50,14 @@ export const limits = {
   importMs: 60_000,
 
   // ---- replay
-  /** Changes, and about how many bytes of them, a replay writes into a folder in one transaction: its memory is mostly what one holds. */
-  replayChanges: 1000,
+  /**
+   * Changes, and about how many bytes of them, a replay writes into a folder in one transaction: few, so that most of what is made of them is
+   * gone before it counts as long-lived. With 1000 a replay takes some 40 MB more.
+   */
+  replayChanges: 300,
   replayBytes: 2 * 1024 * 1024,
   /** Changes read ahead while the target is busy, besides the page under way: one more transaction. */
-  replayReadAhead: 1000,
+  replayReadAhead: 300,
   /** The cache of the store in a folder, bytes: there is no filer that answers others meanwhile, and memory is to stay small whatever is in the pipe. */
   replayCacheBytes: 16 * 1024 * 1024,
 

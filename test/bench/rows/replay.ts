@@ -63,7 +63,7 @@ export const replay: Bench = {
         ...common,
         title: `replay of ${total} recorded creates into a folder, from the start of the process (${rounds} rounds)`,
         kelp: { what: 'kelp filer.meta.replay --store', values: rates.folder, peakBytes: { replay: peak.folder }, cpu: cpu.folder },
-        aim: { relation: '≥', ratio: 0.5, peakBytesMax: 300e6 },
+        aim: { relation: '≥', ratio: 0.5, peakBytesMax: 200e6 },
       },
       {
         ...common,
