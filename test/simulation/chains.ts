@@ -28,7 +28,7 @@ export type Tips = ReadonlyMap<Origin, Written>;
  * already, so a change is known by dot and hash, and an origin's history may have branches.
  */
 export class Chains {
-  /** Paths that the changes of an origin with two branches have touched: what their rows' vectors include is not to be told. */
+  /** Paths that the changes of an origin that may have two branches have touched: what their rows' vectors include is not to be told. */
   readonly ambiguous = new Set<FullPath>();
   readonly #byDot = new Map<string, Written[]>();
   readonly #byOrigin = new Map<Origin, Written[]>();
@@ -39,6 +39,8 @@ export class Chains {
   /** From now on two stores may write under this origin. */
   mayPart(origin: Origin): void {
     this.#mayPart.add(origin);
+    // Where logs no longer reach back to what is common, all of it is given up, before the fork and also if there is none.
+    for (const one of this.#byOrigin.get(origin) ?? []) this.#blur(one);
   }
 
   /** True if more than one store may have written under this origin: a position does not tell what it stands for there. */
@@ -69,11 +71,8 @@ export class Chains {
     const change: Written = { origin, seq, hash, text, rows: rowsOf(decoded), previous: previous ?? null };
     this.#byDot.set(dot, [...alike, change]);
     this.#byOrigin.set(origin, [...(this.#byOrigin.get(origin) ?? []), change]);
-    if (alike.length > 0 && !this.#parted.has(origin)) {
-      this.#parted.add(origin);
-      // Those before it too: where logs no longer reach back to what is common, all is given up.
-      for (const one of this.#byOrigin.get(origin) ?? []) this.#blur(one);
-    } else if (this.#parted.has(origin)) this.#blur(change);
+    if (alike.length > 0) this.#parted.add(origin);
+    if (this.#mayPart.has(origin)) this.#blur(change);
     return { change, isNew: true };
   }
 
