@@ -23,9 +23,10 @@ describe('filer.sync while everything around it fails', function () {
   const syncs: Started[] = [];
 
   before(async () => {
-    // One after the other: a slow machine starts four processes at a time in good time, eight it may not.
-    a = await startCluster({ filers: 3 });
-    b = await startCluster({ filers: 3 });
+    a = await startCluster({ filers: 1 });
+    b = await startCluster({ filers: 1 });
+    // One after the other, and each waited for as long as everything else here: a slow machine does not start eight processes at a time in good time.
+    for (const side of [a, b, a, b]) await (await side.addFiler({ ready: false })).ready(untilMs);
     all = [...a.filers, ...b.filers];
   });
 
