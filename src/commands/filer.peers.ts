@@ -148,8 +148,8 @@ const seconds = (value: number): string => (value === 0 ? '0s' : formatDuration(
 const isAlone = ({ peer }: Pair): boolean => peer === alone.peer;
 
 const columns: readonly Column<Pair>[] = [
-  { header: 'FILER', value: ({ filer }) => filer },
-  { header: 'PEER', value: ({ peer }) => peer },
+  { header: 'FILER', value: ({ filer }) => filer, keepsEnd: true },
+  { header: 'PEER', value: ({ peer }) => peer, keepsEnd: true },
   {
     header: 'STATE',
     value: ({ state }) => state,

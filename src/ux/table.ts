@@ -9,6 +9,8 @@ export interface Column<Row> {
   readonly align?: 'left' | 'right';
   /** Columns with the greatest number are dropped first where the terminal is narrow; without one a column always stays. */
   readonly dropOrder?: number;
+  /** Where there is no room for all of a cell, its end stays instead of its start: the port of an address. */
+  readonly keepsEnd?: boolean;
   /** Colour of a cell on a terminal. */
   paint?(row: Row, style: Style): (text: string) => string;
 }
@@ -33,9 +35,11 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
   const style = options.style ?? plainStyle;
   const widths = columns.map((column, index) => Math.max(displayWidth(column.header), ...cells.map((line) => displayWidth(line[index] ?? ''))));
   const shown = fitting(columns, widths, options.width);
-  const last = shown.at(-1);
-  const room = options.width - shown.slice(0, -1).reduce((sum, index) => sum + (widths[index] ?? 0) + gap, 0);
-  const fit = (text: string, index: number): string => (index === last ? truncate(text, Math.max(1, room)) : text);
+  const rooms = narrowed(shown, widths, options.width);
+  const fit = (text: string, index: number, keepsEnd = false): string => {
+    const room = rooms.get(index) ?? 1;
+    return keepsEnd ? reversed(truncate(reversed(text), room)) : truncate(text, room);
+  };
 
   const table = new CliTable({
     chars: borderless,
@@ -46,7 +50,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
   for (const [place, row] of rows.entries()) {
     table.push(
       shown.map((index) => {
-        const text = fit(cells[place]?.[index] ?? '', index);
+        const text = fit(cells[place]?.[index] ?? '', index, columns[index]?.keepsEnd);
         return columns[index]?.paint?.(row, style)(text) ?? text;
       }),
     );
@@ -67,6 +71,31 @@ function fitting<Row>(columns: readonly Column<Row>[], widths: readonly number[]
   }
   return shown;
 }
+
+/** How wide each column may be: the last gives way first, then always the widest, so that no line wraps. */
+function narrowed(shown: readonly number[], widths: readonly number[], width: number): Map<number, number> {
+  const rooms = new Map(shown.map((index) => [index, widths[index] ?? 0]));
+  let over = [...rooms.values()].reduce((sum, room) => sum + room, gap * (shown.length - 1)) - width;
+  const take = (index: number, atMost: number): void => {
+    const room = rooms.get(index) ?? 0;
+    const taken = Math.max(0, Math.min(over, atMost, room - 1));
+    rooms.set(index, room - taken);
+    over -= taken;
+  };
+  const last = shown.at(-1);
+  if (over > 0 && last !== undefined) take(last, Math.max(0, (widths[last] ?? 0) - lastWidthMin));
+  while (over > 0) {
+    const [widest, room] = [...rooms].reduce((most, each) => (each[1] > most[1] ? each : most));
+    if (room <= 1) break;
+    take(widest, 1);
+  }
+  return rooms;
+}
+
+/** What the last column keeps while others are wider, so that an error can be told from another. */
+const lastWidthMin = 8;
+
+const reversed = (text: string): string => [...text].reverse().join('');
 
 const borderless = {
   top: '',

@@ -54,4 +54,17 @@ describe('renderTable', () => {
     );
     expect(table).to.equal(['PEER  BEHIND  ERROR', '漢字       1  x', 'e\u0301          2  y', ''].join('\n'));
   });
+
+  it('has no line that is wider than the terminal, however narrow, and keeps the ports of addresses', () => {
+    const wide = [
+      { header: 'FILER', value: () => '127.99.7.1:8888', keepsEnd: true },
+      { header: 'STATE', value: () => 'following' },
+      { header: 'BEHIND', value: () => 12, align: 'right' as const },
+      { header: 'ERROR', value: () => 'cannot reach 127.99.7.1:8888 (connection refused)' },
+    ];
+    for (const width of [20, 30, 40, 80]) {
+      for (const line of renderTable(wide, [{}], { width }).trimEnd().split('\n')) expect(line.length, line).to.be.at.most(width);
+    }
+    expect(renderTable(wide, [{}], { width: 34 })).to.match(/^\S*…\S*:8888 /m);
+  });
 });
