@@ -117,7 +117,7 @@ export async function openStoreTarget(directory: string, options: { time: TimeSo
     if (scratch !== null) await rm(scratch, { recursive: true, force: true });
   };
   try {
-    // Nobody reads the end of the log here, or compares digests: what were kept for that would all grow old, and most of the heap be its remains.
+    // Nobody reads the end of the log here or compares digests: what is kept for them would fill most of the heap and never be used.
     const log = await ChangeLog.open({ store, time, limits: { ...limits, recentBytes: 0, recentSteps: 0 }, logger: silentLogger });
     mustTake(log, directory);
     return storeTarget(directory, log, store, close);
