@@ -17,6 +17,8 @@ export interface ClientsOptions {
   readonly filers: readonly SimFiler[];
   readonly count: (name: string) => void;
   readonly say: (text: string) => void;
+  /** What every content begins with: nobody else writes the same. */
+  readonly mark?: string;
 }
 
 /** Who writes to the filers, and reads their feeds. */
@@ -79,7 +81,7 @@ export class Clients {
   #request(namespace: SimFiler['live']['namespace'], kind: Kind, path: FullPath) {
     switch (kind) {
       case 'put': {
-        const content = Buffer.from(`v${++this.#values}`).toString('base64');
+        const content = Buffer.from(`${this.options.mark ?? 'v'}${++this.#values}`).toString('base64');
         const spec: FileSpec = { content, size: 2, md5: '' };
         return namespace.put(path, spec, 0o660);
       }

@@ -8,7 +8,7 @@ import type { SimFiler } from './sim-filer.js';
 import type { SimMaster } from './sim-master.js';
 
 /** What the network must know of a process. */
-interface Node {
+export interface Node {
   readonly name: string;
   readonly isUp: boolean;
   readonly generation: number;
@@ -45,7 +45,7 @@ export class Network {
   peer(from: SimFiler, address: string, find: (address: string) => SimFiler | undefined): Peer {
     const call = <T>(signal: AbortSignal, work: (to: SimFiler, held: Held) => Promise<T> | T) => {
       const to = find(address);
-      return this.#call(from, to, address, signal, async (held) => {
+      return this.call(from, to, address, signal, async (held) => {
         try {
           return await work(to as SimFiler, held);
         } catch (error) {
@@ -79,21 +79,21 @@ export class Network {
   master(from: SimFiler, master: SimMaster): MasterPort {
     return {
       address: master.name,
-      announce: (announcement, masters, signal) => this.#call(from, master, master.name, signal, () => master.registry.announce(announcement, masters)),
-      leave: ({ origin, instance }, signal) => this.#call(from, master, master.name, signal, () => master.registry.leave(origin, instance)),
+      announce: (announcement, masters, signal) => this.call(from, master, master.name, signal, () => master.registry.announce(announcement, masters)),
+      leave: ({ origin, instance }, signal) => this.call(from, master, master.name, signal, () => master.registry.leave(origin, instance)),
       members: (version, group, signal) =>
-        this.#call(from, master, master.name, signal, (held): Promise<MemberList> => master.members(version, group, held.signal)),
+        this.call(from, master, master.name, signal, (held): Promise<MemberList> => master.members(version, group, held.signal)),
     };
   }
 
   /** Asks who answers at an address, as the master does when a filer turns up elsewhere. */
   probe(from: Node, to: SimFiler | undefined, address: string): Promise<Found | null> {
-    const asked = this.#call(from, to, address, new AbortController().signal, () => (to as SimFiler).live.info());
+    const asked = this.call(from, to, address, new AbortController().signal, () => (to as SimFiler).live.info());
     return asked.then(({ origin, instance, state }) => ({ origin, instance, refused: state === 'refused' })).catch(() => null);
   }
 
   /** One request and its answer. A caller that has died meanwhile hears nothing, so that no dead process goes on. */
-  async #call<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (held: Held) => Promise<T> | T): Promise<T> {
+  async call<T>(from: Node, to: Node | undefined, address: string, signal: AbortSignal, work: (held: Held) => Promise<T> | T): Promise<T> {
     const { generation } = from;
     try {
       const answer = await this.#exchange(from, to, address, signal, work);
@@ -135,7 +135,7 @@ export class Network {
 const hungUp = new FilerError('PEER_UNREACHABLE', 'the caller has hung up');
 
 /** A request as the node that answers it sees it. Most answer at once and never ask whether the caller is still there. */
-class Held {
+export class Held {
   #controller: AbortController | null = null;
   #release = () => {};
 

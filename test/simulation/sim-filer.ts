@@ -2,6 +2,7 @@ import { isRefused, type ReceivedChange } from '../../src/core/change/change.js'
 import { readRefused, receiveChange } from '../../src/core/change/refused.js';
 import { FilerError } from '../../src/core/errors.js';
 import { Filer } from '../../src/core/filer.js';
+import type { FilerLimits } from '../../src/core/filer-options.js';
 import { limits } from '../../src/core/config/limits.js';
 import type { MasterPort } from '../../src/core/cluster/member.js';
 import { createLogger, silentLogger } from '../../src/core/logger.js';
@@ -38,6 +39,7 @@ export interface Surroundings {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly verbose: boolean;
+  readonly limits: FilerLimits;
   connect(from: SimFiler, address: string): Peer;
   masters(from: SimFiler): MasterPort[];
   /** A transaction is on the disk; its process may be about to die. */
@@ -106,7 +108,7 @@ export class SimFiler {
       store,
       time: source,
       logger,
-      limits: simLimits,
+      limits: this.around.limits,
       address: this.address,
       program: 'simulation',
       group: '',
