@@ -17,6 +17,7 @@ const mayImport: [files: string, imports: string[]][] = [
       'core/demo',
       'core/offline-store',
       'core/sync-process',
+      'core/sync-verify',
       'core/replay/',
       'core/tree/',
       'core/api/*/client',
@@ -44,6 +45,7 @@ const mayImport: [files: string, imports: string[]][] = [
   ['core/demo', ['core/']],
   ['core/offline-store', ['core/']],
   ['core/sync-process', ['core/']],
+  ['core/sync-verify', ['core/']],
   ['core/replay/', ['core/']],
   ['core/upkeep', ['core/']],
   // Small parts that everyone may import.

@@ -72,6 +72,7 @@ const expected: Readonly<Record<string, Expected>> = {
   'kelp filer.sync --a=localhost:8888 --b=localhost:9888 --a.path=/docs --b.path=/mirror/docs --isActivePassive': follows(/following/),
   'kelp filer.sync.checkpoints --filer=localhost:9888 --reset=0123456789abcdef': { prints: /is forgotten; it begins with a copy/ },
   'kelp filer.sync.verify --a=localhost:8888 --b=localhost:9888': { prints: /, 0 differences/ },
+  'kelp filer.sync.verify --a=localhost:8888 --b=localhost:9888 --repair': { prints: /, 0 differences left/ },
   'kelp fs.meta.load -v=false /tmp/tree.meta.gz': { prints: /total \d+ directories, \d+ files/ },
   'kelp fs.meta.save --filer=localhost:8888 -o - / > /tmp/tree.jsonl': { prints: /total \d+ directories, \d+ files/ },
   'kelp fs.mkdir /reports/2026': silent,

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
+import { addToSum, bucketCount, bucketOf } from '../../src/core/change/digest.js';
 import type { Row } from '../../src/core/change/row.js';
-import { compareBytes, type FullPath } from '../../src/core/entry/path.js';
-import type { ListOptions, Store, StoreTransaction } from '../../src/core/store/store.js';
+import { compareBytes, parentOf, type FullPath } from '../../src/core/entry/path.js';
+import type { DirectorySum, ListOptions, Store, StoreTransaction } from '../../src/core/store/store.js';
 import { alpha, beta, originOf, path, rowOf, tombstoneOf } from '../support/store-values.js';
 import { everything, inKeyOrder, pathsOf, sorted, write, type StoreUnderTest } from './store-under-test.js';
 
@@ -201,6 +202,34 @@ export function rowsContract(under: StoreUnderTest): void {
       const end = await store.scanWithOrigins(inKeyOrder(paths).at(-1) as FullPath, 2, 1e9);
       expect(end.rows).to.deep.equal([]);
       expect(end.origins).to.have.deep.members(states);
+    });
+  });
+
+  describe('sums of directories', () => {
+    const paths = ['/', '/a', '/b', '/a/x', '/a/y', '/ab/z', '/é/é'].map(path);
+
+    it('add up the live rows directly in each directory of a bucket, a page at a time', async () => {
+      await write(store, { rows: { tree: [...paths.map((at) => rowOf(at)), tombstoneOf('/a/gone'), tombstoneOf('/gone/x')] } });
+      const found = new Map<string, DirectorySum>();
+      for (let bucket = 0; bucket < bucketCount; bucket++) {
+        let after: FullPath | null = null;
+        for (;;) {
+          const page: DirectorySum[] = await store.directorySums(bucket, after, 1);
+          const [one] = page;
+          expect(page.length).to.be.at.most(1);
+          if (one === undefined) break;
+          expect(bucketOf(one.directory)).to.equal(bucket);
+          found.set(one.directory, one);
+          after = one.directory;
+        }
+      }
+      const expected = new Map<string, DirectorySum>();
+      for (const { path: at, h } of paths.map((one) => rowOf(one))) {
+        const { entries, sum } = expected.get(parentOf(at)) ?? { entries: 0, sum: 0 };
+        expected.set(parentOf(at), { directory: parentOf(at), entries: entries + 1, sum: addToSum(sum, h) });
+      }
+      expect([...found.keys()].sort()).to.deep.equal(['/', '/a', '/ab', '/é']);
+      expect(found).to.deep.equal(expected);
     });
   });
 

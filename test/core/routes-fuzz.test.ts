@@ -67,6 +67,7 @@ const parameter = fc.constantFrom(
     'cursor',
     'after',
     'recompute',
+    'bucket',
     'path',
     'maxLag',
     'version',

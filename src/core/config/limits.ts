@@ -87,10 +87,17 @@ export const limits = {
   linkReportMs: 5000,
   /** One such report, bytes: two positions of 400 origins, ten times over. */
   linkReportBytesMax: 256 * 1024,
+  /** Directories that differ, which a comparison by digests looks into; beyond it reading all names is as fast, and needs no memory. */
+  verifyDirectories: 10_000,
+  /** Rows that a repair reads at once from each side, and paths whose failure it remembers. */
+  repairRows: 200,
+  repairReasons: 1000,
   /** How often a link's checkpoint moves while nothing is in its scope, milliseconds. */
   syncIdleMs: 3000,
 
   // ---- small answers of the replication API
+  /** Directories whose digests go out in one answer: below a megabyte with ordinary paths. */
+  digestDirectoriesMax: 5000,
   /** Rows of the conflict ledger in one answer; the ledger itself holds `conflictBytes`. */
   conflictsListed: 100,
   conflictsListedMax: 1000,

@@ -242,6 +242,14 @@ export interface LogQuery {
   readonly bytesMax: number;
 }
 
+/** What the live rows directly in one directory add up to. */
+export interface DirectorySum {
+  readonly directory: FullPath;
+  readonly entries: number;
+  /** Of their digests, modulo 2^48. */
+  readonly sum: number;
+}
+
 /** Reads of rows. In a transaction they see what the transaction has written. */
 export interface RowReader {
   /** The rows that exist among `paths`, in any order. */
@@ -262,6 +270,8 @@ export interface RowReader {
 export interface StoreReader extends RowReader {
   /** `scan` of the tree together with all origins, read at one moment. */
   scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }>;
+  /** The directories of one bucket that hold live rows, added up from the rows, after `after` (null = from the start) in byte order. */
+  directorySums(bucket: number, after: FullPath | null, limit: number): Promise<DirectorySum[]>;
   readLog(query: LogQuery): Promise<LogRecord[]>;
   /** As `readLog`, as one text for readers that do not look into it. A limit that `bytesMax` has room for makes it faster. */
   readLogPage(query: LogQuery): Promise<LogPage>;

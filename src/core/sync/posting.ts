@@ -29,10 +29,16 @@ export interface PostCheckpoint {
 }
 
 /**
- * Posts changes in their order. True if the checkpoint was written: not without a change.
+ * Posts changes in their order. True if the last request was taken, and the checkpoint (null = none) written with it: not without a change.
  * @throws FilerError what the target answers
  */
-export async function post(filer: SyncFiler, checkpoint: PostCheckpoint, mapped: readonly Mapped[], limits: PostLimits, hooks: PostHooks): Promise<boolean> {
+export async function post(
+  filer: Pick<SyncFiler, 'importChanges'>,
+  checkpoint: PostCheckpoint | null,
+  mapped: readonly Mapped[],
+  limits: PostLimits,
+  hooks: PostHooks,
+): Promise<boolean> {
   const versions = mapped.flatMap((one) => (one.kind === 'withheld' || (one.kind === 'change' && one.isCut) ? [one.version] : []));
   const after = versions.length === 0 ? undefined : versions.reduce((a, b) => Math.max(a, b));
   const changes = mapped.filter((one) => one.kind === 'change');
@@ -40,7 +46,7 @@ export async function post(filer: SyncFiler, checkpoint: PostCheckpoint, mapped:
   let isWritten = false;
   for (const [index, part] of parts.entries()) {
     const isLast = index === parts.length - 1;
-    isWritten = await postPart(filer, part, isLast ? { checkpoint, after } : {}, hooks);
+    isWritten = await postPart(filer, part, isLast ? { checkpoint: checkpoint ?? undefined, after } : {}, hooks);
   }
   // Also if all of the last part was refused: the clock must move past what is withheld.
   if (!isWritten && after !== undefined) await filer.importChanges([], { after }, hooks.signal);
@@ -49,7 +55,7 @@ export async function post(filer: SyncFiler, checkpoint: PostCheckpoint, mapped:
 
 /** One request, again without what is refused in it. False if nothing was left. */
 async function postPart(
-  filer: SyncFiler,
+  filer: Pick<SyncFiler, 'importChanges'>,
   part: readonly MappedChange[],
   { checkpoint, after }: { checkpoint?: PostCheckpoint; after?: Version },
   hooks: PostHooks,

@@ -47,6 +47,8 @@ export interface CompareSummary {
   readonly chunkReorder: 0;
   readonly onlyInB: number;
   readonly totalErrors: number;
+  /** Entries of `a` that were not looked at, because digests say that they are equal; only if digests were compared. */
+  readonly equalByDigest?: number;
 }
 
 export interface CompareOptions {
@@ -58,6 +60,8 @@ export interface CompareOptions {
   readonly withAttributes: boolean;
   /** Files changed after this are left out, milliseconds since 1970; Infinity = none is. */
   readonly changedBeforeMs: number;
+  /** What digests say of the two trees; null = all names are compared. */
+  readonly digests: { readonly equalEntries: number; mayDiffer(inA: FullPath): boolean } | null;
   readonly signal: AbortSignal;
 }
 
@@ -73,10 +77,14 @@ const isDirectory = ({ Mode }: EntryJson): boolean => Mode >= directoryBit;
 
 /** Every difference, then the summary. Of a directory that one side lacks only the directory is told. @throws FilerError what the filers answer */
 export async function* compareTrees(options: CompareOptions): AsyncGenerator<Difference | CompareSummary, void, undefined> {
-  const { a, b, isActivePassive, changedBeforeMs } = options;
+  const { a, b, isActivePassive, changedBeforeMs, digests } = options;
   const counts = { directories: 0, files: 0, skippedRecent: 0, missing: 0, sizeMismatch: 0, etagMismatch: 0, attributeMismatch: 0, onlyInB: 0 };
   const isRecent = (entry: EntryJson): boolean => !isDirectory(entry) && Date.parse(entry.Mtime) > changedBeforeMs;
-  const left: [FullPath, FullPath][] = [[a.path, b.path]];
+  const left: [FullPath, FullPath][] = [];
+  const look = (inA: FullPath, inB: FullPath): void => {
+    if (digests?.mayDiffer(inA) ?? true) left.push([inA, inB]);
+  };
+  look(a.path, b.path);
   for (let pair = left.pop(); pair !== undefined; pair = left.pop()) {
     const [inA, inB] = pair;
     counts.directories += 1;
@@ -88,7 +96,7 @@ export async function* compareTrees(options: CompareOptions): AsyncGenerator<Dif
         continue;
       }
       const name = nameOf(either.FullPath as FullPath);
-      if (one !== null && other !== null && isDirectory(one) && isDirectory(other)) left.push([childPath(inA, name), childPath(inB, name)]);
+      if (one !== null && other !== null && isDirectory(one) && isDirectory(other)) look(childPath(inA, name), childPath(inB, name));
       for (const found of differencesOf(one, other, childPath(inA, name), options)) {
         if (found.type === 'ONLY_IN_B' && isActivePassive) continue;
         counts[counted[found.type]] += 1;
@@ -97,7 +105,8 @@ export async function* compareTrees(options: CompareOptions): AsyncGenerator<Dif
     }
   }
   const { missing, sizeMismatch, etagMismatch, attributeMismatch, onlyInB } = counts;
-  yield { type: 'SUMMARY', ...counts, chunkReorder: 0, totalErrors: missing + sizeMismatch + etagMismatch + attributeMismatch + onlyInB };
+  const totalErrors = missing + sizeMismatch + etagMismatch + attributeMismatch + onlyInB;
+  yield { type: 'SUMMARY', ...counts, chunkReorder: 0, totalErrors, ...(digests && { equalByDigest: digests.equalEntries }) };
 }
 
 function differencesOf(one: EntryJson | null, other: EntryJson | null, path: FullPath, { withAttributes }: CompareOptions): Difference[] {

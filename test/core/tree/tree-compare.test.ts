@@ -28,7 +28,7 @@ describe('compareTrees', () => {
 
   const compare = async (more: Partial<CompareOptions> = {}): Promise<{ lines: string[]; found: Difference[]; summary: CompareSummary }> => {
     const side = (filer: FilerProcess | undefined, path: string) => ({ tree: new TreeClient(processes.http, filer?.address ?? ''), path: parsePath(path) });
-    const options = { isActivePassive: false, withAttributes: false, changedBeforeMs: Infinity, signal: new AbortController().signal };
+    const options = { isActivePassive: false, withAttributes: false, changedBeforeMs: Infinity, digests: null, signal: new AbortController().signal };
     const all: (Difference | CompareSummary)[] = [];
     for await (const one of compareTrees({ a: side(a, '/top'), b: side(b, '/'), ...options, ...more })) all.push(one);
     const found = all.filter((one) => one.type !== 'SUMMARY');

@@ -11,6 +11,7 @@ import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
 import { decodeChangeLines, decodeChangePage, noLines, type ChangeLines } from './change-page.js';
 import { checkpointsFromJson } from './checkpoints.js';
+import { directoryDigestsFromJson, type DirectoryDigests } from './directory-digests.js';
 import { Fields } from './fields.js';
 import { importFromJson, planFromJson, type ImportAnswer } from './import-body.js';
 import { infoFromJson } from './info.js';
@@ -88,6 +89,12 @@ export class MetaClient {
   async digest(recompute = false, signal?: AbortSignal): Promise<DigestReport> {
     const query = { recompute: recompute || null };
     return digestFromJson((await this.#get(metaPaths.digest, { query, timeoutMs: recompute ? limits.requestTimeoutMs : undefined, signal })).json());
+  }
+
+  /** The digests of directories, each of what is directly in it: one page of those of one bucket. */
+  async directoryDigests(bucket: number, after: FullPath | null, signal?: AbortSignal): Promise<DirectoryDigests> {
+    const query = { bucket, after: after && formatAfter(after) };
+    return directoryDigestsFromJson((await this.#get(metaPaths.digest, { query, timeoutMs: limits.requestTimeoutMs, signal })).json());
   }
 
   /** Newest first. */

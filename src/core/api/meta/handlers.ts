@@ -1,15 +1,17 @@
-import { digestOf } from '../../change/digest.js';
+import { bucketCount, digestOf } from '../../change/digest.js';
 import { formatDot, isOrigin, parsePosition } from '../../clock/vector.js';
+import type { FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import type { FilerLimits } from '../../filer-options.js';
-import { invalidParameter, readBoolean, readInteger } from '../../http/params.js';
+import { invalidParameter, readBoolean, readInteger, type Query } from '../../http/params.js';
 import { empty, json, type Request, type Response, type Route } from '../../http/router.js';
 import type { Store } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
 import { changesHandler } from './changes.js';
 import { checkpointRoutes } from './checkpoints.js';
 import { conflictRoutes } from './conflicts.js';
+import { directoryDigestsToJson } from './directory-digests.js';
 import { importHandler } from './import.js';
 import { infoToJson } from './info.js';
 import { linkRoutes } from './links.js';
@@ -58,8 +60,8 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       method: 'GET',
       path: metaPaths.digest,
       role: 'peer',
-      summary: 'the digest and its buckets; recompute=true adds them up anew',
-      handler: async ({ query }) => json(200, digestToJson(await digestReport(filer, store, readBoolean(query, 'recompute')))),
+      summary: 'the digest and its buckets; recompute=true adds them up anew; bucket=N gives those of its directories',
+      handler: (request) => answerDigest(filer, options, request),
     },
     {
       method: 'GET',
@@ -126,11 +128,28 @@ async function answerSnapshot(filer: Filer, limits: FilerLimits, { query, header
     return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(row) };
   }
   const limit = readInteger(query, 'limit', { min: 1, max: limits.snapshotRowsMax, fallback: limits.snapshotRows });
+  const after = readAfter(query);
+  const page = await filer.reads.run(caller !== null, limits.snapshotBytes, () => filer.source.snapshot(after, limit, caller));
+  return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page), forPeer: caller !== null };
+}
+
+/** Where the page before ended. @throws FilerError PARAMETER_INVALID */
+function readAfter(query: Query): FullPath | null {
   const text = query.get('after');
   const after = text === null ? null : parseAfter(text);
   if (text !== null && after === null) throw invalidParameter('after', text, 'what "next" of a page said');
-  const page = await filer.reads.run(caller !== null, limits.snapshotBytes, () => filer.source.snapshot(after, limit, caller));
-  return { status: 200, headers: { 'Content-Type': 'application/json' }, body: encodeSnapshotPage(page), forPeer: caller !== null };
+  return after;
+}
+
+async function answerDigest(filer: Filer, { store, limits }: MetaRoutesOptions, { query }: Request): Promise<Response> {
+  const bucket = readInteger(query, 'bucket', { min: 0, max: bucketCount - 1, fallback: undefined });
+  if (bucket === undefined) return json(200, digestToJson(await digestReport(filer, store, readBoolean(query, 'recompute'))));
+  const limit = readInteger(query, 'limit', { min: 1, max: limits.digestDirectoriesMax, fallback: limits.digestDirectoriesMax });
+  const after = readAfter(query);
+  // Everything up to here is in what is added up after it.
+  const { position } = filer.log;
+  const sums = await filer.reads.run(false, limits.pageBytesMax, () => store.directorySums(bucket, after, limit));
+  return json(200, directoryDigestsToJson({ position, bucket, sums, next: sums.length < limit ? null : (sums.at(-1)?.directory ?? null) }));
 }
 
 /** Read at one moment; adding up anew holds the door, since sums and rows must be of one commit. */

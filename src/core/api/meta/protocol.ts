@@ -11,7 +11,8 @@ import type { Caller } from '../../replication/peer.js';
  * GET /.filer/v1/changes     the feed, a read-only Durable Streams JSON stream
  * POST /.filer/v1/changes    imports changes: of another cluster, out of a file, of SeaweedFS
  * GET /.filer/v1/snapshot    all rows, page by page
- * GET /.filer/v1/digest      the digest, its 256 buckets; recompute=true adds them up anew from the rows
+ * GET /.filer/v1/digest      the digest, its 256 buckets; recompute=true adds them up anew from the rows;
+ *                            bucket=N: those of the directories in a bucket
  * GET /.filer/v1/peers       what every peer is to this filer
  * GET /.filer/v1/conflicts   the ledger, newest first; POST conflicts/ID?action=restore
  * GET /.filer/v1/quarantine  what could not be applied; POST quarantine?action=retry, quarantine/DOT?action=retry|drop

@@ -2,7 +2,7 @@ import { addToSum, bucketCount, bucketOf } from '../../change/digest.js';
 import { isLive, type Row } from '../../change/row.js';
 import type { Dot, Position } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
-import { ancestorsOf, childPath, isWithin, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
+import { ancestorsOf, childPath, compareBytes, isWithin, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
 import { FilerError } from '../../errors.js';
 import { ledgerLimits, type LedgerLimits } from '../ledger.js';
 import {
@@ -11,6 +11,7 @@ import {
   type ConflictQuery,
   type ConflictRecord,
   type Counts,
+  type DirectorySum,
   type ExpiredQuery,
   type ExpiringFile,
   type FeedIndex,
@@ -94,6 +95,17 @@ export class MemoryStore implements Store {
   async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
     const { areas, origins } = this.#content();
     return { rows: takePage(areas.tree.after(after), limit, bytesMax, rowBytes), origins: [...origins.values()] };
+  }
+
+  async directorySums(bucket: number, after: FullPath | null, limit: number): Promise<DirectorySum[]> {
+    const sums = new Map<FullPath, DirectorySum>();
+    for (const row of this.#content().areas.tree.inBucket(bucket)) {
+      const directory = parentOf(row.path);
+      if (!isLive(row) || (after !== null && compareBytes(directory, after) <= 0)) continue;
+      const { entries, sum } = sums.get(directory) ?? { entries: 0, sum: 0 };
+      sums.set(directory, { directory, entries: entries + 1, sum: addToSum(sum, row.h) });
+    }
+    return [...sums.values()].sort((a, b) => compareBytes(a.directory, b.directory)).slice(0, limit);
   }
 
   async readLog(query: LogQuery): Promise<LogRecord[]> {

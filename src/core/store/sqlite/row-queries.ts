@@ -3,9 +3,10 @@ import type { Row } from '../../change/row.js';
 import type { Origin } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { childPath, nameOf, parentOf, root, type FullPath } from '../../entry/path.js';
-import type { Area, ExpiredQuery, ExpiringFile, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
+import type { Area, DirectorySum, ExpiredQuery, ExpiringFile, ListOptions, ListPage, OriginState, RowReader } from '../store.js';
 import type { Connection, Parameter } from './connection.js';
 import { decodeRow, keyOf, rowColumns, type RawRow } from './row-codec.js';
+import { sumOfHashes } from './recount.js';
 import { areaTables } from './schema.js';
 
 // CROSS JOIN, so that SQLite looks the keys up in the table and never the other way round.
@@ -72,6 +73,10 @@ const findExpired = `
 
 const findUndotted = `
   SELECT ${rowColumns} FROM entries AS e WHERE (bucket, directory, name) > (?1, ?2, ?3) AND origin IS NULL ORDER BY bucket, directory, name LIMIT ?4`;
+
+const sumDirectories = `
+  SELECT directory, count(*) AS entries, ${sumOfHashes} AS sum FROM entries
+  WHERE bucket = ?1 AND directory > ?2 AND hash IS NOT NULL GROUP BY directory ORDER BY directory LIMIT ?3`;
 
 /** Above every text, because SQLite puts blobs after texts. */
 const aboveAllText = Buffer.from([0]);
@@ -168,6 +173,10 @@ export class RowQueries implements RowReader {
   async scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
     const { rows, origins } = await this.#scan('tree', after, limit, bytesMax);
     return { rows, origins: JSON.parse(origins) as OriginState[] };
+  }
+
+  directorySums(bucket: number, after: FullPath | null, limit: number): Promise<DirectorySum[]> {
+    return this.ask<DirectorySum>(sumDirectories, bucket, after ?? '', limit);
   }
 
   async #scan(area: Area, after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: string }> {

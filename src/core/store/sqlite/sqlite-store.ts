@@ -15,6 +15,7 @@ import type {
   ConflictQuery,
   ConflictRecord,
   Counts,
+  DirectorySum,
   ExpiredQuery,
   ExpiringFile,
   FeedIndex,
@@ -165,6 +166,10 @@ export class SqliteStore implements Store {
 
   scanWithOrigins(after: FullPath | null, limit: number, bytesMax: number): Promise<{ rows: Row[]; origins: OriginState[] }> {
     return this.#scans.scanWithOrigins(after, limit, bytesMax);
+  }
+
+  directorySums(bucket: number, after: FullPath | null, limit: number): Promise<DirectorySum[]> {
+    return this.#scans.directorySums(bucket, after, limit);
   }
 
   readLog(query: LogQuery): Promise<LogRecord[]> {
