@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly timeoutMs?: number;
   /** Between two pieces of the answer, milliseconds. */
   readonly bodyMs?: number;
+  /** Hears the headers of a good answer before its body has come; what it throws ends the request. */
+  readonly begun?: (headers: HttpAnswer['headers']) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -81,7 +83,7 @@ export class HttpClient {
    * @throws FilerError PEER_UNREACHABLE with `peer`; the failure the other side answered with; the signal's reason if it aborts
    */
   async request(request: HttpRequest): Promise<HttpAnswer> {
-    const { address, method, path, query, headers = {}, body, audience, signal, timeoutMs = limits.answerMs, bodyMs = limits.bodyMs } = request;
+    const { address, method, path, query, headers = {}, body, audience, begun, signal, timeoutMs = limits.answerMs, bodyMs = limits.bodyMs } = request;
     signal?.throwIfAborted();
     const target = path + formatQuery(query ?? {});
     let status: number;
@@ -99,6 +101,7 @@ export class HttpClient {
       });
       status = answer.statusCode;
       answered = answer.headers;
+      if (status < 300) begun?.(answered);
       bytes = Buffer.from(await answer.body.arrayBuffer());
     } catch (error) {
       if (signal?.aborted) throw signal.reason;

@@ -59,6 +59,22 @@ describe('HttpClient', () => {
     }
   });
 
+  it('tells of a good answer before its body has come, and of no refusal', async () => {
+    const told: unknown[] = [];
+    listener = (_, outgoing) => {
+      outgoing.writeHead(200, { 'X-Place': '7' }).flushHeaders();
+      begun = (headers) => {
+        told.push(headers['x-place']);
+        outgoing.end('whole');
+      };
+    };
+    let begun: NonNullable<HttpRequest['begun']> = () => {};
+    expect((await get({ begun: (headers) => begun(headers) })).text()).to.equal('whole');
+    listener = (_, outgoing) => outgoing.writeHead(404).end();
+    await failure(get({ begun: () => told.push('refusal') }));
+    expect(told).to.deep.equal(['7']);
+  });
+
   it('gives back 304 and follows no redirect', async () => {
     listener = (_, outgoing) => outgoing.writeHead(304).end();
     expect((await get()).status).to.equal(304);

@@ -225,13 +225,17 @@ export class MetaClient {
     return { ...headers, texts: body === null ? [] : decodeChangePage(body.toString('utf8'), this.address), bytes };
   }
 
-  /** As `feed`, for a reader that passes the changes on as they came. @throws FilerError as feed */
-  async feedLines(request: FeedRequest, signal?: AbortSignal): Promise<FeedLines> {
-    const { headers, body } = await this.#feed(request, signal, null);
+  /**
+   * As `feed`, for a reader that passes the changes on as they came. `begun` hears where the page leads before its changes have come; a page
+   * that breaks off after that is an error all the same.
+   * @throws FilerError as feed
+   */
+  async feedLines(request: FeedRequest, signal?: AbortSignal, begun?: (told: FeedHeaders) => void): Promise<FeedLines> {
+    const { headers, body } = await this.#feed(request, signal, null, begun);
     return { ...headers, lines: body === null ? noLines : decodeChangeLines(body, this.address) };
   }
 
-  async #feed(request: FeedRequest, signal: AbortSignal | undefined, caller: Caller | null) {
+  async #feed(request: FeedRequest, signal: AbortSignal | undefined, caller: Caller | null, begun?: (told: FeedHeaders) => void) {
     const { offset, position, origins, since, until, scope, pathPrefix, limit, bytesMax, waitMs } = request;
     const answer = await this.#get(metaPaths.changes, {
       query: {
@@ -249,6 +253,7 @@ export class MetaClient {
       headers: caller ? callerToHeaders(caller) : undefined,
       // A peer must be missed soon; a reader's filter may make the filer look through much of its log.
       timeoutMs: waitMs + (caller ? limits.peerGraceMs : limits.answerMs),
+      begun: begun && ((answered) => begun(feedFromHeaders(answered))),
       signal,
     });
     return { headers: feedFromHeaders(answer.headers), body: answer.status === 204 ? null : answer.bytes(), bytes: answer.bytes().length };

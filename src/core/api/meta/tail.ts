@@ -1,5 +1,5 @@
 import { stampOf, summarize, type ChangeSummary } from '../../change/summary.js';
-import { positionCovers, positionDistance, type Origin, type Position, type Seq } from '../../clock/vector.js';
+import { positionCovers, positionDistance, positionsEqual, type Origin, type Position, type Seq } from '../../clock/vector.js';
 import type { Version } from '../../clock/version.js';
 import { limits } from '../../config/limits.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
@@ -11,11 +11,12 @@ import type { TimeSource } from '../../time.js';
 import { parseNamePattern } from '../filer/name-pattern.js';
 import { linesOf, textsOf, type ChangeLines } from './change-page.js';
 import { MetaClient, type FeedLines, type FeedRequest } from './client.js';
+import type { FeedHeaders } from './protocol.js';
 
 /*
  * Following a filer's feed from outside.
  *
- *   start ──► page ──► page ──► …                 the next page is fetched while the reader works on this one
+ *   start ──► page ──► page ──► …                 the next page is asked for as soon as this one says where it leads
  *               │ filer away: wait, who is it?    asks again from the last whole page
  *               ▼
  *             page ──► end of the bound, or 410
@@ -108,22 +109,40 @@ class Tail {
     await this.#meet();
     let left = limit;
     let from: Position | null = start.kind === 'position' ? start.position : null;
-    let answer = await this.#fetch(firstRequest(start), left);
-    const goal = answer.head;
-    for (;;) {
+    let goal: Position | null = null;
+    const isLast = ({ ended, upToDate, position }: Pick<FeedHeaders, 'ended' | 'upToDate' | 'position'>) =>
+      ended || (!follow && (upToDate || (goal !== null && positionCovers(position, goal))));
+    const nextAfter = (position: Position) => this.#ask({ position, waitMs: follow ? limits.peerPollMs : 0 }, left);
+    for (let asked = this.#ask(firstRequest(start), left); ;) {
+      const told = await asked.told;
+      goal ??= told.head;
+      // The filer reads it while this one is on its way. How much is left of a limit is known only when this one is there.
+      const ahead = left === Infinity && !isLast(told) ? nextAfter(told.position) : null;
+      const answer = await asked.answer;
       const page = this.#choose(answer, from, left);
       left -= page.lines.count;
       from = page.position;
-      if (left === 0 || answer.ended || (!follow && (answer.upToDate || positionCovers(from, goal)))) {
+      if (left === 0 || isLast({ ...answer, position: from })) {
         yield page;
         return;
       }
-      const next = this.#fetch({ position: from, waitMs: follow ? limits.peerPollMs : 0 }, left);
-      // It is awaited when this page has been read; a failure until then is not unhandled.
-      next.catch(() => {});
+      // A page that broke off and was asked for again may be another one.
+      const next = ahead && positionsEqual(told.position, from) ? ahead : nextAfter(from);
       yield page;
-      answer = await next;
+      asked = next;
     }
+  }
+
+  /** Asks for one page: what its headers say, then all of it. Whoever drops it need not await either. */
+  #ask(request: FeedRequest, left: number): { readonly told: Promise<FeedHeaders>; readonly answer: Promise<FeedLines> } {
+    let begun: (told: FeedHeaders) => void = () => {};
+    const first = new Promise<FeedHeaders>((resolve) => (begun = resolve));
+    const answer = this.#fetch(request, left, begun);
+    const told = Promise.race([first, answer]);
+    // A failure while the reader works on the page before is not unhandled.
+    told.catch(() => {});
+    answer.catch(() => {});
+    return { told, answer };
   }
 
   /** What is asked for and not there yet, up to `left` changes, and where that leads to. */
@@ -146,7 +165,7 @@ class Tail {
   }
 
   /** One page, however often the filer goes away meanwhile. */
-  async #fetch(request: FeedRequest, left: number): Promise<FeedLines> {
+  async #fetch(request: FeedRequest, left: number, begun: (told: FeedHeaders) => void): Promise<FeedLines> {
     const { time, start, until, pathPrefix, matches, away, back } = this.options;
     const whole = {
       ...request,
@@ -160,7 +179,7 @@ class Tail {
     for (let failures = 0; ;) {
       try {
         if (failures > 0) await this.#meet();
-        const answer = await this.client.feedLines(whole, this.signal);
+        const answer = await this.client.feedLines(whole, this.signal, begun);
         if (failures > 0) back();
         return answer;
       } catch (error) {

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { changeFilter, parsePathPattern, tailFeed, textsOf, type TailOptions, type TailPage } from '../../../../src/core/api/meta/tail.js';
 import { pathsOf, stampOf } from '../../../../src/core/change/summary.js';
@@ -121,6 +123,39 @@ describe('tail of a feed', () => {
     expect(seen.flatMap(pathsOf)).to.deep.equal(written);
     expect(new Set(seen.map((text) => stampOf(text).seq)).size).to.equal(written.length);
     expect(said).to.deep.equal(['away', 'back', 'away', 'back']);
+  });
+
+  it('asks for the next page while one is on its way, and reads each change once though one breaks off', async () => {
+    const filer = await processes.filer({ limits: { pageBytes: 1 } });
+    const paths = ['/a', '/b', '/c', '/d'];
+    for (const path of paths) await put(filer, path);
+    // In front of the filer: the end of a page is held back until another one is asked for, and the second page breaks off the first time.
+    const held: (() => void)[] = [];
+    const asked = new Map<string, number>();
+    const relay = createServer((incoming, outgoing) => {
+      const target = incoming.url as string;
+      const isPage = target.includes('/changes');
+      if (isPage) held.splice(0).forEach((release) => release());
+      const times = (asked.get(target) ?? 0) + 1;
+      asked.set(target, times);
+      const isBroken = isPage && asked.size === 3 && times === 1;
+      void processes.send(filer, 'GET', target).then(({ headers, bytes }) => {
+        outgoing.writeHead(200, { ...headers, connection: 'keep-alive' });
+        outgoing.write(bytes().subarray(0, 5));
+        const release = () => void (isBroken ? outgoing.destroy() : outgoing.end(bytes().subarray(5)));
+        if (isPage && times === 1 && headers['stream-up-to-date'] === undefined) held.push(release);
+        else release();
+      });
+    });
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    try {
+      const seen = await all(optionsFor({ address: `127.0.0.1:${(relay.address() as AddressInfo).port}` }));
+      expect(seen.paths).to.deep.equal(paths);
+      expect(said).to.deep.equal(['away', 'back']);
+    } finally {
+      relay.closeAllConnections();
+      relay.close();
+    }
   });
 
   it('ends at its time on an idle filer', async () => {
