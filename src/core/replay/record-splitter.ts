@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 
 /*
  * Cuts an input into records: JSON objects one after the other, on one line each or on many, with white space, commas or the brackets of
- * an array between them. A record ends where its braces do, outside of strings.
+ * an array between them. A record ends where its braces do, outside of strings. Most stand on a line of their own: what begins a line, ends
+ * with a brace and is JSON as a whole is one record, and no brace of it need be counted.
  *
  * What is broken must not take the rest with it. A raw line feed is no part of a string, and no writer puts an inner brace into the first
  * column: so at a "{" there a new record begins, whatever came before.
@@ -15,8 +16,10 @@ export interface InputRecord {
   /** Where it begins and ends, bytes from the start of the input. */
   readonly start: number;
   readonly end: number;
-  /** Null if it is malformed. */
+  /** Null if there is no telling where it ends. */
   readonly text: string | null;
+  /** What it says; undefined if it is malformed. */
+  readonly value: unknown;
   /** Why; '' if it is not. */
   readonly problem: string;
 }
@@ -28,7 +31,7 @@ export interface InputPlace {
   readonly line: number;
 }
 
-const [lineFeed, quote, backslash, open, close] = [10, 34, 92, 123, 125];
+const [lineFeed, carriageReturn, quote, comma, backslash, open, close] = [10, 13, 34, 44, 92, 123, 125];
 /** White space, and what stands between the changes of an array. */
 const between = new Set([9, 13, 32, 44, 91, 93]);
 
@@ -82,8 +85,12 @@ export class RecordSplitter {
         }
       } else if (this.#state === 'between') {
         if (byte === open) {
-          this.#begin(base + i);
-          from = i;
+          const end = isFirstColumn ? this.#takeLine(chunk, i, base) : null;
+          if (end !== null) i = end - 1;
+          else {
+            this.#begin(base + i);
+            from = i;
+          }
         } else if (byte !== lineFeed && !between.has(byte) && !this.#isMark(base + i, byte)) {
           this.#recordStart = base + i;
           this.#recordLine = this.#line;
@@ -127,19 +134,38 @@ export class RecordSplitter {
     this.#kept = [];
   }
 
+  /** Takes the record that is all of the line which begins at `from`, but for a comma after it. Tells where it ends; null: there is none, or not all of it yet. */
+  #takeLine(chunk: Buffer, from: number, base: number): number | null {
+    let end = chunk.indexOf(lineFeed, from);
+    if (chunk[end - 1] === carriageReturn) end -= 1;
+    if (chunk[end - 1] === comma) end -= 1;
+    if (end <= from || chunk[end - 1] !== close || end - from > this.bytesMax) return null;
+    const bytes = chunk.subarray(from, end);
+    if (!isUtf8(bytes)) return null;
+    const text = bytes.toString('utf8');
+    try {
+      this.#found.push({ line: this.#line, start: base + from, end: base + end, text, value: JSON.parse(text), problem: '' });
+      return end;
+    } catch {
+      // Several records, or a broken one: counting braces tells.
+      return null;
+    }
+  }
+
   #finish(chunk: Buffer, from: number, to: number, base: number): void {
     const part = chunk.subarray(from, to);
     const bytes = this.#kept.length === 0 ? part : Buffer.concat([...this.#kept, part]);
     const end = base + to;
     if (bytes.length > this.bytesMax) return this.#lose(end, this.#tooLong);
     if (!isUtf8(bytes)) return this.#lose(end, 'it is not valid UTF-8');
-    this.#found.push({ line: this.#recordLine, start: this.#recordStart, end, text: bytes.toString('utf8'), problem: '' });
+    const text = bytes.toString('utf8');
+    this.#found.push({ line: this.#recordLine, start: this.#recordStart, end, text, ...parseRecord(text) });
     this.#state = 'between';
     this.#kept = [];
   }
 
   #lose(end: number, problem: string): void {
-    this.#found.push({ line: this.#recordLine, start: this.#recordStart, end, text: null, problem });
+    this.#found.push({ line: this.#recordLine, start: this.#recordStart, end, text: null, value: undefined, problem });
     this.#state = 'lost';
     this.#isEscaped = false;
     this.#kept = [];
@@ -149,5 +175,14 @@ export class RecordSplitter {
     const found = this.#found;
     this.#found = [];
     return found;
+  }
+}
+
+/** What a record says, or why it says nothing. */
+export function parseRecord(text: string): Pick<InputRecord, 'value' | 'problem'> {
+  try {
+    return { value: JSON.parse(text), problem: '' };
+  } catch (error) {
+    return { value: undefined, problem: `it is not JSON (${(error as Error).message})` };
   }
 }

@@ -14,7 +14,7 @@ import { FilerError, isFailure } from '../errors.js';
 import { isAbort } from '../loop.js';
 import type { Signer } from '../security/signer.js';
 import type { TimeSource } from '../time.js';
-import { RecordSplitter, type InputRecord } from './record-splitter.js';
+import { parseRecord, RecordSplitter, type InputRecord } from './record-splitter.js';
 
 /* Where a replay takes changes from: an input (a file, a pipe), or a filer's feed. */
 
@@ -100,7 +100,7 @@ async function* inputPages(
       fresh = records.slice(1);
       known = null;
     }
-    const read = fresh.map((record) => readRecord(record, reader));
+    const read = fresh.map((record) => readRecord(`line ${record.line}`, record, reader));
     const end = fresh.findLast((record) => record.text !== null);
     if (end?.text != null) {
       const { versions } = reader;
@@ -129,15 +129,14 @@ async function* inputPages(
 /** Of a file; what is read while the target is busy goes together anyway. */
 const chunkBytes = 128 * 1024;
 
-function readRecord({ line, text, problem }: InputRecord, reader: ImportReader): SourceRecord {
-  const where = `line ${line}`;
-  if (text === null) return { where, change: null, text, problem };
+function readRecord(where: string, { text, value, problem }: Pick<InputRecord, 'text' | 'value' | 'problem'>, reader: ImportReader): SourceRecord {
+  if (text === null || problem !== '') return { where, change: null, text: null, problem };
   try {
     const isWritten = text.includes('"replication"') && !text.includes('\n');
-    return { where, change: reader.read(JSON.parse(text), 'change'), text: isWritten ? text : null, problem: '' };
+    return { where, change: reader.read(value, 'change'), text: isWritten ? text : null, problem: '' };
   } catch (error) {
-    if (!isFailure(error, 'BODY_INVALID') && !(error instanceof SyntaxError)) throw error;
-    return { where, change: null, text: null, problem: isFailure(error) ? error.message : `it is not JSON (${error.message})` };
+    if (!isFailure(error, 'BODY_INVALID')) throw error;
+    return { where, change: null, text: null, problem: error.message };
   }
 }
 
@@ -178,10 +177,7 @@ export async function openFeed(options: FeedOptions, signal: AbortSignal): Promi
     for await (const { lines, position } of tailFeed(tail, signal)) {
       reached = position;
       const written: FeedMark = { source: 'feed', position: formatPosition(position) };
-      const records = textsOf(lines).map((text, line) => ({
-        ...readRecord({ line, start: 0, end: 0, text, problem: '' }, reader),
-        where: `change ${formatDot(stampOf(text))}`,
-      }));
+      const records = textsOf(lines).map((text) => readRecord(`change ${formatDot(stampOf(text))}`, { text, ...parseRecord(text) }, reader));
       yield { records, mark: JSON.stringify(written), done: positionDistance(position, start) };
     }
   }
