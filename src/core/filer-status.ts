@@ -139,10 +139,13 @@ export class FilerStatus {
     const asked = [...source.followers.values()].filter(({ lastContact }) => lastContact >= since).map(({ origin }) => origin);
     const answered = aggregator.subscriptions.filter(({ lastContact }) => lastContact !== null && lastContact >= since).map(({ origin }) => origin);
     const up = members.filter(({ state }) => state === 'up').map(({ origin }) => origin);
+    const others = up.filter((origin) => origin !== this.parts.log.identity.origin);
+    const unable = new Set(aggregator.subscriptions.filter((one) => answered.includes(one.origin) && one.peerState !== 'ready').map(({ origin }) => origin));
     return {
       members,
       following: aggregator.subscriptions.filter(({ state }) => state === 'following').map(({ origin, head }) => ({ origin, head })),
       heard: [...asked, ...answered, ...up],
+      nobodyServes: others.length > 0 && others.every((origin) => unable.has(origin)),
       isStaging: joining.bootstrap.progress !== null,
       isRefused: admission.isRefused,
     };

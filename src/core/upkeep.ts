@@ -15,6 +15,8 @@ import type { TimeSource } from './time.js';
 export interface UpkeepLimits extends RetentionLimits, CollectionLimits, ClosingLimits {
   /** Pause between two rounds, milliseconds. */
   readonly upkeepMs: number;
+  /** For so long nobody must be able to serve before this filer stops waiting for one it could be level with, milliseconds. */
+  readonly peerSilentMs: number;
 }
 
 /** What a filer knows of the others at one moment. */
@@ -24,6 +26,8 @@ export interface Surroundings {
   readonly following: readonly { readonly origin: Origin; readonly head: Position }[];
   /** Origins that have asked or answered within the time after which a peer counts as silent. */
   readonly heard: readonly Origin[];
+  /** True if all members that are up have said of late that they cannot serve. */
+  readonly nobodyServes: boolean;
   /** True while a snapshot is being staged. */
   readonly isStaging: boolean;
   /** True while a master says that another process writes under this origin. */
@@ -52,6 +56,8 @@ export class Upkeep {
   readonly collection: Collection;
   readonly closing: Closing;
   readonly links: Links;
+  /** Since when nobody can serve, monotonic milliseconds; null = somebody can. */
+  #nobodyServesSince: number | null = null;
 
   constructor(private readonly options: UpkeepOptions) {
     const { log, store, time, logger, limits, reports, around } = options;
@@ -88,14 +94,22 @@ export class Upkeep {
     const { log, store, reports, parting, force, around } = this.options;
     if (log.identity.phase !== 'ready') return;
     // Refused, it writes nothing: that would be another branch of a log that has a writer.
-    const { following, isRefused } = around();
-    if (!isRefused) await parting.finish(following, force);
+    const { following, isRefused, nobodyServes } = around();
+    if (!isRefused) await parting.finish(following, force || this.#mustGoFirst(nobodyServes));
     await reports.settle(log.state, hashesOf(store));
     await this.links.refresh();
     await this.retention.trim(signal);
     if (isRefused) return;
     await this.collection.collect(signal);
     await this.closing.closeSilent();
+  }
+
+  /** True once nobody else has been able to serve for long: they wait for a snapshot of this store, which must not wait for them. */
+  #mustGoFirst(nobodyServes: boolean): boolean {
+    const { time, limits } = this.options;
+    const now = time.monotonic();
+    this.#nobodyServesSince = nobodyServes ? (this.#nobodyServesSince ?? now) : null;
+    return this.#nobodyServesSince !== null && now - this.#nobodyServesSince >= limits.peerSilentMs;
   }
 
   /** Members whose acknowledgement the log waits for: neither closed nor replaced by another one at the same address. */

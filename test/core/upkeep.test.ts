@@ -17,7 +17,7 @@ const peer = 'f'.repeat(16);
 function upkeepOf(at: OpenLog, around: Partial<Surroundings>, reports = new Reports()): Upkeep {
   const { log, store, time } = at;
   const parting = new Parting({ log, store, time, logger: silentLogger, limits });
-  const quiet = { members: [], following: [{ origin: peer, head: new Map() }], heard: [], isStaging: false, isRefused: false };
+  const quiet = { members: [], following: [{ origin: peer, head: new Map() }], heard: [], nobodyServes: false, isStaging: false, isRefused: false };
   return new Upkeep({
     log,
     store,
@@ -53,7 +53,7 @@ describe('Upkeep', () => {
       await draft.load([p('/a')]);
       const row = draft.row(p('/a'));
       if (row) draft.setRow(row.path, { ...row, dot: null });
-      draft.setPartedFrom(peer);
+      draft.setPartedFrom(peer, null);
       draft.setIdentity({ phase: 'ready' });
       await draft.flush();
     });
@@ -69,6 +69,33 @@ describe('Upkeep', () => {
       await at.time.advance(limits.forgetAfterMs + 1);
     }
     expect([at.log.state.head, at.log.state.closed.size, at.log.state.partedFrom]).to.deep.equal([3, 1, null]);
+  });
+
+  it('writes the rest of a branch again when nobody else has been able to serve for long, and not before', async () => {
+    const at = await openLog();
+    await at.tree.put(p('/a'), file('a'), mode);
+    await at.log.alone(async (draft) => {
+      draft.know(alpha);
+      await draft.load([p('/a')]);
+      const row = draft.row(p('/a'));
+      if (row) draft.setRow(row.path, { ...row, dot: null });
+      draft.setPartedFrom(peer, null);
+      draft.setIdentity({ phase: 'ready' });
+      await draft.flush();
+    });
+    const around = { following: [], nobodyServes: true };
+    const upkeep = upkeepOf(at, around);
+    const waits = async (ms: number) => {
+      await at.time.advance(ms);
+      await upkeep.round(never);
+      return at.log.state.partedFrom === peer;
+    };
+    expect([await waits(0), await waits(limits.peerSilentMs - 1)], 'they may be about to be ready').to.deep.equal([true, true]);
+    around.nobodyServes = false;
+    expect(await waits(1)).to.equal(true);
+    around.nobodyServes = true;
+    expect([await waits(1), await waits(limits.peerSilentMs - 1)], 'anew').to.deep.equal([true, true]);
+    expect(await waits(1)).to.equal(false);
   });
 
   it('leaves a store alone that is not ready', async () => {

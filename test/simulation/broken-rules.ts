@@ -297,12 +297,12 @@ export const brokenRules: readonly BrokenRule[] = [
       {
         file: parting,
         find: 'isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };',
-        replace: 'const isOurs = origin !== own && origin !== info.origin && here < there;',
+        replace: 'isOurs: origin !== own && origin !== info.origin && parted.here < parted.there };',
       },
       {
         file: parting,
-        find: 'return isAhead ? { origin: own, common: mine, isOurs: true } : null;',
-        replace: 'return isAhead ? { origin: own, common: mine, isOurs: false } : null;',
+        find: 'return isAhead ? { origin: own, common: mine, foreign: end + 1, isOurs: true } : null;',
+        replace: 'return isAhead ? { origin: own, common: mine, foreign: end + 1, isOurs: false } : null;',
       },
     ],
   },
@@ -328,6 +328,28 @@ export const brokenRules: readonly BrokenRule[] = [
     '        draft.row(path);\n',
   ),
   rule(
+    'doubt-ignored-by-branch',
+    'Parted histories: what the others may have had, deleted and forgotten is not brought back',
+    parting,
+    'if (row.version <= floor && isInDoubt(row, doubts, (author) => draft.origins.has(author))) {',
+    'if (row.version < 0 && isInDoubt(row, doubts, (author) => draft.origins.has(author))) {',
+  ),
+  rule('rejoin-keeps-parted', 'Rejoin: an emptied store has no rows of a branch that wait', 'src/core/log/draft.ts', '    this.clearParted();\n', ''),
+  rule(
+    'floor-alone-is-nothing',
+    'Rejoin: a store that has forgotten deletions has its floor and its lineage to give',
+    joining,
+    '!isEmptyPosition(info.position) || info.floor > 0',
+    '!isEmptyPosition(info.position)',
+  ),
+  rule(
+    'branch-waits-for-nobody',
+    'Parted histories: who waits to be level with somebody does not wait for those that wait for it',
+    'src/core/upkeep.ts',
+    'force || this.#mustGoFirst(nobodyServes)',
+    'force || (this.#mustGoFirst(nobodyServes) && false)',
+  ),
+  rule(
     'rejoin-by-position-alone',
     'Rejoin: rows on another branch than the peer has are not covered',
     joining,
@@ -338,7 +360,7 @@ export const brokenRules: readonly BrokenRule[] = [
     'doubt-ignored',
     'Rejoin: what no hash can be compared for may be on another branch',
     parting,
-    'if (here === null || there === null) yield { origin, common: 0, parted: null };',
+    'if (here === null || there === null) yield { origin, common: 0, foreign: (info.position.get(origin) ?? 0) + 1, parted: null };',
     'if (here === null || there === null) continue;',
   ),
   rule(

@@ -154,6 +154,7 @@ export class History {
       // Given up, with its origin or with a branch of it, and written again, under a greater version.
       this.count(this.chains.hasParted(change.origin) ? 'acknowledged change given up with a branch' : 'acknowledged change given up with its origin');
       for (const row of change.rows) {
+        if (this.#mayBeForgotten(row, change.origin)) continue;
         if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
         const standing = filer.disk.content.areas.tree.get(row.path);
         if (isLive(row) && (standing === undefined || order(standing, row) < 0))
@@ -268,9 +269,11 @@ export class History {
       }
       // Dropped, or never taken over: everybody who may still write has seen it.
       if (!isLive(standing) && !isLive(expected) && expected.version <= floor) continue;
+      if (standing === undefined && this.#wentWithBranch(expected, floor)) continue;
       const isBehind = standing === undefined || order(standing, expected) < 0;
       // Of a branch that was given up, and to be written again; or of a change that is quarantined here, which a later page of a snapshot held.
-      if (!isBehind && (standing.dot === null || content.quarantine.has(formatDot(standing.dot)))) continue;
+      if (!isBehind && standing.dot !== null && content.quarantine.has(formatDot(standing.dot))) continue;
+      if (standing?.dot === null) continue;
       if (!isBehind && !isReady) continue;
       const isRevived = isLive(standing) && !isLive(expected);
       throw new Violation(
@@ -282,6 +285,17 @@ export class History {
     for (const row of tree.values())
       if (row.dot !== null && !content.quarantine.has(formatDot(row.dot)) && !seen.model.rows.has(row.path))
         throw new Violation('I2', `${filer.name} at ${formatPosition(position)}: nobody wrote "${fingerprint(row)}"`);
+  }
+
+  /** True if who gave it up cannot know whether others had it, deleted it and forgot that: then it is left out, and stands in the ledger. */
+  #mayBeForgotten({ version }: Row, origin: Origin): boolean {
+    return this.chains.isDoubtful(origin) && version <= this.#floor;
+  }
+
+  /** True if what deleted a row here is in no position any more, and its tombstone had been dropped before its branch was given up: the deletion stays. */
+  #wentWithBranch(row: Row, floor: number): boolean {
+    const deletions = this.#deletions.get(row.path) ?? [];
+    return deletions.some((one) => one.dot !== null && this.chains.isDoubtful(one.dot.origin) && one.version <= floor && order(one, row) > 0);
   }
 
   /** I13 and I6 of one filer: once it has rejoined, everything it had stands, is beaten, or was a deletion of something else. */
@@ -296,6 +310,8 @@ export class History {
       // Came back with the snapshot as a change that this filer's program refuses, though an older one has written it: it stands aside.
       if (row.dot !== null && quarantine.has(formatDot(row.dot))) continue;
       if (standing !== undefined && order(standing, row) >= 0) continue;
+      const isLeftOut = row.dot !== null && this.#mayBeForgotten(row, row.dot.origin);
+      if (isLeftOut && (!isLive(row) || isNamed(filer.disk.content, { path: row.path, row, how: 'left out by a rejoin' }))) continue;
       // It was deleted since, and the tombstone was dropped.
       const isForgotten = (deletion: Row) => deletion.version <= this.#floor && order(deletion, row) >= 0;
       if (!isLive(standing) && this.#deletions.get(row.path)?.some(isForgotten)) continue;

@@ -5,6 +5,9 @@ import type { ConflictRecord, ConflictType } from '../store/store.js';
 
 /* Which states were overruled by one that had not seen them. Pure; nothing here changes who wins. */
 
+/** Of a deletion of which nothing is known any more. */
+const unknownAuthor = '0'.repeat(16);
+
 function typeOf(local: Row, incoming: Row, isRename: boolean): ConflictType | null {
   if (isLive(local) && isLive(incoming)) {
     if (local.isDirectory && incoming.isDirectory) return null;
@@ -35,6 +38,16 @@ export function overruled(local: Row | null, incoming: Row, isRename: boolean, s
 export function leftAside(winner: Row, loser: Row, standsAs: Row, seenAt: Version, seenBy: Origin): ConflictRecord | null {
   const type = areConcurrent(winner, loser) && compareStates(winner, loser) !== 0 ? typeOf(winner, loser, false) : null;
   return type === null ? null : record(loser.path, type, standsAs, loser, seenAt, seenBy);
+}
+
+/**
+ * The ledger row for a state that is not brought back, since the others may have deleted it and forgotten that: the winner is any deletion
+ * up to `floor`. Null for a deletion.
+ */
+export function leftToForgotten(loser: Row, floor: Version, seenAt: Version, seenBy: Origin): ConflictRecord | null {
+  if (!isLive(loser)) return null;
+  const winner = { dot: null, version: floor, author: unknownAuthor, deleted: true };
+  return { path: loser.path, type: 'update/delete', winner, loser, seenAt, seenBy };
 }
 
 /**

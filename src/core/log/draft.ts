@@ -12,7 +12,8 @@ import { fullAccounting, type Accounting } from './accounting.js';
 import type { ClosedOrigins } from './closed.js';
 import { Joins } from './joins.js';
 import { LogDraft, mustFollow } from './log-draft.js';
-import { clockMeta, countsMeta, originStart, partedMeta, type LogState } from './log-state.js';
+import type { Doubt } from './doubt.js';
+import { clockMeta, countsMeta, doubtsMeta, originStart, partedMeta, type LogState } from './log-state.js';
 import { adoptedChange, issuedChange, pathReplacedBy, replacedBy, type Maker, type Mutation, type Replaced } from './own-change.js';
 import { QuarantineDraft, type QuarantineLimits } from './quarantine.js';
 import { DraftSteps } from './recent-steps.js';
@@ -40,6 +41,7 @@ export class Draft implements View {
   #meta = new Map<string, string | null>();
   #identity: Identity;
   #partedFrom: Origin | null;
+  #doubts: readonly Doubt[];
   /** What is put aside. */
   readonly quarantine: QuarantineDraft;
   /** What its changes do to rows. */
@@ -58,6 +60,7 @@ export class Draft implements View {
     this.#log = new LogDraft(tx, base, clock, limits.recentBytes);
     this.#identity = base.identity;
     this.#partedFrom = base.partedFrom;
+    this.#doubts = base.doubts;
     this.quarantine = new QuarantineDraft(base.quarantine, limits);
     this.steps = new DraftSteps(limits.recentSteps);
     const { quarantine, steps } = this;
@@ -100,6 +103,10 @@ export class Draft implements View {
 
   get partedFrom(): Origin | null {
     return this.#partedFrom;
+  }
+
+  get doubts(): readonly Doubt[] {
+    return this.#doubts;
   }
 
   /** Index of the first record of the log. */
@@ -247,10 +254,21 @@ export class Draft implements View {
     if (!this.origins.has(origin)) this.setOrigin(originStart(origin));
   }
 
-  /** Says that rows without dots wait until this store is level with `origin`; null = none is left. */
-  setPartedFrom(origin: Origin | null): void {
+  /** Says that rows without dots wait until this store is level with `origin`, and which of them the others may have had. */
+  setPartedFrom(origin: Origin, doubt: Doubt | null): void {
+    this.#setParted(origin, doubt === null ? this.#doubts : [...this.#doubts, doubt]);
+  }
+
+  /** Says that every row has a dot. */
+  clearParted(): void {
+    this.#setParted(null, []);
+  }
+
+  #setParted(origin: Origin | null, doubts: readonly Doubt[]): void {
     this.#partedFrom = origin;
+    this.#doubts = doubts;
     this.setMeta(partedMeta, origin);
+    this.setMeta(doubtsMeta, doubts.length === 0 ? null : JSON.stringify(doubts));
   }
 
   /** Empties tree, log and positions, and renews the feed epoch; identity and own work kept elsewhere stay. */
@@ -263,6 +281,8 @@ export class Draft implements View {
     this.steps.lose();
     this.#setCounts();
     this.setIdentity({ epoch });
+    // The rows of a branch that was given up are gone with all others: nothing is left to be written again from here.
+    this.clearParted();
   }
 
   /** Drops the log of origins that a snapshot has moved ahead: `first` becomes seq + 1. */
@@ -329,6 +349,7 @@ export class Draft implements View {
       quarantine: this.quarantine.records,
       closed: this.#tree.closed,
       partedFrom: this.#partedFrom,
+      doubts: this.#doubts,
     };
   }
 }

@@ -3,6 +3,7 @@ import { formatDot, type Origin, type Position } from '../clock/vector.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, FeedIndex, OriginState, StoreContents } from '../store/store.js';
 import type { ClosedOrigins } from './closed.js';
+import type { Doubt } from './doubt.js';
 import type { QuarantineMap } from './quarantine.js';
 
 /** Everything small a change log knows of its store: what `load` read, and every commit since. Immutable. */
@@ -17,10 +18,15 @@ export interface LogState {
   readonly closed: ClosedOrigins;
   /** Whom this store gave up a branch to: some of its rows have no dot until it is level with that filer; null = all rows have one. */
   readonly partedFrom: Origin | null;
+  /** Which of those rows the others may have had. */
+  readonly doubts: readonly Doubt[];
 }
 
 /** Meta key of `LogState.partedFrom`. */
 export const partedMeta = 'partedFrom';
+
+/** Meta key of `LogState.doubts`. */
+export const doubtsMeta = 'partedDoubts';
 
 /** Meta key of the clock, where it was ahead of the wall clock. */
 export const clockMeta = 'clock';
@@ -49,6 +55,7 @@ export function stateOf(contents: StoreContents, closed: ClosedOrigins): LogStat
     quarantine: new Map(quarantine.map((record) => [formatDot(record.dot), record])),
     closed,
     partedFrom: meta.get(partedMeta) ?? null,
+    doubts: JSON.parse(meta.get(doubtsMeta) ?? '[]') as Doubt[],
   };
 }
 

@@ -36,7 +36,8 @@ export interface Situation {
   readonly force: boolean;
 }
 
-const hasData = (info: FilerInfo) => !isEmptyPosition(info.position);
+/** One that holds no change any more, but has dropped a tombstone, has its floor and its lineage to give. */
+const hasData = (info: FilerInfo) => !isEmptyPosition(info.position) || info.floor > 0;
 
 /** True if a peer has changes under this store's own origin that are not in its own log. */
 const isPutBack = (info: FilerInfo, { identity, position }: ChangeLog) => (info.position.get(identity.origin) ?? 0) > (position.get(identity.origin) ?? 0);

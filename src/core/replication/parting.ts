@@ -1,9 +1,13 @@
 import { FilerError } from '../errors.js';
 import { positionCovers, type Origin, type Position, type Seq } from '../clock/vector.js';
+import { isRefused } from '../change/change.js';
+import type { ReceiveChange } from '../change/refused.js';
 import { isLive } from '../change/row.js';
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
+import { leftToForgotten } from '../log/conflicts.js';
+import { isInDoubt, type Doubt } from '../log/doubt.js';
 import type { Draft } from '../log/draft.js';
 import { originStart, positionOf, type LogState } from '../log/log-state.js';
 import type { Logger } from '../logger.js';
@@ -24,11 +28,17 @@ import type { FilerInfo, Peer } from './peer.js';
  * same answer without a word.
  */
 
-/** Where two filers' logs of one origin part. */
-export interface Branch {
-  readonly origin: Origin;
-  /** The last seq that both have alike, as far as both still know; else 0. */
+/** What of an origin's log a peer has, as far as hashes tell. */
+export interface Overlap {
+  /** The last seq up to which both have the same changes, as far as both still know; else 0. */
   readonly common: Seq;
+  /** The first seq from which on the peer has others, or none; what lies between the two is unknown. */
+  readonly foreign: Seq;
+}
+
+/** Where two filers' logs of one origin part. */
+export interface Branch extends Overlap {
+  readonly origin: Origin;
 }
 
 /** A place where two logs have other changes. */
@@ -39,6 +49,8 @@ interface Difference {
 }
 
 type Store = Pick<StoreReader, 'findRecord'>;
+
+type LogStore = Pick<StoreReader, 'findRecord' | 'readLog'>;
 
 /** The hashes of a store's log, by place. */
 export function hashesOf(store: Store): HashAt {
@@ -66,22 +78,15 @@ export async function findBranch(
 ): Promise<(Branch & { readonly isOurs: boolean }) | null> {
   const { state } = log;
   const own = state.identity.origin;
-  let mine = state.origins.get(own)?.seq ?? 0;
-  const isAhead = (info.position.get(own) ?? 0) > mine;
-  for await (const { origin, common, parted } of comparisons(info, peer, state, store, signal)) {
-    if (parted !== null) return { origin, common, isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };
+  const end = state.origins.get(own)?.seq ?? 0;
+  const isAhead = (info.position.get(own) ?? 0) > end;
+  let mine = end;
+  for await (const { origin, common, foreign, parted } of comparisons(info, peer, state, store, signal)) {
+    if (parted !== null) return { origin, common, foreign, isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };
     if (origin === own) mine = common;
   }
   // A store that went back: what it would write next, others have already, and it is something else. What it has written since may be so too.
-  return isAhead ? { origin: own, common: mine, isOurs: true } : null;
-}
-
-/** What of an origin's log a peer has, as far as hashes tell. */
-export interface Overlap {
-  /** The last seq up to which the peer has the changes that this store has. */
-  readonly common: Seq;
-  /** The first seq from which on it has others, or none; what lies between the two is unknown. */
-  readonly foreign: Seq;
+  return isAhead ? { origin: own, common: mine, foreign: end + 1, isOurs: true } : null;
 }
 
 /**
@@ -91,8 +96,7 @@ export interface Overlap {
  */
 export async function overlapWith(info: FilerInfo, peer: Peer, state: LogState, store: Store, signal: AbortSignal): Promise<Map<Origin, Overlap>> {
   const overlap = new Map([...info.position].map(([origin, seq]): [Origin, Overlap] => [origin, { common: seq, foreign: seq + 1 }]));
-  for await (const { origin, common, parted } of comparisons(info, peer, state, store, signal))
-    overlap.set(origin, { common, foreign: parted?.seq ?? (info.position.get(origin) ?? 0) + 1 });
+  for await (const { origin, common, foreign } of comparisons(info, peer, state, store, signal)) overlap.set(origin, { common, foreign });
   return overlap;
 }
 
@@ -115,8 +119,11 @@ async function* comparisons(
   for (const [origin, end] of ends) {
     const here = await knowsHash(state, origin, end, hashesOf(store));
     const there = (unsaid.has(origin) ? asked.get(origin) : info.hashes.get(origin)) ?? null;
-    if (here === null || there === null) yield { origin, common: 0, parted: null };
-    else if (here !== there) yield { origin, ...(await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal)) };
+    if (here === null || there === null) yield { origin, common: 0, foreign: (info.position.get(origin) ?? 0) + 1, parted: null };
+    else if (here !== there) {
+      const { common, parted } = await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal);
+      yield { origin, common, foreign: parted.seq, parted };
+    }
   }
 }
 
@@ -184,8 +191,8 @@ export interface PartingLimits {
 
 export interface PartingOptions {
   readonly log: ChangeLog;
-  readonly store: Store;
-  readonly time: Pick<TimeSource, 'randomHex'>;
+  readonly store: LogStore;
+  readonly time: Pick<TimeSource, 'randomHex' | 'micros'>;
   readonly logger: Logger;
   readonly limits: PartingLimits;
 }
@@ -201,6 +208,7 @@ export class Parting {
     const { log, store, time, logger } = this.options;
     const { origin } = branch;
     const rows = await log.alone(async (draft) => {
+      const doubt = await doubtOf(branch, draft, store, log.receive);
       const count = await draft.giveUp(await stateAt(branch, draft, store));
       const { identity } = draft;
       const isOwn = identity.origin === origin;
@@ -209,7 +217,7 @@ export class Parting {
       if (isOwn) draft.setOrigin(originStart(fresh));
       await draft.tx.clear('staging');
       draft.setMeta('bootstrap', null);
-      if (count > 0) draft.setPartedFrom(to.origin);
+      if (count > 0) draft.setPartedFrom(to.origin, doubt);
       await draft.flush();
       return count;
     });
@@ -228,9 +236,11 @@ export class Parting {
     const { partedFrom } = log.state;
     if (partedFrom === null) return;
     if (!isForced && !this.#isLevel(partedFrom, following)) return;
-    const written = await log.alone((draft) => this.#writeAgain(draft));
+    const { written, left } = await log.alone((draft) => this.#writeAgain(draft));
     this.#goal = null;
     logger.info(`level with the others: ${written} entries of the branch that was given up still stood and are written again`);
+    if (left > 0)
+      logger.warn(`${left} more are as old as deletions that the others have forgotten, and may have been deleted: left out, see kelp filer.conflicts`);
   }
 
   #isLevel(partedFrom: Origin, following: readonly { readonly origin: Origin; readonly head: Position }[]): boolean {
@@ -244,9 +254,12 @@ export class Parting {
     return following.length > 0 && following.every(({ head }) => positionCovers(position, head));
   }
 
-  async #writeAgain(draft: Draft): Promise<number> {
-    const { limits } = this.options;
+  async #writeAgain(draft: Draft): Promise<{ written: number; left: number }> {
+    const { limits, time } = this.options;
+    const { doubts } = draft;
+    const { floor, origin } = draft.identity;
     let written = 0;
+    let left = 0;
     let after: FullPath | null = null;
     for (;;) {
       const rows = await draft.tx.undotted(after, limits.draftRows);
@@ -254,16 +267,36 @@ export class Parting {
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
         const { path } = row;
+        if (row.version <= floor && isInDoubt(row, doubts, (author) => draft.origins.has(author))) {
+          draft.note(leftToForgotten(row, floor, time.micros(), origin));
+          draft.setRow(path, null);
+          left += 1;
+          continue;
+        }
+        written += 1;
         draft.reissue(isLive(row) ? { kind: 'put', path, entry: JSON.parse(row.entry) as Entry } : { kind: 'delete', path });
       }
-      written += rows.length;
       after = rows.at(-1)?.path ?? null;
       await draft.flush({ evict: true });
     }
-    draft.setPartedFrom(null);
+    draft.clearParted();
     await draft.flush();
-    return written;
+    return { written, left };
   }
+}
+
+/** Which changes of a branch the others may have had; null if that is known of all. */
+async function doubtOf({ origin, common, foreign }: Branch, draft: Draft, store: LogStore, receive: ReceiveChange): Promise<Doubt | null> {
+  const end = draft.origins.get(origin)?.seq ?? 0;
+  if (foreign <= common + 1 || end === common) return null;
+  // What was imported kept its version, which is no sign of its place.
+  for (let seq = foreign; seq <= end; seq++) {
+    const found = await store.findRecord({ origin, seq });
+    const [record] = found ? await store.readLog({ after: found.index - 1, upto: found.index, limit: 1, bytesMax: 1 }) : [];
+    const change = record && receive(record.text);
+    if (change && !isRefused(change) && change.author === origin) return { origin, before: change.version };
+  }
+  return { origin, before: Number.MAX_SAFE_INTEGER };
 }
 
 /** What the store knows of an origin once the branch is gone. */

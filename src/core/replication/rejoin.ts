@@ -5,7 +5,8 @@ import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, typ
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
-import { leftAside } from '../log/conflicts.js';
+import { leftAside, leftToForgotten } from '../log/conflicts.js';
+import { isInDoubt, type Doubt } from '../log/doubt.js';
 import type { Draft } from '../log/draft.js';
 import { originStart } from '../log/log-state.js';
 import type { TimeSource } from '../time.js';
@@ -35,6 +36,8 @@ export interface Rejoin {
   readonly lineage: string | null;
   /** Of these changes the peer may have others: by origin, those after `common` and before `foreign`. */
   readonly doubtful: ReadonlyMap<Origin, Overlap>;
+  /** The same of rows that had no dot any more. */
+  readonly doubts: readonly Doubt[];
   /** False while the snapshot is being taken, true while remembered rows are written again. */
   readonly taken: boolean;
   /** The last remembered row that was looked at again, in key order; null before the first. */
@@ -45,12 +48,18 @@ export interface Rejoin {
 export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
   const text = meta.get('rejoin');
   if (text === undefined) return null;
-  const { goal, lineage, doubtful } = JSON.parse(text) as { goal: unknown; lineage?: string | null; doubtful?: Record<Origin, Overlap> };
+  const { goal, lineage, doubtful, doubts } = JSON.parse(text) as {
+    goal: unknown;
+    lineage?: string | null;
+    doubtful?: Record<Origin, Overlap>;
+    doubts?: readonly Doubt[];
+  };
   const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
   return {
     goal: positionFromJson(goal, 'goal'),
     lineage: lineage ?? null,
     doubtful: new Map(Object.entries(doubtful ?? {})),
+    doubts: doubts ?? [],
     taken: after !== undefined,
     after: after === undefined || after === '' ? null : (after as FullPath),
   };
@@ -76,7 +85,7 @@ export async function beginRejoin(
   const goal = new Map([...peer.position].filter(([origin]) => !isStranger || origins.has(origin)));
   const covered = new Map([...overlap].map(([origin, { common }]) => [origin, common]));
   const doubtful = new Map([...overlap].filter(([, { common, foreign }]) => foreign > common + 1));
-  const rejoin: Rejoin = { goal, lineage, doubtful, taken: false, after: null };
+  const rejoin: Rejoin = { goal, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
   await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot)) } });
@@ -89,7 +98,7 @@ export async function beginRejoin(
     draft.setIdentity({ origin: fresh, former: [...former, origin], lineage: fresh, phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
     draft.setOrigin(originStart(fresh));
     draft.setMeta('bootstrap', null);
-    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage, doubtful: Object.fromEntries(doubtful) }));
+    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage, doubtful: Object.fromEntries(doubtful), doubts: rejoin.doubts }));
     draft.setMeta('rejoinTaken', null);
     await draft.flush();
   });
@@ -132,11 +141,18 @@ export async function finishRejoin(
       await draft.load(rows.map((row) => row.path));
       for (const row of rows) {
         const standing = draft.row(row.path);
-        const isWritten = rewrite(draft, row, isDoubtful(rejoin, row));
+        const { floor, origin } = draft.identity;
+        // Deletions up to the floor are forgotten: this may be one of them, or one may have been of this.
+        if (!isLive(standing) && row.version <= floor && mayBeKnown(rejoin, row, (author) => draft.origins.has(author))) {
+          draft.note(leftToForgotten(row, floor, now(), origin));
+          total.overruled += 1;
+          continue;
+        }
+        const isWritten = rewrite(draft, row);
         const stands = draft.row(row.path);
         // Whoever hears of the new change finds that it has seen what stood here: only this filer knows that it had not.
         const [winner, loser] = isWritten ? [row, standing] : [standing, row];
-        if (winner !== null && loser !== null && stands !== null) draft.note(leftAside(winner, loser, stands, now(), draft.identity.origin));
+        if (winner !== null && loser !== null && stands !== null) draft.note(leftAside(winner, loser, stands, now(), origin));
         if (isWritten) total.written += 1;
         else total.overruled += 1;
       }
@@ -157,16 +173,17 @@ export async function finishRejoin(
   return total;
 }
 
-function isDoubtful({ doubtful }: Rejoin, { dot }: Row): boolean {
-  const overlap = dot === null ? undefined : doubtful.get(dot.origin);
-  return dot !== null && overlap !== undefined && dot.seq > overlap.common && dot.seq < overlap.foreign;
+/** True if the others may have had what a remembered row says. */
+function mayBeKnown({ doubtful, doubts }: Rejoin, row: Row, isOrigin: (origin: Origin) => boolean): boolean {
+  const { dot } = row;
+  if (dot === null) return isInDoubt(row, doubts, isOrigin);
+  const overlap = doubtful.get(dot.origin);
+  return overlap !== undefined && dot.seq > overlap.common && dot.seq < overlap.foreign;
 }
 
-/** Writes a remembered row as a new change if it still stands. `mayBeKnown` = the others may have had it, and forgotten it since. */
-function rewrite(draft: Draft, row: Row, mayBeKnown: boolean): boolean {
+/** Writes a remembered row as a new change if it still stands. */
+function rewrite(draft: Draft, row: Row): boolean {
   const standing = draft.row(row.path);
-  // Deletions up to the floor are forgotten: this may be one of them, or one may have been of this.
-  if (mayBeKnown && !isLive(standing) && row.version <= draft.identity.floor) return false;
   if (isLive(row)) {
     if (isLive(standing) && compareStates(row, standing) <= 0) return false;
     // Deleted by somebody who knew this very state, from a store that has brought it back before.

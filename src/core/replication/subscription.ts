@@ -9,7 +9,7 @@ import type { Logger } from '../logger.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { TimeSource } from '../time.js';
 import { DigestComparison, type DigestComparisonLimits, type DigestVerdict } from './digest-comparison.js';
-import type { Caller, ChangesPage, FilerInfo, Peer } from './peer.js';
+import type { Caller, ChangesPage, FilerInfo, FilerState, Peer } from './peer.js';
 
 /*
  * Following one peer.
@@ -75,6 +75,8 @@ interface Poll {
 export class Subscription {
   state: SubscriptionState = 'connecting';
   error: FilerError | null = null;
+  /** What the peer last said of itself; null before the first answer. */
+  peerState: FilerState | null = null;
   /** The last position the peer told. */
   head: Position = new Map();
   /** Monotonic milliseconds of the last answer; null before the first. */
@@ -192,6 +194,7 @@ export class Subscription {
     const asked = time.micros();
     const info = await this.peer.info(signal);
     const answered = time.micros();
+    this.peerState = info.state;
     this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
     this.#metAt = time.monotonic();
     // Not joined with what it had before: a peer that has given up a branch has less.

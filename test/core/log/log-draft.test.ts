@@ -96,12 +96,19 @@ describe('Draft.giveUp', () => {
 describe('Draft.setPartedFrom', () => {
   it('is kept until it is taken back, over restarts', async () => {
     let at = await openLog();
-    for (const origin of ['a000000000000000', null]) {
-      await alone(at, (draft) => draft.setPartedFrom(origin));
-      expect(at.log.state.partedFrom).to.equal(origin);
+    const doubt = (origin: string) => ({ origin: origin.repeat(16), before: 7 });
+    const expectAlways = async (parted: object) => {
+      expect(at.log.state).to.deep.include(parted);
       at = await openLog({ disk: at.disk, time: at.time });
-      expect(at.log.state.partedFrom).to.equal(origin);
-    }
+      expect(at.log.state).to.deep.include(parted);
+    };
+    await alone(at, (draft) => draft.setPartedFrom('a'.repeat(16), doubt('1')));
+    await expectAlways({ partedFrom: 'a'.repeat(16), doubts: [doubt('1')] });
+    await alone(at, (draft) => draft.setPartedFrom('b'.repeat(16), null));
+    await alone(at, (draft) => draft.setPartedFrom('b'.repeat(16), doubt('2')));
+    await expectAlways({ partedFrom: 'b'.repeat(16), doubts: [doubt('1'), doubt('2')] });
+    await alone(at, (draft) => draft.clearParted());
+    await expectAlways({ partedFrom: null, doubts: [] });
   });
 });
 
@@ -110,6 +117,7 @@ describe('Draft.empty', () => {
     const at = await openLog();
     await at.tree.put(p('/d/f'), file('x'), mode);
     const { epoch } = at.log.identity;
+    await alone(at, (draft) => draft.setPartedFrom('a'.repeat(16), null));
     await at.log.alone(async (draft) => {
       await draft.empty('00000001');
       draft.setOrigin(originStart(draft.identity.origin));
@@ -118,6 +126,7 @@ describe('Draft.empty', () => {
     expect([at.log.state.counts.entries, (await rowsIn(at.store)).length, (await read(at)).records.length]).to.deep.equal([0, 0, 0]);
     expect([...at.log.position.values()]).to.deep.equal([0]);
     expect(at.log.identity.epoch).to.equal('00000001').and.not.equal(epoch);
+    expect(at.log.state.partedFrom, 'rows of a branch that wait').to.equal(null);
     await expectConsistent(at);
     const again = await openLog({ disk: at.disk });
     await expectConsistent(again);

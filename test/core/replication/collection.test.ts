@@ -173,7 +173,8 @@ describe('Collection', () => {
     expect(await collecting(at, { mayCollect: () => false }).collect(never), 'staging').to.equal(0);
     const partFrom = (origin: string | null) =>
       at.core.log.alone(async (draft) => {
-        draft.setPartedFrom(origin);
+        if (origin === null) draft.clearParted();
+        else draft.setPartedFrom(origin, null);
         await draft.flush();
       });
     await partFrom(alpha);

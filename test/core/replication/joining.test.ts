@@ -11,8 +11,8 @@ import { codeOf, file, mode, never, p, pull } from '../../support/open-log.js';
 
 const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
-const info = (origin: Origin, state: FilerState, position: Record<Origin, number>, lineage = 'l'): FilerInfo =>
-  ({ origin, state, lineage, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
+const info = (origin: Origin, state: FilerState, position: Record<Origin, number>, lineage = 'l', floor = 0): FilerInfo =>
+  ({ origin, state, lineage, floor, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
 const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, lineage: null, source: null, force: false, ...more });
 
 describe('nextStep', () => {
@@ -36,6 +36,7 @@ describe('nextStep', () => {
     ['a bootstrapping store alone', { phase: 'bootstrapping' }, [], 'wait'],
     ['a bootstrapping store among others like it', { phase: 'bootstrapping' }, [busy], 'wait'],
     ['a bootstrapping store whose others hold nothing', { phase: 'bootstrapping' }, [empty], 'ready'],
+    ['a bootstrapping store and one that holds nothing but a floor', { phase: 'bootstrapping' }, [info(b, 'ready', { [b]: 0 }, 'l', 7)], `take ${b}`],
     ['a bootstrapping store and one with entries', { phase: 'bootstrapping' }, [full], `take ${b}`],
     ['a bootstrapping store whose source answers', { phase: 'bootstrapping', source }, [fuller, full], `take ${b}`],
     ['a bootstrapping store whose source is silent', { phase: 'bootstrapping', source }, [fuller], 'wait'],

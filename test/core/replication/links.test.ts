@@ -37,7 +37,7 @@ describe('Links', () => {
       reports: new Reports(),
       parting: new Parting({ log, store, time, logger: silentLogger, limits: all }),
       force: false,
-      around: () => ({ members: [], following: [], heard: [], isStaging: false, isRefused: false }),
+      around: () => ({ members: [], following: [], heard: [], nobodyServes: false, isStaging: false, isRefused: false }),
     });
   };
   /** Looks again and again until all that is there is old. */

@@ -73,7 +73,7 @@ describe('findBranch', () => {
     ])
       it(`finds ${shared} common changes before ${lost} and ${written} others, and the owner gives up`, async () => {
         const [owner, peer] = await putBack({ shared, lost, written });
-        const branch = { origin: owner.origin, common: shared };
+        const branch = { origin: owner.origin, common: shared, foreign: shared + 1 };
         expect([await branchOf(owner, peer), await branchOf(peer, owner)]).to.deep.equal([
           { ...branch, isOurs: true },
           { ...branch, isOurs: false },
@@ -96,23 +96,23 @@ describe('findBranch', () => {
   });
 
   it('decides alike on both sides of trimmed logs, and calls nothing common that one of the two has dropped', async () => {
-    for (const [through, common] of [
-      [2, 3],
-      [3, 3],
-      [4, 0],
-      [5, 0],
+    for (const [through, common, foreign] of [
+      [2, 3, 4],
+      [3, 3, 4],
+      [4, 0, 4],
+      [5, 0, 5],
     ]) {
       const [one, other] = await followers({ shared: 3, lost: 4, written: 4 });
       await trim(other, through);
       const [mine, theirs] = [await branchOf(one, other), await branchOf(other, one)];
-      expect([mine?.common, theirs?.common]).to.deep.equal([common, common]);
+      expect([mine?.common, mine?.foreign, theirs?.common, theirs?.foreign]).to.deep.equal([common, foreign, common, foreign]);
       expect(mine?.isOurs).to.equal(!theirs?.isOurs);
     }
   });
 
   it('takes a peer that has more of the own log for a branch, even if nothing was written since', async () => {
     const [owner, peer] = await putBack({ shared: 2, lost: 3, written: 0 });
-    expect(await branchOf(owner, peer)).to.deep.equal({ origin: owner.origin, common: 2, isOurs: true });
+    expect(await branchOf(owner, peer)).to.deep.equal({ origin: owner.origin, common: 2, foreign: 3, isOurs: true });
     expect(await branchOf(peer, owner), 'the peer is merely ahead').to.equal(null);
   });
 });
@@ -208,6 +208,37 @@ describe('what is left of a branch', () => {
     expect([owner.core.log.position.get(owner.origin), owner.core.log.digest]).to.deep.equal([0, peer.core.log.digest]);
     const [conflict] = await owner.core.store.readConflicts({ limit: 10, bytesMax: 1e9 });
     expect([conflict.path, conflict.type, JSON.parse(conflict.loser.entry ?? '').content]).to.deep.equal(['/written0', 'update/update', 'd3JpdHRlbg==']);
+  });
+
+  it('is left out, and named in the ledger, where the others may have had it, deleted it and forgotten that', async () => {
+    const [owner, peer] = await putBack({ shared: 4, lost: 2, written: 2 });
+    await peer.core.time.advance(5000);
+    await remove(peer, '/shared0');
+    const [{ version: floor }] = await peer.core.store.find('tree', [p('/shared0')]);
+    expect(floor).to.be.above((await owner.core.store.find('tree', [p('/written1')]))[0].version);
+    await peer.core.log.alone(async (draft) => {
+      await draft.load([p('/shared0')]);
+      draft.setRow(p('/shared0'), null);
+      draft.setIdentity({ floor });
+      await draft.flush();
+    });
+    // Up to the fifth change of the owner's, the first one that was lost: what is before it cannot be compared any more.
+    await trim(peer, 5);
+    const branch = await branchOf(owner, peer);
+    expect([branch?.common, branch?.foreign]).to.deep.equal([0, 5]);
+    const parted = await giveUp(owner, peer);
+    await owner.bootstrap().take(peer.peer, peer.info(), 'staging', never);
+    await parted.finish([at(peer)], false);
+    const paths = (await rowsIn(owner.core.store)).filter(({ entry }) => entry !== null).map(({ path }) => path);
+    expect(paths).to.deep.equal(['/lost0', '/lost1', '/shared1', '/shared2', '/shared3', '/written0', '/written1']);
+    const ledger = await owner.core.store.readConflicts({ limit: 10, bytesMax: 1e9 });
+    expect(ledger.map(({ path, type, winner, loser }) => [path, type, winner.deleted, winner.version, loser.entry !== null])).to.deep.equal([
+      ['/shared0', 'update/delete', true, floor, true],
+    ]);
+    expect(owner.core.log.state.doubts).to.deep.equal([]);
+    await expectConsistent(owner.core);
+    await pull(owner.core, peer.core);
+    await expectSame(owner.core, peer.core);
   });
 
   it('comes together from a branch that another filer had followed too', async () => {
