@@ -42,7 +42,7 @@ async function seek(rule: BrokenRule | null, count: number): Promise<Verdict | n
     found ??= { seed, violation };
     return false;
   };
-  await runSeeds(seeds, { steps: Number(values.steps), workers: 1, compiled }, took).finally(() => compiled.remove());
+  await runSeeds(seeds, { subject: 'cluster', steps: Number(values.steps), workers: 1, compiled }, took).finally(() => compiled.remove());
   return found;
 }
 

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Compiled } from './compiled.js';
 import { Violation } from './violation.js';
+import { ClustersWorld } from './clusters/clusters-world.js';
 import { World } from './world.js';
 
 export interface SeedResult {
@@ -12,9 +13,13 @@ export interface SeedResult {
   readonly coverage: Readonly<Record<string, number>>;
 }
 
+/** What the histories are of: one cluster, or several with syncs between them. */
+export const subjects = { cluster: World, clusters: ClustersWorld } as const;
+export type Subject = keyof typeof subjects;
+
 /** Runs one history. A failure that is no violation is one too: the core must not throw. */
-export async function runSeed(seed: number, steps: number, verbose = false): Promise<SeedResult> {
-  const world = new World({ seed, steps, verbose });
+export async function runSeed(subject: Subject, seed: number, steps: number, verbose = false): Promise<SeedResult> {
+  const world = new subjects[subject]({ seed, steps, verbose });
   try {
     await world.run();
     return { seed, violation: null, coverage: world.coverage.counts };
@@ -27,6 +32,7 @@ export async function runSeed(seed: number, steps: number, verbose = false): Pro
 }
 
 export interface SeedsOptions {
+  readonly subject: Subject;
   readonly steps: number;
   readonly workers: number;
   /** What the workers run; null = the sources as they are, which start at once and run slower. */
@@ -35,13 +41,13 @@ export interface SeedsOptions {
 
 /** Runs the seeds in processes of their own, a few at a time; `took` hears of each as it ends and says whether to go on. */
 export async function runSeeds(seeds: readonly number[], options: SeedsOptions, took: (result: SeedResult) => boolean): Promise<void> {
-  const { steps, workers, compiled } = options;
+  const { subject, steps, workers, compiled } = options;
   const left = [...seeds];
   let isOver = false;
   const work = () =>
     new Promise<void>((resolve, reject) => {
       const worker = compiled?.worker ?? fileURLToPath(import.meta.resolve('./worker.ts'));
-      const child = fork(worker, [String(steps)], { execArgv: compiled ? [] : ['--import', 'tsx'] });
+      const child = fork(worker, [subject, String(steps)], { execArgv: compiled ? [] : ['--import', 'tsx'] });
       const next = () => {
         const seed = isOver ? undefined : left.shift();
         if (seed === undefined) child.disconnect();

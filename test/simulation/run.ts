@@ -8,6 +8,8 @@ import { runSeed, runSeeds, type SeedResult } from './run-seeds.js';
  * npm run sim -- --seeds 2000 [--from 1] [--steps 100] [--workers 2] [--stop]
  * npm run sim -- --seed 17 --verbose
  *
+ * npm run sim:clusters does the same with several clusters and syncs between them.
+ *
  * Says on stdout what failed and how to run it again, how often what matters has happened, and a last line; exit 1 if anything failed.
  */
 const { values } = parseArgs({
@@ -19,8 +21,10 @@ const { values } = parseArgs({
     workers: { type: 'string', default: String(Math.min(2, availableParallelism())) },
     verbose: { type: 'boolean', default: false },
     stop: { type: 'boolean', default: false },
+    clusters: { type: 'boolean', default: false },
   },
 });
+const subject = values.clusters ? 'clusters' : 'cluster';
 const progressEvery = 200;
 /** From so many steps in all on it pays to compile first. */
 const compiledFromSteps = 20_000;
@@ -39,7 +43,9 @@ function took({ seed, violation, coverage }: SeedResult): boolean {
   for (const [name, times] of Object.entries(coverage)) totals.set(name, (totals.get(name) ?? 0) + times);
   if (violation !== null) {
     failed += 1;
-    const again = ['npm run sim --', ...(steps === 100 ? [] : [`--steps ${steps}`]), `--seed ${seed} --verbose`].join(' ');
+    const again = [`npm run ${values.clusters ? 'sim:clusters' : 'sim'} --`, ...(steps === 100 ? [] : [`--steps ${steps}`]), `--seed ${seed} --verbose`].join(
+      ' ',
+    );
     console.log(`seed ${seed}: ${violation}\n  again: ${again}`);
   }
   if (done % progressEvery === 0 && done < seeds.length) console.error(`${done} of ${seeds.length} seeds, ${failed} failed, ${seconds()}`);
@@ -48,10 +54,10 @@ function took({ seed, violation, coverage }: SeedResult): boolean {
 
 if (values.seed === undefined) {
   const compiled = seeds.length * steps < compiledFromSteps ? null : await Compiled.make();
-  await runSeeds(seeds, { steps, workers: Number(values.workers), compiled }, took).finally(() => compiled?.remove());
+  await runSeeds(seeds, { subject, steps, workers: Number(values.workers), compiled }, took).finally(() => compiled?.remove());
 } else {
   setMaxListeners(0);
-  took(await runSeed(from, steps, values.verbose));
+  took(await runSeed(subject, from, steps, values.verbose));
 }
 console.log(JSON.stringify(Object.fromEntries([...totals].sort(([a], [b]) => (a < b ? -1 : 1))), null, 2));
 const rate = (count: number) => (count / elapsed()).toFixed(1);
