@@ -2,7 +2,7 @@ import { rowsOf } from '../../src/core/change/change.js';
 import { decodeChange } from '../../src/core/change/codec.js';
 import { chainHash } from '../../src/core/change/digest.js';
 import type { Row } from '../../src/core/change/row.js';
-import { formatDot, type Origin, type Seq } from '../../src/core/clock/vector.js';
+import { formatDot, type Dot, type Origin, type Seq } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import type { MemoryDisk } from '../../src/core/store/memory/memory-store.js';
 import type { LogRecord } from '../../src/core/store/store.js';
@@ -74,6 +74,11 @@ export class Chains {
     if (alike.length > 0) this.#parted.add(origin);
     if (this.#mayPart.has(origin)) this.#blur(change);
     return { change, isNew: true };
+  }
+
+  /** The change at a place of a log without branches; undefined if nobody has written it. */
+  find(dot: Dot): Written | undefined {
+    return this.#byDot.get(formatDot(dot))?.[0];
   }
 
   /** What a store's position stands for. @throws Violation I4 if it covers a change that nobody wrote */

@@ -201,11 +201,18 @@ export class Direction {
     this.#progress.quarantined = state.refused.length;
     const from = state.position;
     let upto = this.#seen && positionsEqual(this.#seen.from, from) ? this.#seen.upto : from;
-    for (;;) {
-      const page = await this.#reader.feed(await this.#reader.begin(upto, null, signal), signal);
-      if (mapAll(scope, source.id, page.texts, []).changes.length > 0) break;
-      upto = page.position;
-      if (page.upToDate) break;
+    this.#seen = null;
+    try {
+      for (;;) {
+        const page = await this.#reader.feed(await this.#reader.begin(upto, null, signal), signal);
+        if (mapAll(scope, source.id, page.texts, []).changes.length > 0) break;
+        upto = page.position;
+        if (page.upToDate) break;
+      }
+    } catch (error) {
+      // This filer has not yet the checkpoint that the log has been trimmed by; or the one who runs the link will copy again.
+      if (!isFailure(error, 'LINK_EXPIRED')) throw error;
+      return;
     }
     this.#seen = { from, upto };
     this.position = upto;

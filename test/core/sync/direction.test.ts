@@ -199,6 +199,17 @@ describe('one direction of a sync', () => {
       expect(await once(8000, watcher)).to.equal(false);
       expect(watcher.posts()).to.deep.equal([]);
     });
+
+    it('is not equal, and does not fail, while the log no longer reaches back to the checkpoint', async () => {
+      await a.put('/f');
+      await following(await start());
+      b.before = ({ kind }) => {
+        if (kind === 'import') throw new FilerError('OVERLOADED', 'not now');
+      };
+      await a.put('/g');
+      await trim();
+      expect(await once(8000, view())).to.equal(false);
+    });
   });
 
   it('is not equal, and does not wait, when nothing but what was refused is missing', async () => {

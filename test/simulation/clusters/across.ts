@@ -1,6 +1,6 @@
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import type { Entry } from '../../../src/core/entry/entry.js';
-import { isReserved, type FullPath } from '../../../src/core/entry/path.js';
+import { isReserved } from '../../../src/core/entry/path.js';
 import { isInScope, mapPath, type Scope } from '../../../src/core/sync/scope.js';
 import { fingerprint } from '../model.js';
 import type { SimFiler } from '../sim-filer.js';
@@ -9,21 +9,25 @@ import type { SimFiler } from '../sim-filer.js';
  * What a filer of the target lacks of what a filer of the source holds, by one link; '' if nothing. Says DESIGN's order of states a second time: of two
  * states at one path the greater stands on both sides.
  */
-export function missing(scope: Scope, source: SimFiler, target: SimFiler): string {
-  const rows = target.disk.content.areas.tree;
+export function missing(scope: Scope, source: SimFiler, target: SimFiler, isPassive: boolean): string {
+  const { areas, meta } = target.disk.content;
+  const rows = areas.tree;
   for (const row of source.disk.content.areas.tree.values()) {
     if (isReserved(row.path) || !isInScope(scope, row.path)) continue;
     const path = mapPath(scope, row.path);
     if (path === null) continue;
     const standing = rows.get(path);
     if (!isLive(row) && (!scope.deletes || !isLive(standing))) continue;
+    // Deleted in the target, and the tombstone dropped: of what is passive nobody else hears.
+    if (isPassive && standing === undefined && row.version <= Number(meta.get('floor') ?? 0)) continue;
     if (standing !== undefined && isAtLeast(standing, row)) continue;
     return `${target.name} has ${standing ? `"${fingerprint(standing)}"` : `nothing at ${path}`}, ${source.name} "${fingerprint(row)}"`;
   }
   return '';
 }
 
-function isAtLeast(standing: Row, row: Row): boolean {
+/** True if a state is another one, whatever it is called, or overrules it. */
+export function isAtLeast(standing: Row, row: Row): boolean {
   if (standing.version !== row.version) return standing.version > row.version;
   if (standing.author !== row.author) return standing.author > row.author;
   if (isLive(standing) !== isLive(row)) return isLive(standing);
@@ -36,10 +40,3 @@ function contentOf(row: Row): string {
   const { name: _name, ...rest } = JSON.parse(row.entry) as Entry;
   return JSON.stringify(rest);
 }
-
-/** The paths of a filer's log since an index, in the order of coming, kelp's own besides. */
-export function headOf({ disk }: SimFiler): number {
-  return disk.content.head;
-}
-
-export type { FullPath };

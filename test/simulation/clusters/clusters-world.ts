@@ -3,11 +3,12 @@ import type { FilerLimits } from '../../../src/core/filer-options.js';
 import { Coverage } from '../coverage.js';
 import { Network } from '../network.js';
 import { Random } from '../random.js';
-import { simLimits } from '../sim-filer.js';
+import { simLimits, type SimFiler } from '../sim-filer.js';
 import { Violation } from '../violation.js';
 import { VirtualTime } from '../virtual-time.js';
 import type { WorldOptions } from '../world.js';
 import { missing } from './across.js';
+import { Crossings, type Link } from './crossings.js';
 import { SimCluster } from './sim-cluster.js';
 import { SimSync } from './sim-sync.js';
 import { drawTopology, type Topology } from './topologies.js';
@@ -16,9 +17,27 @@ import { drawTopology, type Topology } from './topologies.js';
 export const weights = {
   operation: 40,
   pause: 30,
+  crash: 1,
+  crashAtCommit: 2,
+  start: 4,
+  killSync: 3,
+  stopSync: 1,
+  startSyncs: 5,
+  cut: 1,
+  cutSync: 1.5,
+  heal: 3,
+  loss: 0.5,
+  late: 0.7,
+  wipe: 0.5,
+  lose: 0.4,
+  backup: 2,
+  restore: 1,
+  clock: 0.8,
+  homeLoss: 1,
 };
 type Action = keyof typeof weights;
 
+const filersMax = 3;
 /** Until everybody is the same, seconds. */
 const settleSeconds = 260;
 /** Then nothing may be written for so long, seconds: longer than any pause between a checkpoint and the next. */
@@ -33,6 +52,8 @@ export class ClustersWorld {
   readonly #topology: Topology;
   readonly #clusters: readonly SimCluster[];
   readonly #syncs: readonly SimSync[];
+  readonly #links: readonly Link[];
+  readonly #crossings: Crossings;
 
   constructor(private readonly options: WorldOptions) {
     const { verbose = false } = options;
@@ -40,10 +61,11 @@ export class ClustersWorld {
     const random = (this.#random = new Random(options.seed));
     const time = (this.#time = new VirtualTime(random));
     const network = (this.#network = new Network(time, random, coverage.count));
-    const limits = limitsOf();
     this.#topology = drawTopology(random);
+    const limits = limitsOf(this.#topology);
     const say = (text: string) => this.#say(text);
-    const committed = () => {};
+    const crossings = (this.#crossings = new Crossings(() => this.#links, coverage.count));
+    const committed = (cluster: SimCluster, filer: SimFiler) => crossings.committed(cluster, filer);
     this.#clusters = Array.from(
       { length: this.#topology.clusters },
       (_, at) => new SimCluster({ name: 'abc'[at] as string, random, time, network, coverage, limits, verbose, say, committed }),
@@ -53,6 +75,10 @@ export class ClustersWorld {
       const name = `sync${at}`;
       return new SimSync({ name, a: left, b: right, aToB, bToA, time, network, limits, verbose, count: coverage.count });
     });
+    this.#links = this.#syncs.flatMap(({ plan: { a, b, aToB, bToA } }) => [
+      { source: a, target: b, scope: aToB },
+      ...(bToA === null ? [] : [{ source: b, target: a, scope: bToA }]),
+    ]);
   }
 
   /** Runs the whole history; throws a Violation with what was broken. */
@@ -93,8 +119,12 @@ export class ClustersWorld {
 
   async #act(action: Action): Promise<void> {
     const random = this.#random;
+    const network = this.#network;
     const cluster = random.pick(this.#clusters);
+    const filer = random.pick(cluster.filers);
+    const sync = random.pick(this.#syncs);
     this.coverage.count(`did ${action}`);
+    if (action !== 'pause' && action !== 'operation') this.#say(`${action} ${filer.name} ${sync.name}`);
     switch (action) {
       case 'operation':
         for (let left = random.below(3); left >= 0; left--) {
@@ -104,13 +134,77 @@ export class ClustersWorld {
         return;
       case 'pause':
         return this.#time.advance(random.pick([100, 1000, 2500]));
+      case 'crash':
+        filer.crash();
+        return;
+      case 'crashAtCommit':
+        filer.crashAtNextCommit(random.pick(['before', 'after']));
+        return;
+      case 'start':
+        for (const { hazards } of this.#clusters) await hazards.startAll();
+        return;
+      case 'killSync':
+        sync.crash();
+        return;
+      case 'stopSync':
+        sync.stop();
+        return;
+      case 'startSyncs':
+        for (const one of this.#syncs) one.start();
+        return;
+      case 'cut':
+        network.part(filer, random.pick(cluster.filers));
+        return;
+      case 'cutSync':
+        // From one filer, or from all of the cluster.
+        for (const one of random.chance(0.3) ? [filer] : cluster.filers) network.part(sync, one);
+        return;
+      case 'heal':
+        network.heal();
+        return;
+      case 'loss':
+        network.loss = random.pick([0, 0.05, 0.3]);
+        return;
+      case 'late':
+        if (cluster.filers.length < filersMax) return cluster.add().start();
+        return;
+      case 'wipe':
+        cluster.hazards.wipe(filer);
+        return filer.start();
+      case 'lose':
+        if (cluster.filers.length === 1) return;
+        filer.crash();
+        cluster.history.losing(filer, cluster.filers, null);
+        cluster.filers.splice(cluster.filers.indexOf(filer), 1);
+        return;
+      case 'backup':
+        filer.backup = filer.disk.clone();
+        return;
+      case 'restore':
+        cluster.hazards.restore(filer);
+        return filer.start();
+      case 'clock':
+        filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000]);
+        return;
+      case 'homeLoss':
+        return this.#loseAtHome(cluster, filer);
     }
-    void cluster;
+  }
+
+  /** What a filer wrote is in other clusters before it is with its peers, and then the filer is gone. */
+  async #loseAtHome({ filers, clients, hazards }: SimCluster, filer: SimFiler): Promise<void> {
+    for (const other of filers) if (other !== filer) this.#network.part(filer, other);
+    for (let left = 3; left > 0; left--) clients.operate(filer);
+    await this.#time.advance(this.#random.pick([300, 3000]));
+    hazards.wipe(filer);
+    this.#network.heal();
+    return filer.start();
   }
 
   async #check(): Promise<void> {
     for (const cluster of this.#clusters) await cluster.check();
     for (const sync of this.#syncs) if (sync.failure !== null) throw sync.failure;
+    if (this.#crossings.violation) throw this.#crossings.violation;
   }
 
   /** Heals everything, lets time pass, and expects all filers of all clusters to become the same. */
@@ -133,9 +227,9 @@ export class ClustersWorld {
 
   #unsettled(): string {
     for (const cluster of this.#clusters) if (cluster.unsettled !== '') return cluster.unsettled;
-    for (const { a, b, aToB, bToA } of this.#topology.syncs) {
-      const [left, right] = [a, b].map((at) => this.#clusters[at]?.filers[0]) as [SimCluster['filers'][number], SimCluster['filers'][number]];
-      const why = missing(aToB, left, right) || (bToA ? missing(bToA, right, left) : '');
+    for (const { source, target, scope } of this.#links) {
+      const [from, to] = [source.filers[0], target.filers[0]] as [SimFiler, SimFiler];
+      const why = missing(scope, from, to, this.#topology.isPassive ?? false);
       if (why !== '') return why;
     }
     return '';
@@ -159,14 +253,17 @@ export class ClustersWorld {
   }
 }
 
-function limitsOf(): FilerLimits {
+/** The hard limits of a log are so far away that no link expires: a copy that follows would leave what was deleted meanwhile. */
+function limitsOf({ knowsWayBack }: Topology): FilerLimits {
+  const far = 24 * 3600 * 1000;
   return {
     ...simLimits,
     leaseMs: 5000,
     leaseRenewMs: 1500,
     linkReportMs: 2000,
-    logRetentionMaxMs: 3_600_000,
+    logRetentionMaxMs: far,
     logBytesMax: 10_000_000,
-    forgetAfterMs: 3_600_000,
+    forgetAfterMs: far,
+    ...(!knowsWayBack && { tombstoneRetentionMs: far }),
   };
 }

@@ -47,6 +47,10 @@ export class SimSync implements Node {
     return this.options.name;
   }
 
+  get plan(): SyncPlan {
+    return this.options;
+  }
+
   /** Null while it has met nobody. */
   get status(): SyncStatus | null {
     return this.#sync?.status() ?? null;

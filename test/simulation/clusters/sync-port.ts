@@ -58,7 +58,12 @@ export function syncPort({ network, from, address, find, count }: SyncPortOption
       }),
     snapshot: (after, limit, _, signal) => ask(signal, (filer) => filer.source.snapshot(after, limit, null)),
     row: (path, signal) => ask(signal, (filer) => filer.source.row(path)),
-    importChanges: (lines, options, signal) => writing(signal, async (filer) => importChanges(filer.log, read(lines), options)),
+    importChanges: (lines, options, signal) =>
+      writing(signal, async (filer) => {
+        const result = await importChanges(filer.log, read(lines), options);
+        for (const outcome of ['applied', 'superseded', 'unchanged', 'conflicting'] as const) if (result[outcome] > 0) count(`import: ${outcome}`);
+        return result;
+      }),
     planImport: (lines, signal) => writing(signal, async (filer) => planImport(filer.log, [read(lines)])),
     announceLink: (link, about, signal) =>
       writing(signal, async (filer) => {

@@ -7,6 +7,7 @@ export interface SyncShape {
   readonly a: number;
   readonly b: number;
   readonly aToB: Scope;
+  /** Null: b is passive. */
   readonly bToA: Scope | null;
 }
 
@@ -14,21 +15,47 @@ export interface Topology {
   readonly name: string;
   readonly clusters: number;
   readonly syncs: readonly SyncShape[];
+  /**
+   * True if every link has its way back in the same process. Only then does a source know what may still come back to it, and may drop tombstones
+   * soon (docs/protocol.md, "Differences from the design").
+   */
+  readonly knowsWayBack: boolean;
+  /** True if nothing ever comes back: what is deleted in the target stays deleted there. */
+  readonly isPassive?: boolean;
 }
 
-const scope = (from: string, to = from): Scope => ({ from: from as FullPath, to: to as FullPath, excludes: [], deletes: true, ttlSec: 0 });
+const scope = (from: string, to = from, deletes = true): Scope => ({ from: from as FullPath, to: to as FullPath, excludes: [], deletes, ttlSec: 0 });
 const whole = scope('/');
-
 const both = (a: number, b: number): SyncShape => ({ a, b, aToB: whole, bToA: whole });
 const oneWay = (a: number, b: number): SyncShape => ({ a, b, aToB: whole, bToA: null });
+const remapped = (a: number, b: number, from: string, to: string): SyncShape => ({ a, b, aToB: scope(from, to), bToA: scope(to, from) });
 
-/** How often each is drawn, relative to the others. */
-const topologies: readonly (readonly [weight: number, Topology])[] = [[3, { name: 'pair', clusters: 2, syncs: [both(0, 1)] }]];
+const topologies: readonly (Topology & { readonly weight: number })[] = [
+  { name: 'pair', weight: 3, clusters: 2, syncs: [both(0, 1)], knowsWayBack: true },
+  { name: 'pair, two one-way syncs', weight: 1, clusters: 2, syncs: [oneWay(0, 1), oneWay(1, 0)], knowsWayBack: false },
+  { name: 'pair, two runners', weight: 2, clusters: 2, syncs: [both(0, 1), both(0, 1)], knowsWayBack: true },
+  { name: 'pair, one passive', weight: 1, clusters: 2, syncs: [oneWay(0, 1)], knowsWayBack: true, isPassive: true },
+  { name: 'pair, other paths', weight: 1, clusters: 2, syncs: [remapped(0, 1, '/a', '/b')], knowsWayBack: true },
+  { name: 'ring of three', weight: 1, clusters: 3, syncs: [oneWay(0, 1), oneWay(1, 2), oneWay(2, 0)], knowsWayBack: false },
+  { name: 'ring of three, both ways', weight: 2, clusters: 3, syncs: [both(0, 1), both(1, 2), both(2, 0)], knowsWayBack: true },
+  {
+    name: 'mesh of three, two runners a pair',
+    weight: 1,
+    clusters: 3,
+    syncs: [both(0, 1), both(1, 2), both(2, 0), both(0, 1), both(1, 2), both(2, 0)],
+    knowsWayBack: true,
+  },
+  {
+    name: 'ring of three, other paths',
+    weight: 1,
+    clusters: 3,
+    syncs: [remapped(0, 1, '/a', '/b'), remapped(1, 2, '/b', '/a'), remapped(2, 0, '/a', '/a')],
+    knowsWayBack: true,
+  },
+  { name: 'chain of three', weight: 1, clusters: 3, syncs: [both(0, 1), both(1, 2)], knowsWayBack: true },
+];
 
 export function drawTopology(random: Random): Topology {
-  const names = Object.fromEntries(topologies.map(([weight, { name }]) => [name, weight]));
-  const name = random.weighted(names);
-  return topologies.map(([, topology]) => topology).find((one) => one.name === name) as Topology;
+  const name = random.weighted(Object.fromEntries(topologies.map((one) => [one.name, one.weight])));
+  return topologies.find((one) => one.name === name) as Topology;
 }
-
-export { both, oneWay, scope };
