@@ -116,9 +116,9 @@ export class MemorySyncFiler {
           this.links.report(link, report);
         }),
       checkpoints: () => answer({ kind: 'checkpoints' }, () => checkpoints.list()),
-      setCheckpoint: (link, value) =>
+      setCheckpoint: (link, value, { origin }) =>
         answer({ kind: 'checkpoint', value }, async () => {
-          await (value === null ? checkpoints.reset(link) : checkpoints.set(link, value));
+          await (value === null ? checkpoints.reset(link) : checkpoints.set(link, value, origin));
         }),
       value: (key) =>
         answer({ kind: 'kv' }, async () => {

@@ -1,6 +1,6 @@
 import { FilerError } from '../errors.js';
 import { isLive, type Row } from '../change/row.js';
-import type { Dot } from '../clock/vector.js';
+import type { Dot, Origin } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
 import { childPath, reservedDirectory, type FullPath } from '../entry/path.js';
@@ -51,6 +51,12 @@ export function issueCheckpoint(draft: Draft, path: FullPath, value: string, now
   });
 }
 
+/** @throws FilerError PRECONDITION_FAILED if the store writes under another origin: it was wiped, restored, or has given up a branch */
+export function mustBe({ identity }: Pick<Draft, 'identity'>, origin: Origin): void {
+  if (identity.origin !== origin)
+    throw new FilerError('PRECONDITION_FAILED', `this store writes under ${identity.origin}, not ${origin}; read the checkpoint again and go on from there`);
+}
+
 /** The checkpoints of one store, for operators: links write theirs with the changes they stand for. */
 export class Checkpoints {
   constructor(
@@ -70,13 +76,19 @@ export class Checkpoints {
     });
   }
 
-  /** Sets a link back, or forward. @throws FilerError PARAMETER_INVALID; what a write throws */
-  set(link: string, value: string): Promise<Dot | null> {
+  /**
+   * Sets a link back, or forward; with `origin` only if the store writes under that.
+   * @throws FilerError PARAMETER_INVALID, PRECONDITION_FAILED; what a write throws
+   */
+  set(link: string, value: string, origin?: Origin): Promise<Dot | null> {
     const path = checkpointPath(link);
     return this.log.commit({
       paths: [path],
       bytes: value.length + 500,
-      decide: (draft) => issueCheckpoint(draft, path, value, this.time.micros()),
+      decide: (draft) => {
+        if (origin !== undefined) mustBe(draft, origin);
+        return issueCheckpoint(draft, path, value, this.time.micros());
+      },
     });
   }
 

@@ -3,13 +3,13 @@ import { operationOf, type Operation } from '../change/change.js';
 import { narrow, pathsOfImported, type ImportedChange } from '../change/imported.js';
 import { emptyPlan, type ImportPlan } from '../change/plan.js';
 import { compareStates, isLive, type Row } from '../change/row.js';
-import { vectorIncludes, type Dot, type Vector } from '../clock/vector.js';
+import { vectorIncludes, type Dot, type Origin, type Vector } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { sizeOf, type Entry } from '../entry/entry.js';
 import { isReserved, type FullPath } from '../entry/path.js';
 import { FilerError } from '../errors.js';
 import type { ChangeLog } from './change-log.js';
-import { checkpointPath, issueCheckpoint } from './checkpoints.js';
+import { checkpointPath, issueCheckpoint, mustBe } from './checkpoints.js';
 import { overruled } from './conflicts.js';
 import type { Draft } from './draft.js';
 
@@ -30,6 +30,8 @@ export interface ImportOptions {
   readonly checkpoint?: { readonly link: string; readonly value: string };
   /** The clock moves past this, whatever the skew: for changes that were withheld. */
   readonly after?: Version;
+  /** Refused unless this store writes under it still: a link goes on from what it knows of a store, which is nothing of another one. */
+  readonly origin?: Origin;
 }
 
 /** What became of the changes. The first three and `quarantined` add up to all of them. */
@@ -53,15 +55,16 @@ const aheadMax = 24 * 3600 * 1e6;
 
 /**
  * Imports changes in their order, in one transaction.
- * @throws FilerError VERSION_AHEAD naming the change; PARAMETER_INVALID for a link; BOOTSTRAPPING, QUARANTINE_FULL, OVERLOADED, STORE_FULL, STORE_FAILED: then nothing
+ * @throws FilerError VERSION_AHEAD naming the change; PARAMETER_INVALID for a link; PRECONDITION_FAILED; BOOTSTRAPPING, QUARANTINE_FULL, OVERLOADED, STORE_FULL, STORE_FAILED: then nothing
  * was written
  */
 export async function importChanges(log: ChangeLog, changes: readonly ImportedChange[], options: ImportOptions = {}): Promise<ImportResult> {
-  const { checkpoint, after } = options;
+  const { checkpoint, after, origin: asked } = options;
   const link = checkpoint ? checkpointPath(checkpoint.link) : null;
   return log.aloneForClient(async (draft) => {
     // Passed when it was asked, and maybe no more when its turn comes.
     draft.mustIssue();
+    if (asked !== undefined) mustBe(draft, asked);
     if (link === null) refuseAhead(changes, draft.now);
     await draft.load([...changes.flatMap(pathsOfImported), ...(link === null ? [] : [link])]);
     const counts = { applied: 0, superseded: 0, unchanged: 0, conflicting: 0, quarantined: 0 };

@@ -86,7 +86,7 @@ export class ClusterSide {
 
 /** True if another filer, or the same one later, may do what this one did not. */
 export function isPassing(error: unknown): boolean {
-  return isFailure(error) && (error.retriable || isFailure(error, 'OFFSET_UNKNOWN', 'ORIGIN_CLOSED'));
+  return isFailure(error) && (error.retriable || isFailure(error, 'OFFSET_UNKNOWN', 'ORIGIN_CLOSED', 'PRECONDITION_FAILED'));
 }
 
 /** Walks a side's filers: one after another, as each fails. */

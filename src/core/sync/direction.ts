@@ -1,4 +1,4 @@
-import { emptyPosition, positionCovers, positionDistance, positionsEqual, type Position } from '../clock/vector.js';
+import { emptyPosition, positionCovers, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import type { Logger } from '../logger.js';
@@ -137,7 +137,8 @@ export class Direction {
     this.position = null;
     this.acknowledged = () => null;
     this.#progress.target = to.address;
-    await target.meet(to, signal);
+    // Asked for before the checkpoint: what is read there is that origin's, or nothing will be written.
+    const { origin } = await target.meet(to, signal);
     await this.#reader.ask((filer) => source.meet(filer, signal), signal);
     const { spec, link } = this.#name();
     const lease = new Lease(link, me, limits, time);
@@ -151,7 +152,7 @@ export class Direction {
       this.#mustLook = false;
       // Before anything is read: from now on the source keeps what this link has not had.
       await this.#reader.ask((filer) => filer.announceLink(link, aboutLink(spec), signal), signal);
-      const writer = this.#writerFor(to, link, state);
+      const writer = this.#writerFor(to, origin, link, state);
       if (state.phase === 'feed' && state.position.size > 0) writer.acknowledged = state.position;
       this.acknowledged = () => writer.acknowledged;
       for (;;) {
@@ -238,11 +239,11 @@ export class Direction {
     return known ?? { ...begun, phase: start.initial === 'copy' ? 'copy' : 'feed' };
   }
 
-  #writerFor(to: SyncFiler, link: string, { refused: begun }: LinkState): LinkWriter {
+  #writerFor(to: SyncFiler, origin: Origin, link: string, { refused: begun }: LinkState): LinkWriter {
     const { source, scope, bytesPerSecond, time, logger, limits } = this.options;
     const refused = new RefusedPaths(begun, limits, time);
     this.#progress.quarantined = refused.size;
-    return new LinkWriter({ to, link, source: source.id, scope, refused, progress: this.#progress, bytesPerSecond, time, logger, limits });
+    return new LinkWriter({ to, origin, link, source: source.id, scope, refused, progress: this.#progress, bytesPerSecond, time, logger, limits });
   }
 
   // ---- copying

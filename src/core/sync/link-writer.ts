@@ -1,7 +1,7 @@
 import { isRefused, pathsOf, type ReceivedChange } from '../change/change.js';
 import { receiveChange } from '../change/refused.js';
 import type { Row } from '../change/row.js';
-import { formatDot, positionCovers, type Dot, type Position } from '../clock/vector.js';
+import { formatDot, positionCovers, type Dot, type Origin, type Position } from '../clock/vector.js';
 import { childPath, isReserved, reservedDirectory, type FullPath } from '../entry/path.js';
 import { FilerError, isFailure } from '../errors.js';
 import type { Logger } from '../logger.js';
@@ -21,6 +21,8 @@ export interface WriterLimits extends PostLimits {
 
 export interface LinkWriterOptions {
   readonly to: SyncFiler;
+  /** What it writes under, since the checkpoint was read there. */
+  readonly origin: Origin;
   readonly link: string;
   /** Id of the source cluster. */
   readonly source: string;
@@ -90,7 +92,8 @@ export class LinkWriter {
 
   /** Writes where the link goes on, without a change. */
   async save(state: LinkState, signal: AbortSignal): Promise<void> {
-    await this.options.to.setCheckpoint(this.options.link, this.#format(state), signal);
+    const { to, link, origin } = this.options;
+    await to.setCheckpoint(link, this.#format(state), { origin }, signal);
     this.#saved(state);
   }
 
@@ -209,10 +212,10 @@ export class LinkWriter {
 
   /** True if the checkpoint was written with the changes. */
   async #post(mapped: readonly Mapped[], value: () => string, signal: AbortSignal, hooks: Pick<PostHooks, 'waits' | 'refused'>): Promise<boolean> {
-    const { to, link, limits, time, bytesPerSecond, progress } = this.options;
+    const { to, origin, link, limits, time, bytesPerSecond, progress } = this.options;
     const started = time.monotonic();
     let bytes = 0;
-    const isPosted = await post(to, { link, value }, mapped, limits, {
+    const isPosted = await post(to, { link, origin, value }, mapped, limits, {
       ...hooks,
       signal,
       sending: (changes) => (progress.inFlight = changes),

@@ -1,3 +1,4 @@
+import type { Origin } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { type FilerError, isFailure } from '../errors.js';
 import type { MappedChange, Mapped } from './scope.js';
@@ -24,6 +25,8 @@ export interface PostHooks {
 /** Where a link goes on after some changes. */
 export interface PostCheckpoint {
   readonly link: string;
+  /** What the filer writes under whose checkpoint was the one before: if that is another one now, nothing is written. */
+  readonly origin: Origin;
   /** Asked for when it is written: it says what was refused meanwhile. */
   value(): string;
 }
@@ -43,13 +46,14 @@ export async function post(
   const after = versions.length === 0 ? undefined : versions.reduce((a, b) => Math.max(a, b));
   const changes = mapped.filter((one) => one.kind === 'change');
   const parts = partsOf(changes, limits);
+  const origin = checkpoint?.origin;
   let isWritten = false;
   for (const [index, part] of parts.entries()) {
     const isLast = index === parts.length - 1;
-    isWritten = await postPart(filer, part, isLast ? { checkpoint: checkpoint ?? undefined, after } : {}, hooks);
+    isWritten = await postPart(filer, part, { origin, ...(isLast && { checkpoint: checkpoint ?? undefined, after }) }, hooks);
   }
   // Also if all of the last part was refused: the clock must move past what is withheld.
-  if (!isWritten && after !== undefined) await filer.importChanges([], { after }, hooks.signal);
+  if (!isWritten && after !== undefined) await filer.importChanges([], { after, origin }, hooks.signal);
   return isWritten;
 }
 
@@ -57,7 +61,7 @@ export async function post(
 async function postPart(
   filer: Pick<SyncFiler, 'importChanges'>,
   part: readonly MappedChange[],
-  { checkpoint, after }: { checkpoint?: PostCheckpoint; after?: Version },
+  { origin, checkpoint, after }: { origin?: Origin; checkpoint?: PostCheckpoint; after?: Version },
   hooks: PostHooks,
 ): Promise<boolean> {
   let left = part.filter((change) => !hooks.waits(change));
@@ -66,7 +70,7 @@ async function postPart(
     try {
       const result = await filer.importChanges(
         left.map(({ text }) => text),
-        { ...(checkpoint && { checkpoint: { link: checkpoint.link, value: checkpoint.value() } }), after },
+        { ...(checkpoint && { checkpoint: { link: checkpoint.link, value: checkpoint.value() } }), after, origin },
         hooks.signal,
       );
       hooks.sent(result, left.length, sizeOf(left));
@@ -74,8 +78,8 @@ async function postPart(
     } catch (error) {
       if (isFailure(error, 'BODY_TOO_LARGE') && left.length > 1) {
         const half = left.length >> 1;
-        await postPart(filer, left.slice(0, half), {}, hooks);
-        return postPart(filer, left.slice(half), { checkpoint, after }, hooks);
+        await postPart(filer, left.slice(0, half), { origin }, hooks);
+        return postPart(filer, left.slice(half), { origin, checkpoint, after }, hooks);
       }
       const refused = left[refusedIndex(error)];
       if (refused === undefined) throw error;

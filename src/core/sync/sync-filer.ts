@@ -9,6 +9,8 @@ import type { FullPath } from '../entry/path.js';
 export interface SyncInfo {
   readonly clusterId: string | null;
   readonly storeId: string;
+  /** What it writes under: another one once its store was wiped, restored or has given up a branch. */
+  readonly origin: Origin;
   readonly address: string;
   readonly state: string;
   readonly position: Position;
@@ -68,9 +70,10 @@ export interface SyncFiler {
   snapshot(after: FullPath | null, limit: number, caller: null, signal?: AbortSignal): Promise<SyncSnapshotPage>;
   /** The row at one path, deleted or not, and those changes that are not yet in it though the position covers them. */
   row(path: FullPath, signal?: AbortSignal): Promise<SyncSnapshotPage>;
+  /** @throws FilerError PRECONDITION_FAILED if it does not write under `origin` any more: then nothing was written */
   importChanges(
     lines: readonly string[],
-    options: { readonly checkpoint?: { readonly link: string; readonly value: string }; readonly after?: Version },
+    options: { readonly checkpoint?: { readonly link: string; readonly value: string }; readonly after?: Version; readonly origin?: Origin },
     signal?: AbortSignal,
   ): Promise<SyncImport>;
   /** Tells what importing changes would do, and writes nothing. */
@@ -80,7 +83,8 @@ export interface SyncFiler {
   /** `seen`: what of it nobody in the target can undo any more. */
   reportLink(link: string, report: { readonly position: Position; readonly seen: Position | null }, signal?: AbortSignal): Promise<void>;
   checkpoints(signal?: AbortSignal): Promise<readonly { readonly link: string; readonly value: string }[]>;
-  setCheckpoint(link: string, value: string | null, signal?: AbortSignal): Promise<void>;
+  /** @throws FilerError PRECONDITION_FAILED as importChanges */
+  setCheckpoint(link: string, value: string | null, options: { readonly origin?: Origin }, signal?: AbortSignal): Promise<void>;
   /** A small value of its own store, not replicated. */
   value(key: string, signal?: AbortSignal): Promise<Buffer | null>;
   setValue(key: string, value: string | null, signal?: AbortSignal): Promise<void>;

@@ -131,6 +131,19 @@ describe('one direction of a sync', () => {
     await arrived('/as-ever', null);
   });
 
+  it('goes on from the checkpoint of the store that is there, when the one it wrote to was replaced between two requests', async () => {
+    await a.put('/before');
+    const renewed = await openSyncFiler('b', time);
+    let at = b;
+    const asked = new Proxy(b.asked, { get: (_, name) => Reflect.get(at.asked, name) as unknown });
+    const one = await start({}, Object.create(b, { asked: { get: () => asked } }) as MemorySyncFiler);
+    await arrived('/before');
+    at = renewed;
+    await a.put('/after');
+    await passUntil(time, 'both to be in the new store', async () => (await renewed.read('/after')) !== null && (await renewed.read('/before')) !== null);
+    expect(statusOf(one).lastError).to.include({ code: 'PRECONDITION_FAILED' });
+  });
+
   it('withholds deletes over restarts, and lets a later write of the target stand above them', async () => {
     await a.put('/f', 'of a');
     const asked = { aToB: { deletes: false } };

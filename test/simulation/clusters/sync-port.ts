@@ -75,9 +75,9 @@ export function syncPort({ network, from, address, find, count }: SyncPortOption
         filer.upkeep.links.report(link, report);
       }),
     checkpoints: (signal) => ask(signal, (filer) => filer.checkpoints.list()),
-    setCheckpoint: (link, value, signal) =>
+    setCheckpoint: (link, value, { origin }, signal) =>
       writing(signal, async (filer) => {
-        await (value === null ? filer.checkpoints.reset(link) : filer.checkpoints.set(link, value));
+        await (value === null ? filer.checkpoints.reset(link) : filer.checkpoints.set(link, value, origin));
       }),
     value: (key, signal) =>
       ask(signal, (_, to) => {

@@ -11,7 +11,7 @@ import type { FeedPage, FeedQuery, FeedStart } from '../../log/feed.js';
 import type { Caller } from '../../replication/peer.js';
 import type { LogRecord } from '../../store/store.js';
 import type { TimeSource } from '../../time.js';
-import { readPath } from './path-param.js';
+import { readPath } from './query-params.js';
 import { callerFromHeaders, feedToHeaders, streamHeaders, type FeedHeaders } from './protocol.js';
 
 /*

@@ -5,11 +5,12 @@ import type { FilerLimits } from '../../filer-options.js';
 import { json, type Request, type Response, type Route } from '../../http/router.js';
 import type { Checkpoint } from '../../log/checkpoints.js';
 import { Fields } from './fields.js';
+import { readOrigin } from './query-params.js';
 import { metaPaths } from './protocol.js';
 
 /*
  * GET    checkpoints        where every sync link that writes to this cluster goes on
- * PUT    checkpoints/LINK   sets one; the body is the value
+ * PUT    checkpoints/LINK   sets one; the body is the value; with origin=ORIGIN only if this filer writes under that, else 412
  * DELETE checkpoints/LINK   forgets one: the link starts from the beginning
  */
 
@@ -45,8 +46,9 @@ export function checkpointRoutes(filer: Filer, limits: FilerLimits): Route[] {
 async function set(filer: Filer, limits: FilerLimits, request: Request): Promise<Response> {
   const value = (await request.body(limits.checkpointBytesMax)).toString('utf8');
   if (value === '') throw new FilerError('BODY_INVALID', 'the body is empty; send the value, or DELETE to forget the link');
+  const origin = readOrigin(request.query);
   filer.admission.mustWrite();
-  const dot = await filer.checkpoints.set(request.parameter, value);
+  const dot = await filer.checkpoints.set(request.parameter, value, origin);
   return json(200, { link: request.parameter, dot: dot && formatDot(dot) });
 }
 

@@ -128,10 +128,10 @@ export class MetaClient {
     return checkpointsFromJson((await this.#get(metaPaths.checkpoints, { signal })).json());
   }
 
-  /** Sets where a sync link goes on; null forgets it. @throws FilerError ENTRY_NOT_FOUND, PARAMETER_INVALID besides */
-  async setCheckpoint(link: string, value: string | null, signal?: AbortSignal): Promise<void> {
+  /** Sets where a sync link goes on; null forgets it. @throws FilerError ENTRY_NOT_FOUND, PARAMETER_INVALID, PRECONDITION_FAILED besides */
+  async setCheckpoint(link: string, value: string | null, { origin }: { origin?: Origin } = {}, signal?: AbortSignal): Promise<void> {
     const path = `${metaPaths.checkpoints}/${encodeURIComponent(link)}`;
-    await this.#send(value === null ? 'DELETE' : 'PUT', path, { body: value ?? undefined, signal });
+    await this.#send(value === null ? 'DELETE' : 'PUT', path, { query: { origin }, body: value ?? undefined, signal });
   }
 
   /** Lets log and tombstones of the filer's cluster wait for a link, which says of itself `about`. */
@@ -175,11 +175,11 @@ export class MetaClient {
 
   /**
    * Imports changes, each one line of JSON, in one transaction.
-   * @throws FilerError BODY_INVALID, VERSION_AHEAD naming the change, BODY_TOO_LARGE besides
+   * @throws FilerError BODY_INVALID, VERSION_AHEAD naming the change, BODY_TOO_LARGE, PRECONDITION_FAILED besides
    */
   async importChanges(lines: readonly string[], options: ImportOptions = {}, signal?: AbortSignal): Promise<ImportAnswer> {
-    const { checkpoint, after } = options;
-    const query = { checkpoint: checkpoint?.link, value: checkpoint?.value, after };
+    const { checkpoint, after, origin } = options;
+    const query = { checkpoint: checkpoint?.link, value: checkpoint?.value, after, origin };
     const headers = { 'Content-Type': 'application/x-ndjson' };
     const answer = await this.#send('POST', metaPaths.changes, { query, headers, body: lines.join('\n'), timeoutMs: limits.importMs, signal });
     return importFromJson(answer.json());

@@ -5,7 +5,7 @@ import type { FilerLimits } from '../../filer-options.js';
 import { invalidParameter, readHex, readInteger, readWord, type Query } from '../../http/params.js';
 import { json, type Request, type Response, type Route } from '../../http/router.js';
 import type { Store } from '../../store/store.js';
-import { readPath } from './path-param.js';
+import { readPath } from './query-params.js';
 import { metaPaths } from './protocol.js';
 import { conflictReport, type ConflictReport } from './reports.js';
 

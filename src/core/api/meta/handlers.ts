@@ -16,7 +16,7 @@ import { importHandler } from './import.js';
 import { infoToJson } from './info.js';
 import { linkRoutes } from './links.js';
 import { logToJson } from './log-report.js';
-import { readPath } from './path-param.js';
+import { readPath } from './query-params.js';
 import { callerFromHeaders, metaPaths } from './protocol.js';
 import { quarantineRoutes } from './quarantine.js';
 import { digestToJson, peersToJson, type DigestReport } from './reports.js';

@@ -6,6 +6,7 @@ import { invalidParameter, readBoolean, readInteger, type Query } from '../../ht
 import { json, type Request, type Response } from '../../http/router.js';
 import { importChanges, planImport, type ImportOptions } from '../../log/importing.js';
 import { decodeImport, importToJson } from './import-body.js';
+import { readOrigin } from './query-params.js';
 import { filerHeaders } from './protocol.js';
 
 /*
@@ -14,6 +15,7 @@ import { filerHeaders } from './protocol.js';
  *   checkpoint=LINK&value=…   where that link goes on, written with them
  *   plan=true                 tells what would be done, and does nothing
  *   after=VERSION             the clock moves past this version, whatever the skew
+ *   origin=ORIGIN             only if this filer writes under it: 412 otherwise
  */
 
 /** The handler of POST changes for one filer. */
@@ -37,7 +39,8 @@ function readOptions(query: Query, limits: FilerLimits): ImportOptions {
   const value = query.get('value');
   const after = readInteger(query, 'after', { min: 1, max: versionMax, fallback: undefined });
   if ((link === null) !== (value === null)) throw new FilerError('PARAMETER_INVALID', 'checkpoint, value: go together; give both or none');
-  if (link === null || value === null) return { after };
+  const origin = readOrigin(query);
+  if (link === null || value === null) return { after, origin };
   if (value === '' || Buffer.byteLength(value) > limits.checkpointBytesMax) throw invalidParameter('value', value, `1 to ${limits.checkpointBytesMax} bytes`);
-  return { checkpoint: { link, value }, after };
+  return { checkpoint: { link, value }, after, origin };
 }

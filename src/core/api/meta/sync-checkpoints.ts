@@ -57,10 +57,10 @@ export async function setLink(client: MetaClient, link: string, text: string, si
   const found = (await client.checkpoints(signal)).find((one) => one.link === link);
   if (found === undefined) throw new FilerError('ENTRY_NOT_FOUND', `no link ${link} writes to this cluster; a link begins with its first run`);
   const state = parseLinkState(found.value);
-  await client.setCheckpoint(link, formatLinkState({ ...state, phase: 'feed', position, after: null }), signal);
+  await client.setCheckpoint(link, formatLinkState({ ...state, phase: 'feed', position, after: null }), {}, signal);
   return { again: positionDistance(state.position, position), left: positionDistance(position, state.position) };
 }
 
 export function resetLink(client: MetaClient, link: string, signal: AbortSignal): Promise<void> {
-  return client.setCheckpoint(link, null, signal);
+  return client.setCheckpoint(link, null, {}, signal);
 }

@@ -20,6 +20,8 @@ describe('small values of one filer', () => {
     expect(await meta.checkpoints()).to.deep.equal([]);
     expect((await failureOf(() => meta.setCheckpoint(link, null))).code).to.equal('ENTRY_NOT_FOUND');
     expect((await failureOf(() => meta.setCheckpoint('x', 'somewhere'))).code).to.equal('PARAMETER_INVALID');
+    expect((await failureOf(() => meta.setCheckpoint(link, 'elsewhere', { origin: '0'.repeat(16) }))).code).to.equal('PRECONDITION_FAILED');
+    expect((await failureOf(() => meta.setCheckpoint(link, 'elsewhere', { origin: 'me' }))).code).to.equal('PARAMETER_INVALID');
     expect((await failureOf(() => meta.setCheckpoint(link, ''))).code).to.equal('BODY_INVALID');
   });
 

@@ -74,6 +74,15 @@ describe('POST changes', () => {
     expect(head()).to.equal(before + 2);
   });
 
+  it('writes only under the origin that it is told to', async () => {
+    const before = head();
+    expect(((await post(`origin=${'0'.repeat(16)}`, line('g'))) as FilerError).code).to.equal('PRECONDITION_FAILED');
+    expect(((await post('origin=mine', line('g'))) as FilerError).code).to.equal('PARAMETER_INVALID');
+    expect(head()).to.equal(before);
+    await meta.importChanges([line('g')], { origin: origin() });
+    expect(head()).to.equal(before + 1);
+  });
+
   it('moves the clock past after=', async () => {
     const after = Date.now() * 1000 + 3600e6;
     await meta.importChanges([], { after });
