@@ -1,3 +1,4 @@
+import { anySignal } from '../abort.js';
 import { emptyPosition, positionCovers, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
@@ -132,7 +133,7 @@ export class Direction {
 
   /** Works with one filer of the target until one of the two fails. */
   async #session(signal: AbortSignal): Promise<void> {
-    const { source, target, time, limits, me, maxDelete } = this.options;
+    const { source, target, time, limits, me } = this.options;
     const to = this.#to.filer;
     this.position = null;
     this.acknowledged = () => null;
@@ -141,28 +142,38 @@ export class Direction {
     const { origin } = await target.meet(to, signal);
     await this.#reader.ask((filer) => source.meet(filer, signal), signal);
     const { spec, link } = this.#name();
-    const lease = new Lease(link, me, limits, time);
+    const lease = new Lease(link, origin, me, limits, time);
     await this.#waitForLease(lease, to, spec, signal);
     this.position = null;
     const ended = new AbortController();
-    const kept = lease.keep(to, ended.signal);
+    const session = anySignal(signal, ended.signal);
+    const kept = lease.keep(to, session.signal).catch((error: unknown) => ended.abort(error));
     try {
-      let state = await this.#startOf(to, spec, link, signal);
-      if (this.#mustLook && maxDelete !== null) await refuseDeletes(this.#survey(to, state), maxDelete, signal);
-      this.#mustLook = false;
-      // Before anything is read: from now on the source keeps what this link has not had.
-      await this.#reader.ask((filer) => filer.announceLink(link, aboutLink(spec), signal), signal);
-      const writer = this.#writerFor(to, origin, link, state);
-      if (state.phase === 'feed' && state.position.size > 0) writer.acknowledged = state.position;
-      this.acknowledged = () => writer.acknowledged;
-      for (;;) {
-        if (state.phase !== 'feed') state = await this.#copy(writer, state, signal);
-        state = await this.#follow(writer, state, signal);
-      }
+      await this.#write(to, origin, spec, session.signal);
+    } catch (error) {
+      throw ended.signal.aborted && !signal.aborted ? ended.signal.reason : error;
     } finally {
       ended.abort(new FilerError('STOPPING', 'the link has ended'));
       await kept;
+      session.release();
       if (signal.aborted) await lease.release(to, new AbortController().signal).catch(() => {});
+    }
+  }
+
+  async #write(to: SyncFiler, origin: Origin, spec: LinkSpec, signal: AbortSignal): Promise<never> {
+    const { maxDelete } = this.options;
+    const link = linkName(spec);
+    let state = await this.#startOf(to, spec, link, signal);
+    if (this.#mustLook && maxDelete !== null) await refuseDeletes(this.#survey(to, state), maxDelete, signal);
+    this.#mustLook = false;
+    // Before anything is read: from now on the source keeps what this link has not had.
+    await this.#reader.ask((filer) => filer.announceLink(link, aboutLink(spec), signal), signal);
+    const writer = this.#writerFor(to, origin, link, state);
+    if (state.phase === 'feed' && state.position.size > 0) writer.acknowledged = state.position;
+    this.acknowledged = () => writer.acknowledged;
+    for (;;) {
+      if (state.phase !== 'feed') state = await this.#copy(writer, state, signal);
+      state = await this.#follow(writer, state, signal);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Origin } from '../clock/vector.js';
 import { FilerError, isFailure } from '../errors.js';
 import type { TimeSource } from '../time.js';
 import type { SyncFiler } from './sync-filer.js';
@@ -25,6 +26,8 @@ export interface LeaseLimits {
 export class Lease {
   constructor(
     private readonly link: string,
+    /** What the filer writes under that keeps the note. */
+    private readonly origin: Origin,
     private readonly me: { readonly runner: string; readonly who: string },
     private readonly limits: LeaseLimits,
     private readonly time: Pick<TimeSource, 'sleep'>,
@@ -34,22 +37,34 @@ export class Lease {
     return `filer.sync.${this.link}`;
   }
 
-  /** Takes or renews the lease at a filer; who holds it if that is another, null if it is ours now. @throws FilerError what the filer answers */
+  /**
+   * Takes or renews the lease at a filer; who holds it if that is another, null if it is ours now.
+   * @throws FilerError PRECONDITION_FAILED if the filer's store is another one; what the filer answers
+   */
   async take(filer: SyncFiler, signal: AbortSignal): Promise<Holder | null> {
-    const [{ time }, value] = await Promise.all([filer.info(signal), filer.value(this.#key, signal)]);
+    const [{ time, origin }, value] = await Promise.all([filer.info(signal), filer.value(this.#key, signal)]);
+    if (origin !== this.origin)
+      throw new FilerError(
+        'PRECONDITION_FAILED',
+        `${filer.address} writes under ${origin} now: its store is another one; the link goes on from the checkpoint there`,
+      );
     const holder = value && readHolder(value.toString('utf8'));
     if (holder && holder.runner !== this.me.runner && holder.until > time) return holder;
     await filer.setValue(this.#key, JSON.stringify({ ...this.me, until: time + this.limits.leaseMs * 1000 }), signal);
     return null;
   }
 
-  /** Renews it until `signal` aborts. A renewal that fails is no harm: the link itself finds out that the filer is away. */
+  /**
+   * Renews it until `signal` aborts. A renewal that fails is no harm: the link itself finds out that the filer is away. That its store is another one
+   * is found out here, where nothing is written.
+   * @throws FilerError PRECONDITION_FAILED
+   */
   async keep(filer: SyncFiler, signal: AbortSignal): Promise<void> {
     try {
       for (;;) {
         await this.time.sleep(this.limits.leaseRenewMs, signal);
         await this.take(filer, signal).catch((error: unknown) => {
-          if (!signal.aborted && !isFailure(error)) throw error;
+          if (!signal.aborted && (!isFailure(error) || error.code === 'PRECONDITION_FAILED')) throw error;
         });
       }
     } catch (error) {

@@ -144,6 +144,17 @@ describe('one direction of a sync', () => {
     expect(statusOf(one).lastError).to.include({ code: 'PRECONDITION_FAILED' });
   });
 
+  it('fills a target whose store was replaced while there was nothing to write', async () => {
+    await a.put('/before');
+    const renewed = await openSyncFiler('b', time);
+    let at = b;
+    const asked = new Proxy(b.asked, { get: (_, name) => Reflect.get(at.asked, name) as unknown });
+    await start({}, Object.create(b, { asked: { get: () => asked } }) as MemorySyncFiler);
+    await arrived('/before');
+    at = renewed;
+    await passUntil(time, 'it to be in the new store', async () => (await renewed.read('/before')) !== null);
+  });
+
   it('withholds deletes over restarts, and lets a later write of the target stand above them', async () => {
     await a.put('/f', 'of a');
     const asked = { aToB: { deletes: false } };
