@@ -46,17 +46,19 @@ export const limits = {
   // ---- import
   /** Changes in one request, and so in one transaction; their bytes are those of a JSON body. */
   importChanges: 1000,
+  /** Changes that are decided while those before them are written: enough that a statement is worth its way to another thread. */
+  importStep: 150,
   /** How long a client waits for them to be written, milliseconds: a slow disk, and others before them. */
   importMs: 60_000,
 
   // ---- replay
   /**
-   * Changes, and about how many bytes of them, a replay writes into a folder in one transaction: few, so that most of what is made of them is
-   * gone before it counts as long-lived. With 1000 a replay takes some 40 MB more.
+   * Changes, and about how many bytes of them, a replay writes into a folder in one transaction: some steps of an import, and with what is read
+   * ahead few enough that most of what is made of them is gone before it counts as long-lived.
    */
-  replayChanges: 300,
+  replayChanges: 600,
   replayBytes: 2 * 1024 * 1024,
-  /** Changes read ahead while the target is busy, besides the page under way: one more transaction. */
+  /** Changes read ahead while the target is busy, besides the page under way. With 600 a replay takes some 50 MB more. */
   replayReadAhead: 300,
   /** The cache of the store in a folder, bytes: there is no filer that answers others meanwhile, and memory is to stay small whatever is in the pipe. */
   replayCacheBytes: 16 * 1024 * 1024,

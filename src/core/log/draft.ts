@@ -315,18 +315,17 @@ export class Draft implements View {
     return rows;
   }
 
-  /** Writes what has gathered. With `evict` the draft forgets its rows, so that a long transaction stays small. */
-  async flush(options: { evict: boolean } = { evict: false }): Promise<void> {
+  /**
+   * Writes what has gathered. With `evict` the draft forgets its rows, so that a long transaction stays small. With `more` another flush
+   * follows, and while this one is written the draft may go on with what is loaded.
+   */
+  async flush({ evict = false, more = false } = {}): Promise<void> {
     if (this.pending > 0) this.#setCounts();
-    await this.tx.write({
-      ...this.#tree.takeDirty(),
-      ...this.#log.takeDirty(),
-      conflicts: this.#joins.takeConflicts(),
-      quarantine: this.quarantine.takeDirty(),
-      meta: this.#meta,
-    });
+    const meta = this.#meta;
     this.#meta = new Map();
-    if (options.evict) this.#tree.evict();
+    const [conflicts, quarantine] = [this.#joins.takeConflicts(), this.quarantine.takeDirty()];
+    await this.tx.write({ ...this.#tree.takeDirty(), ...this.#log.takeDirty(), conflicts, quarantine, meta }, more);
+    if (evict) this.#tree.evict();
   }
 
   get #counts(): Counts {

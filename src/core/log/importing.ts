@@ -5,6 +5,7 @@ import { emptyPlan, type ImportPlan } from '../change/plan.js';
 import { compareStates, isLive, type Row } from '../change/row.js';
 import { vectorIncludes, type Dot, type Origin, type Vector } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
+import { limits } from '../config/limits.js';
 import { sizeOf, type Entry } from '../entry/entry.js';
 import { isReserved, type FullPath } from '../entry/path.js';
 import { FilerError } from '../errors.js';
@@ -32,6 +33,8 @@ export interface ImportOptions {
   readonly after?: Version;
   /** Refused unless this store writes under it still: a link goes on from what it knows of a store, which is nothing of another one. */
   readonly origin?: Origin;
+  /** Changes that are decided while those before them are written; default `importStep`. */
+  readonly step?: number;
 }
 
 /** What became of the changes. The first three and `quarantined` add up to all of them. */
@@ -59,19 +62,31 @@ const aheadMax = 24 * 3600 * 1e6;
  * was written
  */
 export async function importChanges(log: ChangeLog, changes: readonly ImportedChange[], options: ImportOptions = {}): Promise<ImportResult> {
-  const { checkpoint, after, origin: asked } = options;
+  const { checkpoint, after, origin: asked, step = limits.importStep } = options;
   const link = checkpoint ? checkpointPath(checkpoint.link) : null;
   return log.aloneForClient(async (draft) => {
     // Passed when it was asked, and maybe no more when its turn comes.
     draft.mustIssue();
     if (asked !== undefined) mustBe(draft, asked);
     if (link === null) refuseAhead(changes, draft.now);
-    await draft.load([...changes.flatMap(pathsOfImported), ...(link === null ? [] : [link])]);
     const counts = { applied: 0, superseded: 0, unchanged: 0, conflicting: 0, quarantined: 0 };
-    for (const change of changes) {
-      const { outcome, conflicting } = importOne(draft, change);
-      counts[outcome] += 1;
-      if (conflicting) counts.conflicting += 1;
+    const stepAt = (from: number) => changes.slice(from, from + step);
+    await draft.load([...(link === null ? [] : [link]), ...stepAt(0).flatMap(pathsOfImported)]);
+    let written: Promise<void> | null = null;
+    for (let from = 0; from < changes.length; from += step) {
+      for (const change of stepAt(from)) {
+        const { outcome, conflicting } = importOne(draft, change);
+        counts[outcome] += 1;
+        if (conflicting) counts.conflicting += 1;
+      }
+      await written;
+      if (from + step >= changes.length) break;
+      // Asked for before this step is written, so that the next one is decided meanwhile: what this one has changed, the draft knows by itself.
+      const loaded = draft.load(stepAt(from + step).flatMap(pathsOfImported));
+      written = draft.flush({ more: true });
+      // Awaited before anything else is written; a failure until then is not unhandled.
+      written.catch(() => {});
+      await loaded;
     }
     if (after !== undefined) draft.clock.advance(after);
     // If no page held anything but kelp's own entries, two idle clusters would tell each other of their checkpoints for ever.

@@ -319,7 +319,8 @@ export interface StoreExaminer {
 }
 
 export interface StoreTransaction extends RowReader {
-  write(batch: WriteBatch): Promise<void>;
+  /** `more`: another batch follows, so this one need not wait for the commit; meanwhile rows that it does not write may be read. */
+  write(batch: WriteBatch, more?: boolean): Promise<void>;
   /** Drops every row of an area (of the tree: the counts of children too; sums, log and positions stay). */
   clear(area: Area): Promise<void>;
   /** Drops the records of these origins from the log, null = the whole log; tells what is left. */

@@ -1,11 +1,18 @@
+import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ImportReader, type ImportedChange } from '../../../src/core/change/imported.js';
 import { withApplied } from '../../../src/core/change/codec.js';
 import { isLive } from '../../../src/core/change/row.js';
+import { limits } from '../../../src/core/config/limits.js';
+import { ChangeLog } from '../../../src/core/log/change-log.js';
 import { checkpointPath, checkpointValue } from '../../../src/core/log/checkpoints.js';
 import { importChanges, type ImportResult } from '../../../src/core/log/importing.js';
 import { originStart } from '../../../src/core/log/log-state.js';
+import { silentLogger } from '../../../src/core/logger.js';
+import { openStore } from '../../../src/core/store/open-store.js';
+import { ManualTime } from '../../support/manual-time.js';
+import { tempDir } from '../../support/temp-dir.js';
 import { anyHistory, expectConsistent, take } from '../../support/history.js';
 import { codeOf, file, mode, openLog, p, read, rowsIn, type OpenLog } from '../../support/open-log.js';
 
@@ -54,6 +61,34 @@ describe('importChanges', () => {
     const before = b.log.state.head;
     expect(countsOf(await importChanges(b.log, changes))).to.deep.equal({ ...nothing, unchanged: changes.length });
     expect(b.log.state.head).to.equal(before);
+  });
+
+  it('decides the same in steps as in one, over a store that writes one step while the next is decided', async () => {
+    const [dir, ids] = [await tempDir(), new ManualTime({ seed: 1 })];
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(anyHistory(2, 20), fc.integer({ min: 1, max: 5 }), async (history, step) => {
+        const [a, b] = [await openLog(), await openLog()];
+        for (const one of history) await take(one, [a, b]);
+        const changes = [...(await changesOf(a)), ...(await changesOf(b))];
+        const whole = await openLog();
+        const counts = countsOf(await importChanges(whole.log, changes, { step: Infinity }));
+        const store = await openStore({ directory: join(dir, String((runs += 1))), time: ids });
+        try {
+          const log = await ChangeLog.open({ store, time: whole.time, limits, logger: silentLogger });
+          expect(countsOf(await importChanges(log, changes, { step }))).to.deep.equal(counts);
+          expect(log.digest).to.equal(whole.log.digest);
+          expect(log.state.counts).to.deep.equal(whole.log.state.counts);
+          const { buckets, counts: counted } = await store.recount();
+          expect({ buckets, counts: counted }).to.deep.equal({ buckets: log.state.buckets, counts: log.state.counts });
+          const conflicts = await store.readConflicts({ limit: 100, bytesMax: 1e9 });
+          expect(conflicts.map(({ path }) => path)).to.deep.equal((await conflictsOf(whole)).map(({ path }) => path));
+        } finally {
+          await store.close();
+        }
+      }),
+      { numRuns: 25 },
+    );
   });
 
   it('ends in one tree and one log whatever was imported in which order, and how often', async () => {

@@ -24,10 +24,11 @@ export class SqliteTransaction extends RowQueries implements StoreTransaction {
     super(connection);
   }
 
-  async write(batch: WriteBatch): Promise<void> {
+  async write(batch: WriteBatch, more = false): Promise<void> {
     this.#mustBeOpen();
     if (this.#waiting) await this.#settle();
     this.#waiting = encodeBatch(batch);
+    if (more) await this.#settle();
     // Both are rare: they cost statements of their own, so that the one above stays short.
     if (batch.conflicts && batch.conflicts.length > 0) {
       await this.#settle();
