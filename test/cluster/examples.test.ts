@@ -53,6 +53,11 @@ const expected: Readonly<Record<string, Expected>> = {
   'kelp filer': filer,
   'kelp filer --port=8889 --master=localhost:9333 --defaultStoreDir=/var/lib/kelp': filer,
   'kelp filer --ip=10.0.0.6 --master=10.0.0.5:9333 --secretFile=/etc/kelp/secret': filer,
+  'kelp filer.meta.backup --filer=localhost:8888 --store=./backup': follows(/following from here/),
+  'kelp filer.meta.backup --filer=localhost:8888,localhost:8889 --store=./backup --once --timeout=10m': { prints: /backup holds all of it/ },
+  'kelp filer.meta.backup --filer=localhost:8888 --store=./docs-only --includePrefixes=/docs,/tmp/kept --excludePrefixes=/tmp --once': {
+    prints: /docs-only holds all of it/,
+  },
   'kelp filer.meta.tail --position= --no-follow > changes.jsonl': { prints: /resume with --position=/ },
   'kelp filer.meta.replay changes.jsonl --filer=localhost:8888': { prints: /^0 applied, .*[1-9]\d* unchanged/ },
   'kelp filer.meta.replay --from=localhost:8888 --store=./copy': { prints: /^[1-9]\d* applied/ },

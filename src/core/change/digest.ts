@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Version } from '../clock/version.js';
 import type { Origin, Seq } from '../clock/vector.js';
-import type { FullPath } from '../entry/path.js';
+import { compareBytes, nameOf, parentOf, type FullPath } from '../entry/path.js';
 
 /*
  * The three hashes of the protocol, all SHA-256, all over text with NUL between the parts:
@@ -61,6 +61,12 @@ export function bucketOf(directory: FullPath): number {
     bucketCache.set(directory, bucket);
   }
   return bucket;
+}
+
+/** The order of rows in a snapshot: bucket, directory, name. */
+export function compareKeys(a: FullPath, b: FullPath): number {
+  const [inA, inB] = [parentOf(a), parentOf(b)];
+  return bucketOf(inA) - bucketOf(inB) || compareBytes(inA, inB) || compareBytes(nameOf(a), nameOf(b));
 }
 
 export function addToSum(sum: number, h: number): number {

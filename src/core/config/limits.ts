@@ -89,6 +89,8 @@ export const limits = {
   linkReportMs: 5000,
   /** One such report, bytes: two positions of 400 origins, ten times over. */
   linkReportBytesMax: 256 * 1024,
+  /** How often a backup looks whether something of the log in its folder may go, milliseconds. */
+  backupTrimMs: 60_000,
   /** Directories that differ, which a comparison by digests looks into; beyond it reading all names is as fast, and needs no memory. */
   verifyDirectories: 10_000,
   /** Rows that a repair reads at once from each side, and paths whose failure it remembers. */

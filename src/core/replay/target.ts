@@ -6,16 +6,13 @@ import { encodeImported, type ImportedChange } from '../change/imported.js';
 import { limits } from '../config/limits.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { HttpClient } from '../http/client.js';
-import { ChangeLog } from '../log/change-log.js';
 import { checkpointPath, checkpointValue } from '../log/checkpoints.js';
 import { addPlans, emptyPlan, type ImportPlan } from '../change/plan.js';
 import { importChanges, planImport, type ImportOptions, type ImportResult } from '../log/importing.js';
-import { silentLogger } from '../logger.js';
 import { backoffMs } from '../loop.js';
 import type { Signer } from '../security/signer.js';
-import { openStore } from '../store/open-store.js';
-import type { Store } from '../store/store.js';
 import type { TimeSource } from '../time.js';
+import { openFolder, type Folder } from './folder.js';
 
 /* Where a replay writes to: a running filer, or the folder of a store. Both through the same import. */
 
@@ -111,31 +108,25 @@ export function filerTarget(options: FilerTargetOptions): ReplayTarget {
 export async function openStoreTarget(directory: string, options: { time: TimeSource; planOnly: boolean }): Promise<ReplayTarget> {
   const { time, planOnly } = options;
   const scratch = planOnly && !(await isStore(directory)) ? await mkdtemp(join(tmpdir(), 'kelp-plan-')) : null;
-  const store = await openStore({ directory: scratch ?? directory, time, cacheBytes: limits.replayCacheBytes });
-  const close = async () => {
-    await store.close();
+  const clear = async () => {
     if (scratch !== null) await rm(scratch, { recursive: true, force: true });
   };
   try {
-    // Nobody reads the end of the log here or compares digests: what is kept for them would fill most of the heap and never be used.
-    const log = await ChangeLog.open({ store, time, limits: { ...limits, recentBytes: 0, recentSteps: 0 }, logger: silentLogger });
-    mustTake(log, directory);
-    return storeTarget(directory, log, store, close);
+    return storeTarget(directory, await openFolder(scratch ?? directory, time), clear);
   } catch (error) {
-    await close();
+    await clear();
     throw error;
   }
 }
 
-function storeTarget(directory: string, log: ChangeLog, store: Store, close: () => Promise<void>): ReplayTarget {
+function storeTarget(directory: string, { log, store, begin, close }: Folder, clear: () => Promise<void>): ReplayTarget {
   return {
     name: directory,
     changesMax: limits.replayChanges,
     bytesMax: limits.replayBytes,
     checkpoint: async (link) => checkpointValue((await store.find('tree', [checkpointPath(link)]))[0] ?? null),
     write: async (changes, importing) => {
-      // It holds something of its own from now on: its filer must not take it for one that waits to be filled.
-      if (log.identity.phase === 'fresh') await log.alone(becomeReady);
+      await begin();
       return importChanges(
         log,
         changes.map(({ change }) => change),
@@ -144,25 +135,14 @@ function storeTarget(directory: string, log: ChangeLog, store: Store, close: () 
     },
     plan: (batches) => planImport(log, changesOf(batches)),
     close: async () => {
-      await log.close();
       await close();
+      await clear();
     },
   };
 }
 
-async function becomeReady(draft: Parameters<Parameters<ChangeLog['alone']>[0]>[0]): Promise<void> {
-  draft.setIdentity({ phase: 'ready' });
-  await draft.flush();
-}
-
 async function* changesOf(batches: AsyncIterable<readonly ReplayChange[]>): AsyncGenerator<ImportedChange[]> {
   for await (const batch of batches) yield batch.map(({ change }) => change);
-}
-
-function mustTake(log: ChangeLog, directory: string): void {
-  const { phase } = log.identity;
-  if ((phase === 'ready' || phase === 'fresh') && log.state.partedFrom === null) return;
-  throw new FilerError('BOOTSTRAPPING', `the filer of ${directory} was stopped before it had joined its cluster; start it, let it finish, and try again`);
 }
 
 async function isStore(directory: string): Promise<boolean> {

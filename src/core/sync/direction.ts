@@ -1,6 +1,9 @@
 import { anySignal } from '../abort.js';
+import { compareKeys } from '../change/digest.js';
+import type { Row } from '../change/row.js';
 import { emptyPosition, positionCovers, positionDistance, positionsEqual, type Origin, type Position } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
+import { isReserved, type FullPath } from '../entry/path.js';
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { backoffMs, isAbort } from '../loop.js';
@@ -11,9 +14,9 @@ import { aboutLink, linkName, overlapping, parseLinkState, type LinkSpec, type L
 import { LinkWriter, type WriterLimits } from './link-writer.js';
 import { Progress, type DirectionState, type DirectionStatus } from './progress.js';
 import { RefusedPaths, type RefusedLimits } from './refused-paths.js';
-import type { Scope } from './scope.js';
+import { deletionOf, isInScope, type Scope } from './scope.js';
 import { SourceReader, type ReaderLimits } from './source-reader.js';
-import type { SyncFeedPage, SyncFiler } from './sync-filer.js';
+import type { SyncFeedPage, SyncFiler, SyncSnapshotPage } from './sync-filer.js';
 import { forecast, mapAll, refuseDeletes, type Forecast, type MaxDelete, type SurveyOptions } from './survey.js';
 
 /*
@@ -57,6 +60,8 @@ export interface DirectionOptions {
   readonly time: TimeSource;
   readonly logger: Logger;
   readonly limits: DirectionLimits;
+  /** Of a target that holds nothing but what this link brings: its live rows after one, in the order of a snapshot. What the source no longer has goes then. */
+  readonly mirror?: (after: FullPath | null, limit: number) => Promise<readonly Row[]>;
   /** Every change as it is received, for --debug. */
   readonly received?: (text: string) => void;
 }
@@ -261,18 +266,20 @@ export class Direction {
 
   /** Takes the source's rows, page by page; resolves with where the feed begins. */
   async #copy(writer: LinkWriter, begun: LinkState, signal: AbortSignal): Promise<LinkState> {
-    const { limits, logger } = this.options;
+    const { limits, logger, mirror } = this.options;
     this.#become('copying');
     let state = begun;
     for (;;) {
       const { after } = state;
       const { filer, page } = await this.#reader.askFrom((one) => one.snapshot(after, limits.snapshotRows, null, signal), signal);
-      if (after === null) state = { ...state, position: page.position };
-      else if (!positionCovers(page.position, state.position)) {
+      if (!positionCovers(page.position, state.position)) {
         this.#reader.next();
-        throw new FilerError('POSITION_BEHIND', `${filer.address} has not yet what the copy began with`);
+        throw new FilerError('POSITION_BEHIND', `${filer.address} has not yet what the copy ${after === null ? 'that is there has' : 'began with'}`);
       }
-      const rows = state.phase === 'again' ? page.rows.filter((row) => row.entry !== null) : page.rows;
+      const isAgain = state.phase === 'again';
+      if (isAgain && mirror) await this.#dropForgotten(writer, page, state, signal);
+      if (after === null) state = { ...state, position: page.position };
+      const rows = isAgain && !mirror ? page.rows.filter((row) => row.entry !== null) : page.rows;
       // Changes that are in the source's position and in none of its rows: they may be good here.
       const aside = writer.receive(page.quarantined);
       const mapped = [...writer.receiveRows(rows), ...aside.mapped];
@@ -287,11 +294,25 @@ export class Direction {
     }
   }
 
+  /** Deletes what a mirror holds where the source has nothing, not even a tombstone: within what the page covers. */
+  async #dropForgotten(writer: LinkWriter, page: SyncSnapshotPage, state: LinkState, signal: AbortSignal): Promise<void> {
+    const { mirror, scope, source, limits } = this.options;
+    const there = new Set(page.rows.flatMap(({ path }) => (isInScope(scope, path) ? [path] : [])));
+    for (let { after } = state; mirror !== undefined;) {
+      const rows: readonly Row[] = await mirror(after, limits.snapshotRows);
+      const within = rows.filter(({ path }) => page.next === null || compareKeys(path, page.next) <= 0);
+      const mapped = within.flatMap((row) => (row.entry === null || isReserved(row.path) || there.has(row.path) ? [] : [deletionOf(row, source.id)]));
+      if (mapped.length > 0) await writer.write({ mapped, isOutside: false }, state, signal);
+      if (rows.length === 0 || within.length < rows.length) return;
+      after = (rows.at(-1) as Row).path;
+    }
+  }
+
   // ---- following
 
   /** Follows the feed until it fails; resolves with a copy to take if the source's log no longer reaches back. */
   async #follow(writer: LinkWriter, begun: LinkState, signal: AbortSignal): Promise<LinkState> {
-    const { limits, logger } = this.options;
+    const { limits, logger, mirror } = this.options;
     let state = begun;
     const since = this.#since ?? undefined;
     try {
@@ -312,9 +333,9 @@ export class Direction {
     } catch (error) {
       if (!isFailure(error, 'LINK_EXPIRED')) throw error;
       this.#failed(error, 'copying');
-      logger.warn(`${this.#progress.name}: ${error.message}`);
+      logger.warn(`${this.#progress.name}: ${error.message}${mirror ? '' : ', and nothing is deleted'}`);
       this.#since = null;
-      return { ...begun, phase: 'again', position: emptyPosition, after: null };
+      return { ...begun, phase: 'again', position: mirror ? begun.position : emptyPosition, after: null };
     }
   }
 

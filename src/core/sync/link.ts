@@ -23,7 +23,8 @@ export interface LinkState {
   readonly spec: LinkSpec;
   /**
    * copy: the snapshot is taken, up to the row `after` (opaque; null = from the start); the feed follows from `position`.
-   * again: as copy, and nothing is deleted, because the log no longer reached back. feed: the feed goes on after `position`.
+   * again: as copy, and nothing is deleted, because the log no longer reached back; of a mirror, what the source no longer has goes, and before its first
+   * row `position` is what the source must have. feed: the feed goes on after `position`.
    */
   readonly phase: 'copy' | 'again' | 'feed';
   readonly position: Position;
@@ -34,8 +35,9 @@ export interface LinkState {
 
 /** 16 hex digits. */
 export function linkName({ source, target, scope }: LinkSpec): string {
-  const { from, to, excludes, deletes, ttlSec } = scope;
-  return hash('sha256', canonicalJson([source, target, from, to, [...excludes].sort(), deletes, ttlSec]), 'hex').slice(0, 16);
+  const { from, to, excludes, includes = [], deletes, ttlSec } = scope;
+  const only = includes.length === 0 ? [] : [[...includes].sort()];
+  return hash('sha256', canonicalJson([source, target, from, to, [...excludes].sort(), deletes, ttlSec, ...only]), 'hex').slice(0, 16);
 }
 
 /** What a link says of itself where it reads, for people. */
@@ -52,6 +54,7 @@ export function formatLinkState({ spec, phase, position, after, refused }: LinkS
     from: scope.from,
     to: scope.to,
     excludes: [...scope.excludes].sort(),
+    ...(scope.includes && scope.includes.length > 0 && { includes: [...scope.includes].sort() }),
     deletes: scope.deletes,
     ttlSec: scope.ttlSec,
     phase,
@@ -64,11 +67,18 @@ export function formatLinkState({ spec, phase, position, after, refused }: LinkS
 /** @throws FilerError BODY_INVALID if it is nothing that formatLinkState made */
 export function parseLinkState(text: string): LinkState {
   try {
-    const { source, target, from, to, excludes, deletes, ttlSec, phase, position, after, refused = [] } = JSON.parse(text) as Record<string, unknown>;
+    const { source, target, from, to, excludes, includes, deletes, ttlSec, phase, position, after, refused = [] } = JSON.parse(text) as Record<string, unknown>;
     if (typeof source !== 'string' || typeof target !== 'string' || typeof deletes !== 'boolean' || typeof ttlSec !== 'number')
       throw new TypeError('a field is missing');
     if (phase !== 'copy' && phase !== 'again' && phase !== 'feed') throw new TypeError('phase must be copy, again or feed');
-    const scope = { from: parsePath(String(from)), to: parsePath(String(to)), excludes: (excludes as string[]).map(parsePath), deletes, ttlSec };
+    const scope = {
+      from: parsePath(String(from)),
+      to: parsePath(String(to)),
+      excludes: (excludes as string[]).map(parsePath),
+      ...(includes !== undefined && { includes: (includes as string[]).map(parsePath) }),
+      deletes,
+      ttlSec,
+    };
     return {
       spec: { source, target, scope },
       phase,

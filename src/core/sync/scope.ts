@@ -23,6 +23,8 @@ export interface Scope {
   readonly to: FullPath;
   /** Directories of the source that are left out. */
   readonly excludes: readonly FullPath[];
+  /** If there are some: only what is in one of them. Of several directories that hold a path, excluded ones too, the deepest says. */
+  readonly includes?: readonly FullPath[];
   /** False: what the source deletes stays in the target. */
   readonly deletes: boolean;
   /** Seconds that files live in the target; 0 = as long as in the source. */
@@ -48,8 +50,15 @@ export type Mapped = MappedChange | { readonly kind: 'none' } | { readonly kind:
 const none: Mapped = { kind: 'none' };
 
 /** True if a path of the source is one of those that the link takes. */
-export function isInScope({ from, excludes }: Pick<Scope, 'from' | 'excludes'>, path: FullPath): boolean {
-  return !isReserved(path) && isWithin(path, from) && !excludes.some((excluded) => isWithin(path, excluded));
+export function isInScope({ from, excludes, includes = [] }: Pick<Scope, 'from' | 'excludes' | 'includes'>, path: FullPath): boolean {
+  if (isReserved(path) || !isWithin(path, from)) return false;
+  const excluded = deepest(excludes, path);
+  return includes.length === 0 ? excluded < 0 : deepest(includes, path) > excluded;
+}
+
+/** Length of the longest of these directories that holds `path`; -1 if none does. */
+function deepest(directories: readonly FullPath[], path: FullPath): number {
+  return directories.reduce((length, directory) => (directory.length > length && isWithin(path, directory) ? directory.length : length), -1);
 }
 
 /**
@@ -67,8 +76,8 @@ export function mapPath(scope: Scope, path: FullPath): FullPath | null {
 }
 
 /** True if a change of the source may go to the target as it stands. */
-function isWhole({ from, to, excludes, deletes, ttlSec }: Scope): boolean {
-  return from === root && to === root && excludes.length === 0 && deletes && ttlSec === 0;
+function isWhole({ from, to, excludes, includes = [], deletes, ttlSec }: Scope): boolean {
+  return from === root && to === root && excludes.length === 0 && includes.length === 0 && deletes && ttlSec === 0;
 }
 
 const clustersPattern = /"clusters":\[((?:"[^"\\]*",?)*)\](?:,"applied":"[a-z]+")?\}\}$/;
@@ -119,6 +128,31 @@ export function mapRow(scope: Scope, row: Row, clusterId: string): Mapped {
   const change = { origin, seq, hash: chainStart, version, author, ...states, isDirectory, contentHash: '', vector, oldVector: null, clusters: [clusterId] };
   const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
   return { kind: 'change', operation: operationOf(states), text, version, isCut: false, dot: { origin, seq }, paths: [row.path] };
+}
+
+/**
+ * Deletes what the target holds and the source has forgotten. The smallest version that does: whatever the source writes there later is greater.
+ */
+export function deletionOf({ path, version: last, author, vector: seen, dot }: Row, clusterId: string): MappedChange {
+  const version = last + 1;
+  const vector = { ...seen, [author]: version };
+  const { origin, seq } = dot ?? { origin: author, seq: 1 };
+  const states = { oldPath: path, newPath: null, newEntry: null };
+  const change = {
+    origin,
+    seq,
+    hash: chainStart,
+    version,
+    author,
+    ...states,
+    isDirectory: false,
+    contentHash: '',
+    vector,
+    oldVector: null,
+    clusters: [clusterId],
+  };
+  const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
+  return { kind: 'change', operation: 'DELETE', text, version, isCut: false, dot: { origin, seq }, paths: [path] };
 }
 
 function entryFor({ ttlSec }: Scope, canonical: string, path: FullPath): string {

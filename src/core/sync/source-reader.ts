@@ -80,10 +80,7 @@ export class SourceReader {
         if (isTrimmed) trimmed.add(filer.address);
         this.#from.next();
         if (isTrimmed && (trimmed.size >= source.filers.length || failures > source.filers.length))
-          throw new FilerError(
-            'LINK_EXPIRED',
-            `the log of ${source.name} no longer reaches back to this link's checkpoint; it is copied again, and nothing is deleted`,
-          );
+          throw new FilerError('LINK_EXPIRED', `the log of ${source.name} no longer reaches back to this link's checkpoint; it is copied again`);
         if (isTrimmed) continue;
         hooks.failed(error);
         await time.sleep(

@@ -14,7 +14,7 @@ import type { SyncInfo } from './sync-filer.js';
  */
 
 /** What goes one way, and where it begins. */
-export type DirectionPlan = Pick<DirectionOptions, 'scope' | 'start' | 'received'>;
+export type DirectionPlan = Pick<DirectionOptions, 'scope' | 'start' | 'received' | 'mirror'>;
 
 export interface SyncOptions extends Omit<DirectionOptions, 'source' | 'target' | keyof DirectionPlan> {
   readonly a: ClusterSide;
