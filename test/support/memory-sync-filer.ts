@@ -154,20 +154,24 @@ export interface Asked {
   readonly bytesPerSecond?: number;
   readonly maxDelete?: SyncOptions['maxDelete'];
   readonly limits?: Partial<DirectionLimits>;
+  /** Other filers of the target's cluster. */
+  readonly beside?: readonly MemorySyncFiler[];
 }
 
 let runners = 0;
 
 /** A sync between two filers in memory, not yet running. */
 export function openSync(a: MemorySyncFiler, b: MemorySyncFiler, time: ManualTime, asked: Asked = {}): Promise<Sync> {
-  const side = (name: string, filer: MemorySyncFiler) =>
-    new ClusterSide({ name, addresses: [filer.address], connect: () => filer.asked, addressesMax: limits.membersMax });
+  const side = (name: string, filers: readonly MemorySyncFiler[]) => {
+    const connect = (address: string) => (filers.find((filer) => filer.address === address) ?? (filers[0] as MemorySyncFiler)).asked;
+    return new ClusterSide({ name, addresses: filers.map(({ address }) => address), connect, addressesMax: limits.membersMax });
+  };
   const whole: Scope = { from: p('/'), to: p('/'), excludes: [], deletes: true, ttlSec: 0 };
   const start = { initial: asked.initial ?? 'copy', since: asked.since ?? null } as const;
   return Sync.open(
     {
-      a: side('a', a),
-      b: side('b', b),
+      a: side('a', [a]),
+      b: side('b', [b, ...(asked.beside ?? [])]),
       aToB: { scope: { ...whole, ...asked.aToB }, start },
       bToA: asked.passive ? null : { scope: { ...whole, ...asked.bToA }, start },
       me: { runner: `runner ${(runners += 1)}`, who: 'a test' },

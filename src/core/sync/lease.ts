@@ -30,7 +30,7 @@ export class Lease {
     private readonly origin: Origin,
     private readonly me: { readonly runner: string; readonly who: string },
     private readonly limits: LeaseLimits,
-    private readonly time: Pick<TimeSource, 'sleep'>,
+    private readonly time: Pick<TimeSource, 'sleep' | 'monotonic'>,
   ) {}
 
   get #key(): string {
@@ -55,20 +55,34 @@ export class Lease {
   }
 
   /**
-   * Renews it until `signal` aborts. A renewal that fails is no harm: the link itself finds out that the filer is away. That its store is another one
-   * is found out here, where nothing is written.
-   * @throws FilerError PRECONDITION_FAILED
+   * Renews it until `signal` aborts. One renewal that fails is no harm. Where nothing is written, it is found out here that the store is another one, or
+   * that the filer is gone, and with it maybe what only it had.
+   * @throws FilerError PRECONDITION_FAILED; PEER_UNREACHABLE if the lease has run out
    */
   async keep(filer: SyncFiler, signal: AbortSignal): Promise<void> {
+    const { time, limits } = this;
+    let renewedAt = time.monotonic();
     try {
       for (;;) {
-        await this.time.sleep(this.limits.leaseRenewMs, signal);
-        await this.take(filer, signal).catch((error: unknown) => {
-          if (!signal.aborted && (!isFailure(error) || error.code === 'PRECONDITION_FAILED')) throw error;
-        });
+        await time.sleep(limits.leaseRenewMs, signal);
+        const failure = await this.#renew(filer, signal);
+        if (failure === null) renewedAt = time.monotonic();
+        else if (time.monotonic() - renewedAt >= limits.leaseMs)
+          throw new FilerError('PEER_UNREACHABLE', `${filer.address}: the lease has run out (${failure.message})`, {}, { cause: failure });
       }
     } catch (error) {
       if (!signal.aborted) throw error;
+    }
+  }
+
+  /** Why it could not be renewed; null if it was. @throws FilerError PRECONDITION_FAILED */
+  async #renew(filer: SyncFiler, signal: AbortSignal): Promise<FilerError | null> {
+    try {
+      await this.take(filer, signal);
+      return null;
+    } catch (error) {
+      if (!isFailure(error) || error.code === 'PRECONDITION_FAILED') throw error;
+      return error;
     }
   }
 

@@ -155,6 +155,17 @@ describe('one direction of a sync', () => {
     await passUntil(time, 'it to be in the new store', async () => (await renewed.read('/before')) !== null);
   });
 
+  it('leaves a target that has gone while there was nothing to write: only that one may have had what it wrote', async () => {
+    const other = await openSyncFiler('bb', time);
+    await start({ beside: [other] });
+    await a.put('/f');
+    await arrived('/f');
+    b.before = () => {
+      throw new FilerError('PEER_UNREACHABLE', 'it is gone');
+    };
+    await passUntil(time, 'the other filer to have it', async () => (await other.read('/f')) !== null, { msMax: 60_000 });
+  });
+
   it('withholds deletes over restarts, and lets a later write of the target stand above them', async () => {
     await a.put('/f', 'of a');
     const asked = { aToB: { deletes: false } };

@@ -222,6 +222,7 @@ export class ClustersWorld {
       if (why === '') return;
       if (second % 60 === 59) for (const cluster of this.#clusters) if (cluster.unsettled !== '') await cluster.operate();
     }
+    for (const { name, status } of this.#syncs) for (const direction of status?.directions ?? []) this.#say(`${name} ${JSON.stringify(direction)}`);
     throw new Violation('I3', why);
   }
 
