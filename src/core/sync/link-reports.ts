@@ -8,9 +8,9 @@ import type { Direction } from './direction.js';
 /*
  * Tells the filers of a source how far a link is, so that they keep what it has not had, and no more.
  *
- *   position   the checkpoint: the log before it may go
- *   seen       a position that the link had when the target was at some place, once all of the target is past that place, and the link back
- *              too: nothing older can come back, so tombstones up to it may go
+ *   position   a checkpoint that the link had when the target was at some place, once all of the target is past that place: whichever filer of it
+ *              the link goes on at has it or a later one, so the log before it may go
+ *   seen       the same, once the link back is past that place too: nothing older can come back, so tombstones up to it may go
  */
 
 export interface LinkReportsOptions {
@@ -23,10 +23,27 @@ export interface LinkReportsOptions {
   readonly limits: { readonly linkReportMs: number };
 }
 
-export class LinkReports {
-  /** What the link had when the target was `at`. */
+/** What a link had, once everybody who counts is past the place where the target was then. */
+class Settling {
+  settled: Position | null = null;
   #waiting: { readonly had: Position; readonly at: Position } | null = null;
-  #seen: Position | null = null;
+
+  /** The link has had `had` before the target was `at`. */
+  step(had: Position, at: Position, isPast: (place: Position) => boolean): void {
+    this.#waiting ??= { had, at };
+    if (!isPast(this.#waiting.at)) return;
+    this.settled = this.#waiting.had;
+    this.#waiting = null;
+  }
+
+  forget(): void {
+    [this.settled, this.#waiting] = [null, null];
+  }
+}
+
+export class LinkReports {
+  readonly #everywhere = new Settling();
+  readonly #seen = new Settling();
 
   constructor(private readonly options: LinkReportsOptions) {}
 
@@ -46,30 +63,36 @@ export class LinkReports {
   /** Tells every filer of the source that answers. A filer that does not hear it waits for the next time. */
   async report(signal: AbortSignal): Promise<void> {
     const { direction, source } = this.options;
-    const position = direction.acknowledged();
+    const had = direction.acknowledged();
     const { link } = direction.status();
-    if (position === null || link === null) return;
-    await this.#settle(position, signal);
-    const seen = this.#seen;
+    if (had === null || link === null) return;
+    const position = await this.#settle(had, signal);
+    if (position === null) return;
+    const seen = this.#seen.settled;
     const told = await Promise.allSettled(source.filers.map((filer) => filer.reportLink(link, { position, seen }, signal)));
     signal.throwIfAborted();
     for (const one of told) if (one.status === 'rejected' && !isFailure(one.reason)) throw one.reason;
   }
 
-  async #settle(had: Position, signal: AbortSignal): Promise<void> {
+  /** What the log need not keep; null while that is not known. */
+  async #settle(had: Position, signal: AbortSignal): Promise<Position | null> {
     const { back } = this.options;
-    const positions = await this.#positionsOfTarget(signal);
-    if (positions === null) return;
-    if (this.#seen && !positionCovers(had, this.#seen)) [this.#seen, this.#waiting] = [null, null];
-    if (this.#waiting === null) {
-      this.#waiting = { had, at: positions.reduce(joinPositions) };
-      return;
+    const before = this.#everywhere.settled;
+    if (before !== null && !positionCovers(had, before)) {
+      // It was set back, or copies again: what it has not got yet must not go.
+      this.#everywhere.forget();
+      this.#seen.forget();
+      return had;
     }
-    const { at } = this.#waiting;
-    const isBack = back === null || (back.position !== null && positionCovers(back.position, at));
-    if (!isBack || !positions.every((position) => positionCovers(position, at))) return;
-    this.#seen = this.#waiting.had;
-    this.#waiting = null;
+    const positions = await this.#positionsOfTarget(signal);
+    if (positions !== null) {
+      const at = positions.reduce(joinPositions);
+      const isEverywhere = (place: Position) => positions.every((position) => positionCovers(position, place));
+      const isBack = (place: Position) => back === null || (back.position !== null && positionCovers(back.position, place));
+      this.#everywhere.step(had, at, isEverywhere);
+      this.#seen.step(had, at, (place) => isEverywhere(place) && isBack(place));
+    }
+    return this.#everywhere.settled;
   }
 
   /** Where every filer of the target is; null unless all answer, since one that is cut off may hold what is older. */
