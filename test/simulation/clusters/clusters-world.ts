@@ -169,7 +169,7 @@ export class ClustersWorld {
         if (cluster.filers.length < filersMax) return cluster.add().start();
         return;
       case 'wipe':
-        cluster.hazards.wipe(filer);
+        this.#wipe(cluster, filer);
         return filer.start();
       case 'lose':
         if (cluster.filers.length === 1) return;
@@ -181,6 +181,7 @@ export class ClustersWorld {
         filer.backup = filer.disk.clone();
         return;
       case 'restore':
+        if (filer.backup !== null && cluster.filers.length === 1) this.#crossings.mayExpire = true;
         cluster.hazards.restore(filer);
         return filer.start();
       case 'clock':
@@ -191,12 +192,18 @@ export class ClustersWorld {
     }
   }
 
+  #wipe({ filers, hazards }: SimCluster, filer: SimFiler): void {
+    if (filers.length === 1) this.#crossings.mayExpire = true;
+    hazards.wipe(filer);
+  }
+
   /** What a filer wrote is in other clusters before it is with its peers, and then the filer is gone. */
-  async #loseAtHome({ filers, clients, hazards }: SimCluster, filer: SimFiler): Promise<void> {
+  async #loseAtHome(cluster: SimCluster, filer: SimFiler): Promise<void> {
+    const { filers, clients } = cluster;
     for (const other of filers) if (other !== filer) this.#network.part(filer, other);
     for (let left = 3; left > 0; left--) clients.operate(filer);
     await this.#time.advance(this.#random.pick([300, 3000]));
-    hazards.wipe(filer);
+    this.#wipe(cluster, filer);
     this.#network.heal();
     return filer.start();
   }
@@ -230,7 +237,7 @@ export class ClustersWorld {
     for (const cluster of this.#clusters) if (cluster.unsettled !== '') return cluster.unsettled;
     for (const { source, target, scope } of this.#links) {
       const [from, to] = [source.filers[0], target.filers[0]] as [SimFiler, SimFiler];
-      const why = missing(scope, from, to, this.#topology.isPassive ?? false);
+      const why = missing(scope, from, to, { isPassive: this.#topology.isPassive ?? false, isExpired: this.#crossings.isExpired });
       if (why !== '') return why;
     }
     return '';

@@ -35,6 +35,8 @@ export class Crossings {
   violation: unknown = null;
   /** True once a link was too far behind the log of its source: then nothing is deleted that was deleted meanwhile. */
   isExpired = false;
+  /** True once that may happen: a cluster has lost all that it had, its word that a link reads from it, or how far one is that writes to it. */
+  mayExpire = false;
   readonly #seen = new WeakMap<SimFiler, Seen>();
   /** States as they stand in the log of one origin. */
   readonly #written = new Set<string>();
@@ -87,6 +89,7 @@ export class Crossings {
       const state = parseLinkState(value);
       if (state.phase === 'again' && !this.isExpired) {
         this.count('link expired');
+        if (!this.mayExpire) throw new Violation('I14', `${filer.name}: the log of ${source.name} has not waited for its link`);
         this.isExpired = true;
       }
       const upto = known?.upto ?? new Map<Origin, Seq>();
