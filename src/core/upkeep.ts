@@ -1,5 +1,5 @@
 import type { Origin, Position } from './clock/vector.js';
-import type { Member } from './cluster/member.js';
+import { withoutReplaced, type Member } from './cluster/member.js';
 import { hashesOf, type Parting } from './replication/parting.js';
 import type { ChangeLog } from './log/change-log.js';
 import { Retention, type RetentionLimits } from './log/retention.js';
@@ -116,10 +116,8 @@ export class Upkeep {
   #counted(): Origin[] {
     const { log, around } = this.options;
     const { identity, closed } = log.state;
-    const { members } = around();
-    const up = new Map(members.filter(({ state }) => state === 'up').map(({ origin, address }) => [address, origin]));
-    return members
-      .filter(({ origin, address, state }) => origin !== identity.origin && !closed.has(origin) && (state === 'up' || !up.has(address)))
+    return withoutReplaced(around().members)
+      .filter(({ origin }) => origin !== identity.origin && !closed.has(origin))
       .map(({ origin }) => origin);
   }
 

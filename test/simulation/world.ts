@@ -189,7 +189,7 @@ export class World {
         for (let i = random.below(3); i >= 0; i--) this.clients.operate(random.pick(filers));
         return;
       case 'pause':
-        return this.time.advance(random.pick([100, 1000, 2500]));
+        return this.time.advance(random.pick([100, 700, 1500]));
       case 'read':
         return this.clients.read();
       case 'crash':
@@ -333,7 +333,7 @@ export class World {
       await this.#check();
       why = unsettled(this.filers);
       if (why === '') break;
-      if (second % 60 === 59) await operate(this.filers, { say: (text) => this.#say(text), count: this.coverage.count });
+      if (second % 30 === 29) await operate(this.filers, { say: (text) => this.#say(text), count: this.coverage.count });
     }
     if (why !== '') throw new Violation('I3', why);
   }

@@ -25,6 +25,12 @@ export interface Member extends Announcement {
   readonly lastHeard: number;
 }
 
+/** The members without those that are down and at whose address another one is up: nobody is there under that origin any more. */
+export function withoutReplaced(members: readonly Member[]): readonly Member[] {
+  const taken = new Set(members.filter(({ state }) => state === 'up').map(({ address }) => address));
+  return members.filter(({ state, address }) => state === 'up' || !taken.has(address));
+}
+
 /** The whole list, at one version. `version` is opaque; positions and times do not change it. */
 export interface MemberList {
   readonly clusterId: string | null;

@@ -1,6 +1,6 @@
 import { FilerError, isFailure } from '../errors.js';
 import type { Origin, Position } from '../clock/vector.js';
-import type { Member } from '../cluster/member.js';
+import { withoutReplaced, type Member } from '../cluster/member.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { Logger } from '../logger.js';
 import type { StoreReader } from '../store/store.js';
@@ -77,7 +77,9 @@ export class Aggregator {
     const { identity } = log;
     const own = this.options.caller().address;
     // At this filer's own address nobody else is: that was itself, under an origin it has given up.
-    const others = members.filter(({ origin, address }) => origin !== identity.origin && !(address === own && identity.former.includes(origin)));
+    const others = withoutReplaced(members).filter(
+      ({ origin, address }) => origin !== identity.origin && !(address === own && identity.former.includes(origin)),
+    );
     const wanted = new Map(others.map((member) => [member.origin, member]));
     for (const [origin, subscription] of this.#subscriptions) {
       const member = wanted.get(origin);

@@ -1,6 +1,6 @@
 import { FilerError, isFailure, messageOf } from '../errors.js';
 import { isEmptyPosition, positionCovers, positionDistance, emptyPosition, type Origin, type Position } from '../clock/vector.js';
-import type { Member } from '../cluster/member.js';
+import { withoutReplaced, type Member } from '../cluster/member.js';
 import { renew, type ChangeLog } from '../log/change-log.js';
 import { positionOf } from '../log/log-state.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
@@ -257,7 +257,7 @@ export class Joining {
   async #probe(signal: AbortSignal): Promise<FilerInfo[]> {
     const { members, connect, log, kind, instance } = this.options;
     const { origin, clusterId } = log.identity;
-    const asked = members()
+    const asked = withoutReplaced(members())
       .filter((member) => member.origin !== origin && !log.state.closed.has(member.origin))
       .map(async (member) => {
         try {

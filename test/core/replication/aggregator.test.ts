@@ -162,6 +162,20 @@ describe('Aggregator', () => {
     expect(a.aggregator.subscriptions.map(({ origin }) => origin)).to.deep.equal([c.filer.origin]);
   });
 
+  it('does not ask at an address for one that another has replaced there', async () => {
+    const all = await mesh(2);
+    const [a, b] = all.nodes;
+    const down: Member = { ...b.filer.member(), state: 'down' };
+    const other: Member = { ...b.filer.member(), origin: 'f'.repeat(16) };
+    const followed = (members: Member[]) => {
+      a.aggregator.reconcile(members);
+      return a.aggregator.subscriptions.map(({ origin }) => origin);
+    };
+    expect(followed([down]), 'away').to.deep.equal([down.origin]);
+    expect(followed([down, other])).to.deep.equal([other.origin]);
+    expect(followed([down, { ...other, state: 'down' }]), 'who is there cannot be told').to.have.members([down.origin, other.origin]);
+  });
+
   it('follows nobody before it starts and after it has stopped', async () => {
     const all = await mesh(2);
     const [a] = all.nodes;
