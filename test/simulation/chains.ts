@@ -76,6 +76,11 @@ export class Chains {
     return { change, isNew: true };
   }
 
+  /** Every change that was ever written. */
+  *all(): Iterable<Written> {
+    for (const changes of this.#byOrigin.values()) yield* changes;
+  }
+
   /** The change at a place of a log without branches; undefined if nobody has written it. */
   find(dot: Dot): Written | undefined {
     return this.#byDot.get(formatDot(dot))?.[0];

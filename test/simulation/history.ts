@@ -65,6 +65,11 @@ export class History {
 
   constructor(private readonly count: (name: string) => void) {}
 
+  /** What a client was told to be durable, and what comes before it in the same log. */
+  get acknowledged(): Iterable<Written> {
+    return this.#acknowledged;
+  }
+
   /** A client was told that this change, and so everything before it in that log, is durable. */
   acknowledge(filer: SimFiler, dot: Dot): void {
     // Not its own if what was asked for had been done by another filer already.

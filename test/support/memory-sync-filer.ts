@@ -156,6 +156,8 @@ export interface Asked {
   readonly limits?: Partial<DirectionLimits>;
   /** Other filers of the target's cluster. */
   readonly beside?: readonly MemorySyncFiler[];
+  /** And of the source's. */
+  readonly besideSource?: readonly MemorySyncFiler[];
 }
 
 let runners = 0;
@@ -170,7 +172,7 @@ export function openSync(a: MemorySyncFiler, b: MemorySyncFiler, time: ManualTim
   const start = { initial: asked.initial ?? 'copy', since: asked.since ?? null } as const;
   return Sync.open(
     {
-      a: side('a', [a]),
+      a: side('a', [...(asked.besideSource ?? []), a]),
       b: side('b', [b, ...(asked.beside ?? [])]),
       aToB: { scope: { ...whole, ...asked.aToB }, start },
       bToA: asked.passive ? null : { scope: { ...whole, ...asked.bToA }, start },

@@ -87,6 +87,11 @@ export const limits = {
   syncRefusedSoonMs: 5000,
   /** How often a link tells its source how far it is, milliseconds: it holds log and tombstones back by that much. */
   linkReportMs: 5000,
+  /**
+   * How long a link whose place is no longer in the logs that can be read waits for the filers that do not answer: to copy instead is to lose the deletes
+   * since then. Milliseconds.
+   */
+  linkSourceAwayMs: 3600_000,
   /** One such report, bytes: two positions of 400 origins, ten times over. */
   linkReportBytesMax: 256 * 1024,
   /** How often a backup looks whether something of the log in its folder may go, milliseconds. */

@@ -45,6 +45,9 @@ export class ClusterSide {
   async meet(filer: SyncFiler, signal: AbortSignal): Promise<SyncInfo> {
     const info = await filer.info(signal);
     const id = info.clusterId ?? info.storeId;
+    // Its store was wiped, and it has not met its master again.
+    if (this.#id !== null && info.clusterId === null && id !== this.#id)
+      throw new FilerError('BOOTSTRAPPING', `${filer.address} has not joined its cluster yet`);
     if (this.#id !== null && id !== this.#id) {
       throw new FilerError(
         'CLUSTER_MISMATCH',

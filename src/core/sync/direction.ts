@@ -15,7 +15,7 @@ import { LinkWriter, type WriterLimits } from './link-writer.js';
 import { Progress, type DirectionState, type DirectionStatus } from './progress.js';
 import { RefusedPaths, type RefusedLimits } from './refused-paths.js';
 import { deletionOf, isInScope, type Scope } from './scope.js';
-import { SourceReader, type ReaderLimits } from './source-reader.js';
+import { SourceReader, type FeedPlace, type ReaderLimits } from './source-reader.js';
 import type { SyncFeedPage, SyncFiler, SyncSnapshotPage } from './sync-filer.js';
 import { forecast, mapAll, refuseDeletes, type Forecast, type MaxDelete, type SurveyOptions } from './survey.js';
 
@@ -38,6 +38,8 @@ export interface DirectionLimits extends ReaderLimits, LeaseLimits, WriterLimits
   /** How often the source is told how far the link is. */
   readonly linkReportMs: number;
   readonly peerSilentMs: number;
+  /** How long it waits for filers of the source that may still have the log it needs. */
+  readonly linkSourceAwayMs: number;
 }
 
 /** Where a link that has no checkpoint begins; `since` beats the checkpoint, microseconds since 1970. */
@@ -315,12 +317,14 @@ export class Direction {
     const { limits, logger, mirror } = this.options;
     let state = begun;
     const since = this.#since ?? undefined;
+    // A mirror loses nothing when it copies again.
+    const read = (place: FeedPlace) => this.#reader.feed(place, signal, mirror ? 0 : limits.linkSourceAwayMs);
     try {
-      let asked = this.#reader.feed(await this.#reader.begin(state.position, this.#since, signal), signal);
+      let asked = read(await this.#reader.begin(state.position, this.#since, signal));
       for (;;) {
         const page = await asked;
         state = { ...state, position: page.position };
-        const next = page.upToDate ? null : this.#reader.feed({ position: page.position, since, waitMs: 0 }, signal);
+        const next = page.upToDate ? null : read({ position: page.position, since, waitMs: 0 });
         // It is awaited when this page is posted; a failure until then is not unhandled.
         next?.catch(() => {});
         await this.#take(writer, page, state, signal);
@@ -328,7 +332,7 @@ export class Direction {
         this.position = page.position;
         this.#become('following');
         await writer.retry(this.#reader, state, signal);
-        asked = next ?? this.#reader.feed({ position: page.position, since, waitMs: limits.peerPollMs }, signal);
+        asked = next ?? read({ position: page.position, since, waitMs: limits.peerPollMs });
       }
     } catch (error) {
       if (!isFailure(error, 'LINK_EXPIRED')) throw error;

@@ -48,11 +48,11 @@ export class SourceReader {
   }
 
   /** One page of the feed. @throws FilerError as `askFrom` */
-  feed(place: FeedPlace, signal: AbortSignal): Promise<SyncFeedPage> {
+  async feed(place: FeedPlace, signal: AbortSignal, awayMs = 0): Promise<SyncFeedPage> {
     const { limits, time } = this;
     const waitMs = Math.round(place.waitMs * (0.8 + 0.2 * time.random()));
     const asked = { ...place, waitMs, limit: limits.pageChanges, bytesMax: limits.pageBytes };
-    return this.ask((filer) => filer.feed(asked, signal), signal);
+    return (await this.askFrom((filer) => filer.feed(asked, signal), signal, awayMs)).page;
   }
 
   async ask<T>(question: (filer: SyncFiler) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -61,11 +61,13 @@ export class SourceReader {
 
   /**
    * Asks one filer of the source; the next one if it fails.
-   * @throws FilerError LINK_EXPIRED if no filer's log reaches back any more; what no other filer could do better
+   * @throws FilerError LINK_EXPIRED if no filer's log reaches back any more, and those that did not say so have not answered for `awayMs`; what no other
+   * filer could do better
    */
-  async askFrom<T>(question: (filer: SyncFiler) => Promise<T>, signal: AbortSignal): Promise<{ filer: SyncFiler; page: T }> {
+  async askFrom<T>(question: (filer: SyncFiler) => Promise<T>, signal: AbortSignal, awayMs = 0): Promise<{ filer: SyncFiler; page: T }> {
     const { time, limits, source, hooks } = this;
     const trimmed = new Set<string>();
+    let trimmedAt: number | null = null;
     for (let failures = 1; ; failures += 1) {
       const { filer } = this.#from;
       hooks.asking(filer.address);
@@ -77,9 +79,13 @@ export class SourceReader {
         signal.throwIfAborted();
         const isTrimmed = isFailure(error, 'LOG_TRIMMED');
         if (!isTrimmed && !isPassing(error)) throw error;
-        if (isTrimmed) trimmed.add(filer.address);
+        if (isTrimmed) {
+          trimmed.add(filer.address);
+          trimmedAt ??= time.monotonic();
+        }
         this.#from.next();
-        if (isTrimmed && (trimmed.size >= source.filers.length || failures > source.filers.length))
+        const isOverdue = trimmedAt !== null && failures > source.filers.length && time.monotonic() - trimmedAt >= awayMs;
+        if (isTrimmed && (trimmed.size >= source.filers.length || isOverdue))
           throw new FilerError('LINK_EXPIRED', `the log of ${source.name} no longer reaches back to this link's checkpoint; it is copied again`);
         if (isTrimmed) continue;
         hooks.failed(error);

@@ -131,6 +131,27 @@ describe('one direction of a sync', () => {
     await arrived('/as-ever', null);
   });
 
+  it('waits for a filer of the source that may have the log, when that of another one no longer reaches back', async () => {
+    await a.put('/deleted');
+    const first = await start();
+    await arrived('/deleted');
+    await first.end();
+    // Filled by a snapshot since: all of its log is new.
+    const filled = await openSyncFiler('aa', time);
+    await filled.core.log.alone(async (draft) => {
+      for (const state of a.core.log.state.origins.values()) draft.setOrigin({ ...state, seq: state.seq + 1, first: state.seq + 2 });
+      await draft.flush();
+    });
+    await a.remove('/deleted');
+    a.before = ({ kind }) => {
+      if (kind === 'feed') throw new FilerError('PEER_UNREACHABLE', 'not now');
+    };
+    await start({ besideSource: [filled] });
+    await time.advance(600_000);
+    a.before = () => {};
+    await arrived('/deleted', null);
+  });
+
   it('goes on from the checkpoint of the store that is there, when the one it wrote to was replaced between two requests', async () => {
     await a.put('/before');
     const renewed = await openSyncFiler('b', time);

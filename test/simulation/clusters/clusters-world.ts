@@ -7,6 +7,7 @@ import { simLimits, type SimFiler } from '../sim-filer.js';
 import { Violation } from '../violation.js';
 import { VirtualTime } from '../virtual-time.js';
 import type { WorldOptions } from '../world.js';
+import { Accounts } from './accounts.js';
 import { missing } from './across.js';
 import { Crossings, type Link } from './crossings.js';
 import { SimCluster } from './sim-cluster.js';
@@ -54,6 +55,7 @@ export class ClustersWorld {
   readonly #syncs: readonly SimSync[];
   readonly #links: readonly Link[];
   readonly #crossings: Crossings;
+  readonly #accounts: Accounts;
 
   constructor(private readonly options: WorldOptions) {
     const { verbose = false } = options;
@@ -70,6 +72,7 @@ export class ClustersWorld {
       { length: this.#topology.clusters },
       (_, at) => new SimCluster({ name: 'abc'[at] as string, random, time, network, coverage, limits, verbose, say, committed }),
     );
+    this.#accounts = new Accounts(this.#topology.isWhole ? this.#clusters : []);
     this.#syncs = this.#topology.syncs.map(({ a, b, aToB, bToA }, at) => {
       const [left, right] = [this.#clusters[a], this.#clusters[b]] as [SimCluster, SimCluster];
       const name = `sync${at}`;
@@ -105,6 +108,7 @@ export class ClustersWorld {
       history.final(first);
       history.ledgers(filers);
     }
+    if (!this.#crossings.isExpired) this.#accounts.final();
   }
 
   /** Ends every process, so that the next world starts with none. */
@@ -176,6 +180,9 @@ export class ClustersWorld {
         filer.crash();
         cluster.history.losing(filer, cluster.filers, null);
         cluster.filers.splice(cluster.filers.indexOf(filer), 1);
+        // With its log, maybe the only one that reached back to a link.
+        this.#crossings.mayExpire = true;
+        this.#accounts.lost();
         return;
       case 'backup':
         filer.backup = filer.disk.clone();
@@ -183,6 +190,7 @@ export class ClustersWorld {
       case 'restore':
         if (filer.backup !== null && cluster.filers.length === 1) this.#crossings.mayExpire = true;
         cluster.hazards.restore(filer);
+        this.#accounts.lost();
         return filer.start();
       case 'clock':
         filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000]);
@@ -195,6 +203,7 @@ export class ClustersWorld {
   #wipe({ filers, hazards }: SimCluster, filer: SimFiler): void {
     if (filers.length === 1) this.#crossings.mayExpire = true;
     hazards.wipe(filer);
+    this.#accounts.lost();
   }
 
   /** What a filer wrote is in other clusters before it is with its peers, and then the filer is gone. */
@@ -269,6 +278,7 @@ function limitsOf({ knowsWayBack }: Topology): FilerLimits {
     leaseMs: 5000,
     leaseRenewMs: 1500,
     linkReportMs: 2000,
+    linkSourceAwayMs: 100_000,
     logRetentionMaxMs: far,
     logBytesMax: 10_000_000,
     forgetAfterMs: far,

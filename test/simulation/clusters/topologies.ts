@@ -20,6 +20,8 @@ export interface Topology {
    * soon (docs/protocol.md, "Differences from the design").
    */
   readonly knowsWayBack: boolean;
+  /** True if a path is called the same everywhere. */
+  readonly isWhole: boolean;
   /** True if nothing ever comes back: what is deleted in the target stays deleted there. */
   readonly isPassive?: boolean;
 }
@@ -30,7 +32,7 @@ const both = (a: number, b: number): SyncShape => ({ a, b, aToB: whole, bToA: wh
 const oneWay = (a: number, b: number): SyncShape => ({ a, b, aToB: whole, bToA: null });
 const remapped = (a: number, b: number, from: string, to: string): SyncShape => ({ a, b, aToB: scope(from, to), bToA: scope(to, from) });
 
-const topologies: readonly (Topology & { readonly weight: number })[] = [
+const topologies: readonly (Omit<Topology, 'isWhole'> & { readonly weight: number })[] = [
   { name: 'pair', weight: 3, clusters: 2, syncs: [both(0, 1)], knowsWayBack: true },
   { name: 'pair, two one-way syncs', weight: 1, clusters: 2, syncs: [oneWay(0, 1), oneWay(1, 0)], knowsWayBack: false },
   { name: 'pair, two runners', weight: 2, clusters: 2, syncs: [both(0, 1), both(0, 1)], knowsWayBack: true },
@@ -57,5 +59,6 @@ const topologies: readonly (Topology & { readonly weight: number })[] = [
 
 export function drawTopology(random: Random): Topology {
   const name = random.weighted(Object.fromEntries(topologies.map((one) => [one.name, one.weight])));
-  return topologies.find((one) => one.name === name) as Topology;
+  const drawn = topologies.find((one) => one.name === name) as (typeof topologies)[number];
+  return { ...drawn, isWhole: drawn.syncs.every(({ aToB: { from, to } }) => from === to) };
 }
