@@ -78,6 +78,33 @@ describe('one direction of a sync', () => {
       expect(statusOf(one)).to.deep.include({ state: 'following' });
     });
 
+  it('waits for a target that is away for an hour, with two pages at most, and then brings all of it', async () => {
+    const one = await start({ limits: { pageChanges: 5 } });
+    await following(one);
+    let [read, most, tried] = [0, 0, 0];
+    a.before = ({ kind }) => {
+      if (kind === 'feed') most = Math.max(most, (read += 1));
+    };
+    b.before = ({ kind }) => {
+      if (kind === 'import') tried += 1;
+      if (kind === 'info') read = 0;
+      throw new FilerError('PEER_UNREACHABLE', 'nobody is there');
+    };
+    for (let minute = 0; minute < 60; minute += 1) {
+      await a.put(`/${minute}`);
+      await a.put('/all-the-time', String(minute));
+      await time.advance(60_000);
+    }
+    expect(statusOf(one)).to.deep.include({ state: 'retrying', lastError: { code: 'PEER_UNREACHABLE', error: 'nobody is there' } });
+    expect(tried, 'what is read while nobody is there is not sent').to.be.at.most(2);
+    expect(most).to.be.at.most(2);
+    b.before = () => {};
+    await arrived('/59');
+    await passUntil(time, 'the last one', async () => (await b.read('/all-the-time')) === '59');
+    expect(await b.read('/0')).to.equal('/0');
+    expect(statusOf(one)).to.deep.include({ state: 'following', behind: 0 });
+  });
+
   it('begins at a time, again at each start, whatever the checkpoint says', async () => {
     await a.put('/before');
     await time.advance(1000);
