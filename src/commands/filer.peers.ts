@@ -7,7 +7,6 @@ import { BaseCommand } from '../ux/base-command.js';
 import { address, addresses, duration } from '../ux/flags.js';
 import { writeJsonLines } from '../ux/json-lines.js';
 import { sparkline } from '../ux/sparkline.js';
-import { LiveView } from '../ux/live-view.js';
 import { renderTable, type Column } from '../ux/table.js';
 import { widthOf } from '../ux/terminal.js';
 
@@ -63,7 +62,6 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
   }
 
   async #watch(view: ClusterView): Promise<void> {
-    const screen = new LiveView();
     const isJson = this.flags.json || !process.stdout.isTTY;
     const lags: (number | null)[] = [];
     for (;;) {
@@ -72,7 +70,7 @@ export default class FilerPeers extends BaseCommand<typeof FilerPeers> {
       lags.push(greatestLag(sample.pairs));
       if (lags.length > samplesShown) lags.shift();
       if (isJson) await writeJsonLines(process.stdout, [sample]);
-      else screen.draw([...this.#table(worstFirst(sample)).trimEnd().split('\n'), lagLine(lags), ...this.#remarks(sample), ...(this.live ? [] : [''])]);
+      else this.screen.draw([...this.#table(worstFirst(sample)).trimEnd().split('\n'), lagLine(lags), ...this.#remarks(sample), ...(this.live ? [] : [''])]);
       await realTime.sleep(Math.max(0, due - realTime.monotonic()), this.signal);
     }
   }

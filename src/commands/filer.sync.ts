@@ -16,7 +16,6 @@ import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { addresses, duration, noEffectFlags } from '../ux/flags.js';
 import { writeJsonLines } from '../ux/json-lines.js';
-import { LiveView } from '../ux/live-view.js';
 import { renderTable, type Column } from '../ux/table.js';
 import { widthOf } from '../ux/terminal.js';
 
@@ -145,12 +144,11 @@ export default class FilerSync extends BaseCommand<typeof FilerSync> {
 
   async #show(sync: Sync, signal: AbortSignal): Promise<void> {
     const { json } = this.flags;
-    const screen = new LiveView();
     const draw = async (): Promise<void> => {
       const status = sync.status();
       if (json) await writeJsonLines(process.stdout, [{ time: new Date(realTime.micros() / 1000).toISOString(), ...status }]);
       else
-        screen.draw(
+        this.screen.draw(
           renderTable(columns, status.directions, { width: widthOf(process.stdout), style: this.styleFor(process.stdout) })
             .trimEnd()
             .split('\n'),

@@ -1,18 +1,20 @@
 import { Args, Flags } from '@oclif/core';
-import { longLine } from '../core/tree/lines.js';
+import type { EntryJson } from '../core/api/filer/protocol.js';
+import { longFields, shortFields } from '../core/tree/lines.js';
 import { parseLocation } from '../core/tree/location.js';
 import { listOrFile, withoutContent } from '../core/tree/tree-walk.js';
 import { withTree } from '../core/tree/with-tree.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address } from '../ux/flags.js';
 import { LineWriter } from '../ux/json-lines.js';
-import { printable } from '../ux/printable.js';
+import { printable, truncateStart } from '../ux/printable.js';
+import { widthOf } from '../ux/terminal.js';
 
 export default class FsLs extends BaseCommand<typeof FsLs> {
   static override description = [
     'List the names in a directory of a filer.\n',
     'With -l each line is mode, number of chunks, user, group, size and path, and the number of entries follows. Names that begin with a dot',
-    'are left out unless -a is given. --json prints each entry as a line of JSON, without its content. Of a file the file itself is listed.',
+    'are left out unless -a is given. On a narrow terminal a line of -l has less, and a long path shows its end; in a pipe it is whole. --json prints each entry as a line of JSON, without its content. Of a file the file itself is listed.',
   ].join(' ');
   static override examples = [
     '<%= config.bin %> fs.ls',
@@ -35,10 +37,20 @@ export default class FsLs extends BaseCommand<typeof FsLs> {
       for await (const { entry, name, path: at } of listOrFile(tree, path, this.signal)) {
         if (!all && name.startsWith('.') && at !== path) continue;
         total += 1;
-        await out.write(json ? JSON.stringify(withoutContent(entry)) : long ? longLine(entry, printable(at)) : printable(name));
+        await out.write(json ? JSON.stringify(withoutContent(entry)) : long ? longLine(entry, printable(at), widthOf(process.stdout)) : printable(name));
       }
     });
     if (long && !json) await out.write(`total ${total}`);
     await out.end();
   }
+}
+
+/** With fewer columns a line is no more than mode, size and path. */
+const longWidthMin = 60;
+
+/** One line of -l, no wider than the terminal (null = none). */
+function longLine(entry: EntryJson, shown: string, width: number | null): string {
+  if (width === null) return `${longFields(entry)} ${shown}`;
+  const fields = width < longWidthMin ? shortFields(entry) : longFields(entry);
+  return `${fields} ${truncateStart(shown, Math.max(1, width - fields.length - 1))}`;
 }

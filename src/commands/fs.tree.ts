@@ -6,7 +6,8 @@ import { withTree } from '../core/tree/with-tree.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address } from '../ux/flags.js';
 import { LineWriter } from '../ux/json-lines.js';
-import { printable } from '../ux/printable.js';
+import { printable, truncate } from '../ux/printable.js';
+import { widthOf } from '../ux/terminal.js';
 
 export default class FsTree extends BaseCommand<typeof FsTree> {
   static override description = [
@@ -29,12 +30,14 @@ export default class FsTree extends BaseCommand<typeof FsTree> {
     const { path, isInto, ...location } = parseLocation(this.args.path, filer, 'path');
     const out = new LineWriter(process.stdout);
     const branches = new Branches();
+    // Where a name wraps, nobody sees which branch it hangs on.
+    const width = widthOf(process.stdout) ?? Infinity;
     let [directories, files] = [0, 0];
     await withTree({ ...location, signer: this.signer }, async (tree) => {
       for await (const { entry, name, isDirectory, depth, isLast } of walkTop(tree, path, !isInto, this.signal)) {
         if (isDirectory) directories += 1;
         else files += 1;
-        await out.write(json ? JSON.stringify(withoutContent(entry)) : branches.before(depth - 1, isLast) + printable(name));
+        await out.write(json ? JSON.stringify(withoutContent(entry)) : truncate(branches.before(depth - 1, isLast) + printable(name), width));
       }
     });
     if (!json) await out.write(`${directories} directories, ${files} files`);

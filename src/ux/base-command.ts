@@ -7,6 +7,7 @@ import { watchClosedPipe } from './closed-pipe.js';
 import { endingOf, exitBug, type Ending } from './ending.js';
 import { commonFlags } from './flags.js';
 import { interrupt } from './interrupt.js';
+import { LiveView } from './live-view.js';
 import { createStyle, wantsColour, type Style } from './style.js';
 import { dotted, nearest } from './suggest.js';
 import { isLive } from './terminal.js';
@@ -56,7 +57,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   /** Lines on stderr, at `--logLevel` and above. */
   protected get logger(): Logger {
-    return createLogger({ level: this.flags.logLevel, now: () => new Date(), write: (line) => void process.stderr.write(`${line}\n`) });
+    return createLogger({ level: this.flags.logLevel, now: () => new Date(), write: (line) => this.say(line) });
   }
 
   /** What `--secretFile` holds; undefined without it. Ask once: each is read anew when the file changes. @throws FilerError USAGE */
@@ -89,9 +90,12 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return isLive(process.stdout);
   }
 
+  /** What a command draws again and again; its talk stands above it. */
+  protected readonly screen = new LiveView();
+
   /** A line of talk on stderr, under `--json` too. */
   protected say(line: string): void {
-    process.stderr.write(`${line}\n`);
+    this.screen.above(() => process.stderr.write(`${line}\n`));
   }
 
   override async catch(error: Error): Promise<void> {

@@ -24,6 +24,12 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** `text` cut to its last `width` columns, as an address or a path whose end tells more. */
+export function truncateStart(text: string, width: number): string {
+  const reversed = (one: string): string => [...one].reverse().join('');
+  return reversed(truncate(reversed(text), width));
+}
+
 /** `text` cut to `width` columns; what was cut shows as `…`. */
 export function truncate(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;

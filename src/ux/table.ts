@@ -1,5 +1,5 @@
 import CliTable from 'cli-table3';
-import { displayWidth, printable, truncate } from './printable.js';
+import { displayWidth, printable, truncate, truncateStart } from './printable.js';
 import { plainStyle, type Style } from './style.js';
 
 export interface Column<Row> {
@@ -38,7 +38,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
   const rooms = narrowed(shown, widths, options.width);
   const fit = (text: string, index: number, keepsEnd = false): string => {
     const room = rooms.get(index) ?? 1;
-    return keepsEnd ? reversed(truncate(reversed(text), room)) : truncate(text, room);
+    return keepsEnd ? truncateStart(text, room) : truncate(text, room);
   };
 
   const table = new CliTable({
@@ -94,8 +94,6 @@ function narrowed(shown: readonly number[], widths: readonly number[], width: nu
 
 /** What the last column keeps while others are wider, so that an error can be told from another. */
 const lastWidthMin = 8;
-
-const reversed = (text: string): string => [...text].reverse().join('');
 
 const borderless = {
   top: '',

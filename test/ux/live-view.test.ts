@@ -13,7 +13,7 @@ describe('LiveView', () => {
     view.draw(['a', 'b']);
     view.draw(['c']);
     view.draw(['d']);
-    expect(written).to.deep.equal(['a\nb\n', '\u001b[2F\u001b[Jc\n', '\u001b[1F\u001b[Jd\n']);
+    expect(written).to.deep.equal(['a\nb\n', '\u001b[2F\u001b[2Kc\n\u001b[J', '\u001b[1F\u001b[2Kd\n\u001b[J']);
   });
 
   it('keeps a block within the screen, so that it can be erased again', () => {
@@ -21,7 +21,27 @@ describe('LiveView', () => {
     const view = new LiveView(stream, true);
     view.draw(['0123456789abc', '2', '3', '4', '5']);
     view.draw(['x']);
-    expect(written).to.deep.equal(['012345678…\n2\n3\n', '\u001b[3F\u001b[Jx\n']);
+    expect(written).to.deep.equal(['012345678…\n2\n3\n', '\u001b[3F\u001b[2Kx\n\u001b[J']);
+  });
+
+  it('takes a block away line by line', () => {
+    const { written, stream } = sink();
+    const view = new LiveView(stream, true);
+    view.draw(['a', 'b']);
+    view.clear();
+    view.draw(['c']);
+    expect(written).to.deep.equal(['a\nb\n', '\u001b[2F\u001b[2K\n\u001b[2K\n\u001b[2F', 'c\n']);
+  });
+
+  it('goes below what others write to the terminal', () => {
+    const { written, stream } = sink();
+    const view = new LiveView(stream, true);
+    view.above(() => written.push('news\n'));
+    view.draw(['a']);
+    view.above(() => written.push('more\n'));
+    view.end();
+    view.above(() => written.push('last\n'));
+    expect(written).to.deep.equal(['news\n', 'a\n', '\u001b[1F\u001b[2K\n\u001b[1F', 'more\n', 'a\n', 'last\n']);
   });
 
   it('leaves a block that has ended alone', () => {

@@ -19,6 +19,7 @@ describe('fromGoFlags', () => {
     ['a switch', ['-watch'], ['--watch']],
     ['a switch set true', ['-watch=true', '--watch=1'], ['--watch', '--watch']],
     ['a switch set false', ['-watch=false', '--color=f'], ['--no-color']],
+    ['colour in the words of GNU', ['--color=always', '--color=never', '-color=auto', '--watch=always'], ['--color', '--no-color', '--watch=always']],
     ['a switch set to something else', ['-watch=maybe'], ['-watch=maybe']],
     ['two dashes', ['--filer=h:1', '--watch'], ['--filer=h:1', '--watch']],
     ['short flags', ['-l', '-la'], ['-l', '-la']],

@@ -24,9 +24,9 @@ describe('a story', () => {
     const view = new StoryView(out, true);
     view.block(['TABLE']);
     view.line('copy', 'one two three four five');
-    expect(out.text()).to.equal('\nTABLE\n\u001b[2F\u001b[Jcopy      one two three\n          four five\n\nTABLE\n');
+    expect(out.text()).to.equal('\nTABLE\n\u001b[2F\u001b[2K\n\u001b[2K\n\u001b[2Fcopy      one two three\n          four five\n\nTABLE\n');
     view.progress('half');
     view.end();
-    expect(out.text().endsWith('\u001b[2F\u001b[J\nTABLE\n')).to.equal(true);
+    expect(out.text().endsWith('\u001b[2F\u001b[2K\n\u001b[2KTABLE\n\u001b[J')).to.equal(true);
   });
 });

@@ -9,12 +9,15 @@ export function modeText(mode: number): string {
   return (kinds || '-') + [...'rwxrwxrwx'].map((letter, bit) => ((mode >>> (8 - bit)) & 1 ? letter : '-')).join('');
 }
 
-/** One line of `fs.ls -l`. */
-export function longLine(entry: EntryJson, shown: string): string {
+/** What stands before the path on a line of `fs.ls -l`. */
+export function longFields(entry: EntryJson): string {
   const { Mode, chunks, UserName, Uid, GroupNames, Gid, FileSize } = entry;
   const [user, group] = [UserName || String(Uid), GroupNames?.[0] || String(Gid)];
-  return `${modeText(Mode)} ${String(chunks?.length ?? 0).padStart(3)} ${user} ${group} ${String(FileSize).padStart(6)} ${shown}`;
+  return `${modeText(Mode)} ${String(chunks?.length ?? 0).padStart(3)} ${user} ${group} ${String(FileSize).padStart(6)}`;
 }
+
+/** The same where there is no room for chunks, user and group. */
+export const shortFields = ({ Mode, FileSize }: EntryJson): string => `${modeText(Mode)} ${String(FileSize).padStart(6)}`;
 
 /** One line of `fs.du`. */
 export function usageLine({ chunks, bytes }: Usage, shown: string): string {

@@ -4,7 +4,7 @@ type Flags = Parameters<Hook.Preparse>[0]['options']['flags'];
 
 /**
  * Turns Go's way of writing flags into ours: `-filer=x` and `-filer x` into `--filer=x` and `--filer x`, `-watch=false` into
- * `--no-watch` or nothing. Arguments after `--` and values of flags are left alone.
+ * `--no-watch` or nothing; `--color` takes the words of GNU's programs too. Arguments after `--` and values of flags are left alone.
  */
 export function fromGoFlags(argv: readonly string[], flags: Flags = {}): string[] {
   const result: string[] = [];
@@ -19,9 +19,10 @@ export function fromGoFlags(argv: readonly string[], flags: Flags = {}): string[
     if (!flag) {
       result.push(word);
     } else if (flag.type === 'boolean' && value !== undefined) {
-      if (/^(1|t|true)$/i.test(value)) result.push(`--${name}`);
-      else if (!/^(0|f|false)$/i.test(value)) result.push(word);
-      else if (flag.allowNo) result.push(`--no-${name}`);
+      const isColour = name === 'color';
+      if (/^(1|t|true)$/i.test(value) || (isColour && value === 'always')) result.push(`--${name}`);
+      else if (/^(0|f|false)$/i.test(value) || (isColour && value === 'never')) result.push(...(flag.allowNo ? [`--no-${name}`] : []));
+      else if (!isColour || value !== 'auto') result.push(word);
     } else {
       result.push(value === undefined ? `--${name}` : `--${name}=${value}`);
       const next = argv[index + 1];

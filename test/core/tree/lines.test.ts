@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { entryToJson } from '../../../src/core/api/filer/entry-json.js';
 import type { Attributes, Chunk } from '../../../src/core/entry/entry.js';
 import { parsePath } from '../../../src/core/entry/path.js';
-import { Branches, longLine, modeText, usageLine } from '../../../src/core/tree/lines.js';
+import { Branches, longFields, modeText, shortFields, usageLine } from '../../../src/core/tree/lines.js';
 
 const file = (attributes: Attributes, chunks: Chunk[] = []) =>
   entryToJson({ path: parsePath('/d/f'), isDirectory: false, entry: { name: 'f', isDirectory: false, attributes, chunks }, row: null, children: 0 });
@@ -18,10 +18,11 @@ describe('the lines of weed shell', () => {
   ];
   for (const [mode, text] of modes) it(`show mode ${mode.toString(8)} as ${text}`, () => expect(modeText(mode)).to.equal(text));
 
-  it('are mode, chunks, user, group, size and path', () => {
-    expect(longLine(file({ fileMode: 0o640, uid: 1, gid: 2, fileSize: '7' }), '/d/f')).to.equal('-rw-r-----   0 1 2      7 /d/f');
+  it('are mode, chunks, user, group and size before the path, or only mode and size', () => {
+    expect(longFields(file({ fileMode: 0o640, uid: 1, gid: 2, fileSize: '7' }))).to.equal('-rw-r-----   0 1 2      7');
+    expect(shortFields(file({ fileMode: 0o640, uid: 1, gid: 2, fileSize: '7' }))).to.equal('-rw-r-----      7');
     const named = file({ fileMode: 0o600, userName: 'ann', groupName: ['staff', 'x'] }, [{ offset: '0', size: '1234567' }]);
-    expect(longLine(named, '/d/f')).to.equal('-rw-------   1 ann staff 1234567 /d/f');
+    expect(longFields(named)).to.equal('-rw-------   1 ann staff 1234567');
   });
 
   it('are blocks and bytes', () =>
