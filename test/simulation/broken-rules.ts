@@ -1,8 +1,12 @@
+import type { Subject } from './run-seeds.js';
+
 /** One rule of DESIGN, broken on purpose: the simulation must notice. */
 export interface BrokenRule {
   readonly name: string;
   /** The rule. */
   readonly why: string;
+  /** Where it must be noticed; left out, in one cluster. */
+  readonly subject?: Subject;
   /** Each `find` stands in its file exactly once. */
   readonly patches: readonly { readonly file: string; readonly find: string; readonly replace: string }[];
 }

@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { brokenRules, type BrokenRule } from './broken-rules.js';
+import { brokenRules as rulesOfOneCluster, type BrokenRule } from './broken-rules.js';
+import { brokenSyncRules } from './clusters/broken-rules.js';
 import { Compiled } from './compiled.js';
-import { runSeeds, type SeedResult } from './run-seeds.js';
+import { runSeeds, type SeedResult, type Subject } from './run-seeds.js';
 
 /*
  * npm run mutants [-- --seeds 500] [--steps 100] [--only NAME,NAME] [--from 1]
@@ -32,8 +33,10 @@ interface Verdict {
 const core = await Compiled.make();
 process.on('exit', () => rmSync(core.folder, { recursive: true, force: true }));
 
+const brokenRules = [...rulesOfOneCluster, ...brokenSyncRules];
+
 /** Runs the simulation on the core with this rule broken, null = none. Resolves null if nothing was noticed. */
-async function seek(rule: BrokenRule | null, count: number): Promise<Verdict | null> {
+async function seek(rule: BrokenRule | null, subject: Subject, count: number): Promise<Verdict | null> {
   const compiled = await core.patched(rule?.patches ?? []);
   const seeds = Array.from({ length: count }, (_, i) => Number(values.from) + i);
   let found: Verdict | null = null;
@@ -42,14 +45,16 @@ async function seek(rule: BrokenRule | null, count: number): Promise<Verdict | n
     found ??= { seed, violation };
     return false;
   };
-  await runSeeds(seeds, { subject: 'cluster', steps: Number(values.steps), workers: 1, compiled }, took).finally(() => compiled.remove());
+  await runSeeds(seeds, { subject, steps: Number(values.steps), workers: 1, compiled }, took).finally(() => compiled.remove());
   return found;
 }
 
-const whole = await seek(null, saneSeeds);
-if (whole) {
-  console.log(`the core as it is fails at seed ${whole.seed}: ${whole.violation}`);
-  process.exit(1);
+for (const subject of ['cluster', 'clusters'] as const) {
+  const whole = await seek(null, subject, saneSeeds);
+  if (whole) {
+    console.log(`the core as it is fails at seed ${whole.seed}: ${whole.violation}`);
+    process.exit(1);
+  }
 }
 const only = values.only?.split(',');
 const chosen = brokenRules.filter(({ name }) => only === undefined || only.includes(name));
@@ -60,7 +65,7 @@ const survivors: string[] = [];
 const left = [...chosen];
 const work = async () => {
   for (let rule = left.shift(); rule !== undefined; rule = left.shift()) {
-    const verdict = await seek(rule, Number(values.seeds));
+    const verdict = await seek(rule, rule.subject ?? 'cluster', Number(values.seeds));
     if (verdict === null) survivors.push(rule.name);
     const found = verdict ? `seed ${String(verdict.seed).padStart(4)}  ${verdict.violation.split(' ')[0]?.padEnd(4)}` : 'SURVIVED';
     console.log(`${rule.name.padEnd(width)}  ${found.padEnd(15)}  ${rule.why}`);

@@ -56,6 +56,8 @@ export class ClustersWorld {
   readonly #links: readonly Link[];
   readonly #crossings: Crossings;
   readonly #accounts: Accounts;
+  /** Filers whose logs are there from the start. */
+  readonly #whole = new Set<SimFiler>();
 
   constructor(private readonly options: WorldOptions) {
     const { verbose = false } = options;
@@ -72,7 +74,7 @@ export class ClustersWorld {
       { length: this.#topology.clusters },
       (_, at) => new SimCluster({ name: 'abc'[at] as string, random, time, network, coverage, limits, verbose, say, committed }),
     );
-    this.#accounts = new Accounts(this.#topology.isWhole ? this.#clusters : []);
+    this.#accounts = new Accounts(this.#topology.isWhole && !this.#topology.isPassive ? this.#clusters : []);
     this.#syncs = this.#topology.syncs.map(({ a, b, aToB, bToA }, at) => {
       const [left, right] = [this.#clusters[a], this.#clusters[b]] as [SimCluster, SimCluster];
       const name = `sync${at}`;
@@ -89,7 +91,7 @@ export class ClustersWorld {
     this.#say(`${this.#topology.name}`);
     this.coverage.count(`topology ${this.#topology.name}`);
     for (const cluster of this.#clusters) {
-      for (let left = 1 + this.#random.below(3); left > 0; left--) cluster.add();
+      for (let left = 1 + this.#random.below(3); left > 0; left--) this.#whole.add(cluster.add());
       for (const filer of cluster.filers) await filer.start();
     }
     await this.#time.advance(1000);
@@ -180,17 +182,15 @@ export class ClustersWorld {
         filer.crash();
         cluster.history.losing(filer, cluster.filers, null);
         cluster.filers.splice(cluster.filers.indexOf(filer), 1);
-        // With its log, maybe the only one that reached back to a link.
-        this.#crossings.mayExpire = true;
-        this.#accounts.lost();
+        this.#loseLog(cluster, filer);
         return;
       case 'backup':
         filer.backup = filer.disk.clone();
         return;
       case 'restore':
-        if (filer.backup !== null && cluster.filers.length === 1) this.#crossings.mayExpire = true;
+        if (filer.backup === null) return;
         cluster.hazards.restore(filer);
-        this.#accounts.lost();
+        this.#loseLog(cluster, filer);
         return filer.start();
       case 'clock':
         filer.skewMs += random.pick([-20_000, -400, -70, 70, 400, 20_000]);
@@ -200,9 +200,15 @@ export class ClustersWorld {
     }
   }
 
-  #wipe({ filers, hazards }: SimCluster, filer: SimFiler): void {
-    if (filers.length === 1) this.#crossings.mayExpire = true;
-    hazards.wipe(filer);
+  #wipe(cluster: SimCluster, filer: SimFiler): void {
+    cluster.hazards.wipe(filer);
+    this.#loseLog(cluster, filer);
+  }
+
+  /** A store lost some of what it had. Who is filled by a snapshot has no log before it: a link may need what no log of the cluster has any more. */
+  #loseLog({ filers }: SimCluster, filer: SimFiler): void {
+    this.#whole.delete(filer);
+    if (!filers.some((one) => this.#whole.has(one))) this.#crossings.mayExpire = true;
     this.#accounts.lost();
   }
 
