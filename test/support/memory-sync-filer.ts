@@ -111,10 +111,7 @@ export class MemorySyncFiler {
         answer({ kind: 'link' }, async () => {
           await this.links.announce(link, about);
         }),
-      reportLink: (link, report) =>
-        answer({ kind: 'link' }, async () => {
-          this.links.report(link, report);
-        }),
+      reportLink: (link, report) => answer({ kind: 'link' }, async () => this.links.report(link, report)),
       checkpoints: () => answer({ kind: 'checkpoints' }, () => checkpoints.list()),
       setCheckpoint: (link, value, { origin }) =>
         answer({ kind: 'checkpoint', value }, async () => {

@@ -56,12 +56,28 @@ export class ClusterSide {
     }
     if (info.state !== 'ready') throw new FilerError('BOOTSTRAPPING', `${filer.address} is ${info.state}`);
     this.#id = id;
+    await this.#learnFrom(filer, signal);
+    return info;
+  }
+
+  /** Learns of filers that have joined since, from the first that answers. @throws FilerError what no other one could do better */
+  async learn(signal: AbortSignal): Promise<void> {
+    for (const filer of this.filers) {
+      try {
+        return await this.#learnFrom(filer, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isFailure(error) || !isPassing(error)) throw error;
+      }
+    }
+  }
+
+  async #learnFrom(filer: SyncFiler, signal: AbortSignal): Promise<void> {
     const { peers } = await filer.peers(signal);
     for (const { address } of peers) {
       if (this.#filers.size >= this.options.addressesMax) break;
       if (!this.#filers.has(address)) this.#filers.set(address, this.options.connect(address));
     }
-    return info;
   }
 
   /** Meets the first filer that answers. @throws FilerError what the last one that was tried did */

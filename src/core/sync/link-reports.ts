@@ -4,6 +4,8 @@ import { isAbort } from '../loop.js';
 import type { TimeSource } from '../time.js';
 import type { ClusterSide } from './cluster-side.js';
 import type { Direction } from './direction.js';
+import { aboutLink } from './link.js';
+import type { Scope } from './scope.js';
 
 /*
  * Tells the filers of a source how far a link is, so that they keep what it has not had, and no more.
@@ -19,6 +21,7 @@ export interface LinkReportsOptions {
   readonly back: Pick<Direction, 'position'> | null;
   readonly source: ClusterSide;
   readonly target: ClusterSide;
+  readonly scope: Scope;
   readonly time: Pick<TimeSource, 'sleep'>;
   readonly limits: { readonly linkReportMs: number };
 }
@@ -60,16 +63,25 @@ export class LinkReports {
     }
   }
 
-  /** Tells every filer of the source that answers. A filer that does not hear it waits for the next time. */
+  /**
+   * Tells every filer of the source that answers, and says anew that there is a link where that is not known: the store may have been replaced. A filer that
+   * does not hear it waits for the next time. Looks for filers that have joined either cluster, too.
+   */
   async report(signal: AbortSignal): Promise<void> {
-    const { direction, source } = this.options;
+    const { direction, source, target, scope } = this.options;
     const had = direction.acknowledged();
     const { link } = direction.status();
     if (had === null || link === null) return;
+    await Promise.all([source.learn(signal), target.learn(signal)]);
     const position = await this.#settle(had, signal);
     if (position === null) return;
     const seen = this.#seen.settled;
-    const told = await Promise.allSettled(source.filers.map((filer) => filer.reportLink(link, { position, seen }, signal)));
+    const about = aboutLink({ source: source.id, target: target.id, scope });
+    const told = await Promise.allSettled(
+      source.filers.map(async (filer) => {
+        if (!(await filer.reportLink(link, { position, seen }, signal))) await filer.announceLink(link, about, signal);
+      }),
+    );
     signal.throwIfAborted();
     for (const one of told) if (one.status === 'rejected' && !isFailure(one.reason)) throw one.reason;
   }

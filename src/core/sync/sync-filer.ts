@@ -80,8 +80,8 @@ export interface SyncFiler {
   planImport(lines: readonly string[], signal?: AbortSignal): Promise<ImportPlan>;
   /** Lets log and tombstones wait for a link. */
   announceLink(link: string, about: string, signal?: AbortSignal): Promise<void>;
-  /** `seen`: what of it nobody in the target can undo any more. */
-  reportLink(link: string, report: { readonly position: Position; readonly seen: Position | null }, signal?: AbortSignal): Promise<void>;
+  /** `seen`: what of it nobody in the target can undo any more. False if no entry of the link is there: then nothing waits for it. */
+  reportLink(link: string, report: { readonly position: Position; readonly seen: Position | null }, signal?: AbortSignal): Promise<boolean>;
   checkpoints(signal?: AbortSignal): Promise<readonly { readonly link: string; readonly value: string }[]>;
   /** @throws FilerError PRECONDITION_FAILED as importChanges */
   setCheckpoint(link: string, value: string | null, options: { readonly origin?: Origin }, signal?: AbortSignal): Promise<void>;

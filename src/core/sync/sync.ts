@@ -44,8 +44,8 @@ export class Sync {
     const [there, back] = this.#directions as [Direction, Direction?];
     const { time, limits } = options;
     this.#reports = [
-      new LinkReports({ direction: there, back: back ?? null, source: a, target: b, time, limits }),
-      ...(back ? [new LinkReports({ direction: back, back: there, source: b, target: a, time, limits })] : []),
+      new LinkReports({ direction: there, back: back ?? null, source: a, target: b, scope: aToB.scope, time, limits }),
+      ...(back && bToA ? [new LinkReports({ direction: back, back: there, source: b, target: a, scope: bToA.scope, time, limits })] : []),
     ];
   }
 

@@ -18,6 +18,9 @@ describe('LinkReports', () => {
   let had: Position | null;
   let back: Position | null;
   let reports: LinkReports;
+  /** Addresses of filers that join the target later, and how they are reached. */
+  let joined: string[] = [];
+  const known = new Map<string, MemorySyncFiler['asked']>();
 
   beforeEach(async () => {
     [source, target] = [await openSyncFiler('a', time), await openSyncFiler('b', time)];
@@ -26,14 +29,20 @@ describe('LinkReports', () => {
       draft.setIdentity({ clusterId: target.core.log.identity.clusterId });
       await draft.flush();
     });
-    target = new MemorySyncFiler(target.filer, () => [second.address]);
+    joined = [];
+    target = new MemorySyncFiler(target.filer, () => [second.address, ...joined]);
     await source.links.announce(link, 'about');
     await source.put('/f');
     had = null;
     back = new Map();
     const side = (name: string, filers: readonly MemorySyncFiler[]) => {
       const byAddress = new Map(filers.map((filer) => [filer.address, filer.asked]));
-      return new ClusterSide({ name, addresses: [...byAddress.keys()], connect: (address) => byAddress.get(address)!, addressesMax: limits.membersMax });
+      return new ClusterSide({
+        name,
+        addresses: [...byAddress.keys()],
+        connect: (address) => (byAddress.get(address) ?? known.get(address))!,
+        addressesMax: limits.membersMax,
+      });
     };
     const [a, b] = [side('a', [source]), side('b', [target, second])];
     await Promise.all([a.meetAny(never), b.meetAny(never)]);
@@ -46,6 +55,7 @@ describe('LinkReports', () => {
       },
       source: a,
       target: b,
+      scope: { from: '/' as never, to: '/' as never, excludes: [], deletes: true, ttlSec: 0 },
       time,
       limits,
     });
@@ -78,6 +88,23 @@ describe('LinkReports', () => {
     expect(await told()).to.deep.equal({ position: had, seen: null });
     back = place;
     expect((await told())?.seen).to.deep.equal(had);
+  });
+
+  it('say anew that there is a link where it is not known any more', async () => {
+    had = source.core.log.position;
+    await told();
+    await source.links.forget(link);
+    expect(await told()).to.equal(null);
+    expect((await told())?.position).to.deep.equal(had);
+  });
+
+  it('learn of filers that have joined the target', async () => {
+    const late = new MemorySyncFiler(await openFiler('late:8888', 'ready', { time }));
+    joined.push(late.address);
+    known.set(late.address, late.asked);
+    had = source.core.log.position;
+    await told();
+    expect(late.calls.map(({ kind }) => kind)).to.include('info');
   });
 
   it('tell at once that the link was set back', async () => {

@@ -255,7 +255,11 @@ export class ClustersWorld {
       const why = missing(scope, from, to, { isPassive: this.#topology.isPassive ?? false, isExpired: this.#crossings.isExpired });
       if (why !== '') return why;
     }
-    return '';
+    const directions = this.#syncs.flatMap(({ status }) => status?.directions ?? []);
+    const isRun = new Set(directions.filter(({ state }) => state === 'following').map(({ link }) => link));
+    // A lease that was taken by a clock ahead of today's runs out late.
+    const idle = directions.find(({ link }) => !isRun.has(link));
+    return idle ? `nobody follows ${idle.name}: it is ${idle.state}` : '';
   }
 
   /** Nothing goes round: once all is the same, no log grows. */

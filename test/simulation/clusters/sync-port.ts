@@ -72,7 +72,7 @@ export function syncPort({ network, from, address, find, count }: SyncPortOption
     reportLink: (link, report, signal) =>
       ask(signal, (filer) => {
         filer.admission.mustServe();
-        filer.upkeep.links.report(link, report);
+        return filer.upkeep.links.report(link, report);
       }),
     checkpoints: (signal) => ask(signal, (filer) => filer.checkpoints.list()),
     setCheckpoint: (link, value, { origin }, signal) =>

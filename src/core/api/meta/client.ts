@@ -139,13 +139,14 @@ export class MetaClient {
     await this.#send('PUT', `${metaPaths.links}/${encodeURIComponent(link)}`, { body: about, signal });
   }
 
-  /** Tells the filer how far a link that reads from its cluster is. */
-  async reportLink(link: string, report: LinkReport, signal?: AbortSignal): Promise<void> {
-    await this.#send('POST', `${metaPaths.links}/${encodeURIComponent(link)}`, {
+  /** Tells the filer how far a link that reads from its cluster is; false if it knows of no such link. */
+  async reportLink(link: string, report: LinkReport, signal?: AbortSignal): Promise<boolean> {
+    const answer = await this.#send('POST', `${metaPaths.links}/${encodeURIComponent(link)}`, {
       body: JSON.stringify(reportToJson(report)),
       timeoutMs: limits.peerInfoMs,
       signal,
     });
+    return new Fields(answer.json()).boolean('known');
   }
 
   /** Lets nothing wait for a link any more. @throws FilerError ENTRY_NOT_FOUND besides */
