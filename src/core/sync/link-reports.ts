@@ -5,6 +5,7 @@ import type { TimeSource } from '../time.js';
 import type { ClusterSide } from './cluster-side.js';
 import type { Direction } from './direction.js';
 import { aboutLink } from './link.js';
+import { linksBack } from './links-back.js';
 import type { Scope } from './scope.js';
 
 /*
@@ -12,18 +13,18 @@ import type { Scope } from './scope.js';
  *
  *   position   a checkpoint that the link had when the target was at some place, once all of the target is past that place: whichever filer of it
  *              the link goes on at has it or a later one, so the log before it may go
- *   seen       the same, once the link back is past that place too: nothing older can come back, so tombstones up to it may go
+ *   seen       the same, once every link back is past that place too, whoever runs it: nothing older can come back, so tombstones up to it may go
  */
 
 export interface LinkReportsOptions {
   readonly direction: Pick<Direction, 'acknowledged' | 'status'>;
   /** How far the link back is; null = there is none in this process. */
-  readonly back: Pick<Direction, 'position'> | null;
+  readonly back: Pick<Direction, 'position' | 'status'> | null;
   readonly source: ClusterSide;
   readonly target: ClusterSide;
   readonly scope: Scope;
   readonly time: Pick<TimeSource, 'sleep'>;
-  readonly limits: { readonly linkReportMs: number };
+  readonly limits: { readonly linkReportMs: number; readonly importChanges: number };
 }
 
 /** What a link had, once everybody who counts is past the place where the target was then. */
@@ -88,7 +89,7 @@ export class LinkReports {
 
   /** What the log need not keep; null while that is not known. */
   async #settle(had: Position, signal: AbortSignal): Promise<Position | null> {
-    const { back } = this.options;
+    const { back, source, target, limits } = this.options;
     const before = this.#everywhere.settled;
     if (before !== null && !positionCovers(had, before)) {
       // It was set back, or copies again: what it has not got yet must not go.
@@ -98,9 +99,11 @@ export class LinkReports {
     }
     const positions = await this.#positionsOfTarget(signal);
     if (positions !== null) {
+      const others = await linksBack(source, target, back?.status().link ?? null, limits.importChanges, signal);
       const at = positions.reduce(joinPositions);
       const isEverywhere = (place: Position) => positions.every((position) => positionCovers(position, place));
-      const isBack = (place: Position) => back === null || (back.position !== null && positionCovers(back.position, place));
+      const isBack = (place: Position) =>
+        others !== null && [...others, ...(back ? [back.position] : [])].every((position) => position !== null && positionCovers(position, place));
       this.#everywhere.step(had, at, isEverywhere);
       this.#seen.step(had, at, (place) => isEverywhere(place) && isBack(place));
     }

@@ -127,10 +127,7 @@ export class RefusedPaths {
 
   /** `position`, cut before the first change of each origin that the target lacks. */
   cut(position: Position): Position {
-    if (this.#paths.size === 0) return position;
-    const cut = new Map<Origin, Seq>(position);
-    for (const { dots } of this.#paths.values()) for (const [origin, seq] of dots) cut.set(origin, Math.min(cut.get(origin) ?? 0, seq - 1));
-    return cut;
+    return this.#paths.size === 0 ? position : cutBefore(position, this.#paths.values());
   }
 
   #put(one: RefusedPath): void {
@@ -156,6 +153,13 @@ export class RefusedPaths {
     const soon = this.time.monotonic() + this.limits.syncRefusedSoonMs;
     if (trial && trial.due > soon) this.#trials.set(path, { ...trial, due: soon });
   }
+}
+
+/** `position`, cut before the first change of each origin that is missing at these paths. */
+export function cutBefore(position: Position, refused: Iterable<RefusedPath>): Position {
+  const cut = new Map<Origin, Seq>(position);
+  for (const { dots } of refused) for (const [origin, seq] of dots) cut.set(origin, Math.min(cut.get(origin) ?? 0, seq - 1));
+  return cut;
 }
 
 const shorten = (error: string): string => error.slice(0, errorCharsMax);

@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import type { Position } from '../../../src/core/clock/vector.js';
+import { formatLinkState, type LinkState } from '../../../src/core/sync/link.js';
 import { ClusterSide } from '../../../src/core/sync/cluster-side.js';
 import { LinkReports } from '../../../src/core/sync/link-reports.js';
 import { limits } from '../../../src/core/config/limits.js';
 import { ManualTime } from '../../support/manual-time.js';
+import { p as path } from '../../support/open-log.js';
 import { MemorySyncFiler, openSyncFiler } from '../../support/memory-sync-filer.js';
 import { openFiler } from '../../support/memory-peer.js';
 
@@ -52,6 +54,7 @@ describe('LinkReports', () => {
         get position() {
           return back;
         },
+        status: () => ({ link: 'b'.repeat(16) }) as never,
       },
       source: a,
       target: b,
@@ -65,6 +68,13 @@ describe('LinkReports', () => {
     await reports.report(never);
     return source.links.list()[0]?.report ?? null;
   };
+
+  /** The second filer of the target gets as far as the first. */
+  const follow = () =>
+    second.core.log.alone(async (draft) => {
+      for (const state of target.core.log.state.origins.values()) draft.setOrigin(state);
+      await draft.flush();
+    });
 
   it('tell nothing before it is known how far the link is', async () => {
     expect(await told()).to.equal(null);
@@ -80,10 +90,7 @@ describe('LinkReports', () => {
     expect(await told()).to.equal(null);
     back = place;
     expect(await told()).to.equal(null);
-    await second.core.log.alone(async (draft) => {
-      for (const [origin, seq] of place) draft.setOrigin({ ...draft.origins.get(origin)!, ...target.core.log.state.origins.get(origin)!, seq });
-      await draft.flush();
-    });
+    await follow();
     back = new Map();
     expect(await told()).to.deep.equal({ position: had, seen: null });
     back = place;
@@ -113,6 +120,60 @@ describe('LinkReports', () => {
     expect((await told())?.seen).to.deep.equal(had);
     had = new Map();
     expect(await told()).to.deep.equal({ position: had, seen: null });
+  });
+
+  describe('while another process runs a link back', () => {
+    const other = 'c'.repeat(16);
+    /** The checkpoint of a link back, as the source has it. */
+    const stands = async (position: Position, more: Partial<LinkState> = {}) => {
+      const [a, b] = [source, target].map((filer) => filer.core.log.identity.clusterId ?? '');
+      const scope = { from: path('/'), to: path('/'), excludes: [], deletes: true, ttlSec: 0 };
+      const spec = { source: b, target: a, scope };
+      await source.asked.setCheckpoint(other, formatLinkState({ spec, phase: 'feed', position, after: null, refused: [], ...more }), {});
+    };
+    const seen = async () => {
+      await follow();
+      for (let time = 0; time < 3; time += 1) await told();
+      return (await told())?.seen ?? null;
+    };
+
+    beforeEach(async () => {
+      had = source.core.log.position;
+      await target.put('/older');
+      back = target.core.log.position;
+    });
+
+    it('wait until its checkpoint, too, is past the place where the target was', async () => {
+      const before = target.core.log.position;
+      await target.put('/still-to-come');
+      back = target.core.log.position;
+      await stands(before);
+      expect(await seen()).to.equal(null);
+      await stands(back, { phase: 'copy' });
+      expect(await seen()).to.equal(null);
+      await stands(back, { refused: [{ path: path('/still-to-come'), dots: back, error: 'not there' }] });
+      expect(await seen()).to.equal(null);
+      await stands(back);
+      expect(await seen()).to.deep.equal(had);
+    });
+
+    it("do not wait for a checkpoint behind which there is nothing but kelp's own entries", async () => {
+      await stands(target.core.log.position);
+      await target.links.announce(link, 'about');
+      back = target.core.log.position;
+      expect(await seen()).to.deep.equal(had);
+    });
+
+    it('do not wait for one that the log of the target no longer reaches back to, nor for what is no link', async () => {
+      await stands(new Map());
+      expect(await seen()).to.equal(null);
+      await target.core.log.alone(async (draft) => {
+        await draft.trim(draft.first);
+        await draft.flush();
+      });
+      await source.asked.setCheckpoint('d'.repeat(16), 'of a replay', {});
+      expect(await seen()).to.deep.equal(had);
+    });
   });
 
   it('wait while a filer of the target does not answer: it may hold what is older', async () => {
