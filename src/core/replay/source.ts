@@ -165,7 +165,14 @@ export interface FeedOptions {
   back(): void;
 }
 
-/** The feed of a filer, up to its present end. @throws FilerError PEER_UNREACHABLE; USAGE if the checkpoint is one of something else */
+/** Also of a filer that has joined by a snapshot, whose log begins after it. */
+function trimmed(address: string, error: FilerError): FilerError {
+  const cure = `save its tree with kelp fs.meta.save --filer=${address} -o FILE /, and put it where it is wanted with kelp fs.meta.load FILE`;
+  const fact = `${address} no longer has the changes after this place, or has never had them as changes`;
+  return new FilerError(error.code, `${fact}; try the same with another filer, which may have kept more, or ${cure}`, error.fields, { cause: error });
+}
+
+/** The feed of a filer, up to its present end; its pages throw LOG_TRIMMED if that does not begin so early. @throws FilerError PEER_UNREACHABLE; USAGE if the checkpoint is one of something else */
 export async function openFeed(options: FeedOptions, signal: AbortSignal): Promise<ReplaySource> {
   const { address, mark, signer, time, away, back } = options;
   const start = mark === null ? options.position : parsePosition((readMark(mark, 'feed') as FeedMark).position);
@@ -174,11 +181,15 @@ export async function openFeed(options: FeedOptions, signal: AbortSignal): Promi
   async function* pages(signal: AbortSignal): AsyncGenerator<SourcePage> {
     const tail = { address, start: { kind: 'position', position: start }, pathPrefix: root, follow: false, signer, time, away, back } as const;
     const reader = new ImportReader();
-    for await (const { lines, position } of tailFeed(tail, signal)) {
-      reached = position;
-      const written: FeedMark = { source: 'feed', position: formatPosition(position) };
-      const records = textsOf(lines).map((text) => readRecord(`change ${formatDot(stampOf(text))}`, { text, ...parseRecord(text) }, reader));
-      yield { records, mark: JSON.stringify(written), done: positionDistance(position, start) };
+    try {
+      for await (const { lines, position } of tailFeed(tail, signal)) {
+        reached = position;
+        const written: FeedMark = { source: 'feed', position: formatPosition(position) };
+        const records = textsOf(lines).map((text) => readRecord(`change ${formatDot(stampOf(text))}`, { text, ...parseRecord(text) }, reader));
+        yield { records, mark: JSON.stringify(written), done: positionDistance(position, start) };
+      }
+    } catch (error) {
+      throw isFailure(error, 'LOG_TRIMMED') ? trimmed(address, error) : error;
     }
   }
   return {
