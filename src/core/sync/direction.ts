@@ -79,6 +79,8 @@ export class Direction {
   /** How far the link is for its source: what it may forget. */
   acknowledged: () => Position | null = () => null;
   #since: Version | null;
+  /** Since when no filer of the source has had what a copy began with, monotonic; null = one had when it was last asked. */
+  #behindAt: number | null = null;
   /** False once this run has looked at what it would delete. */
   #mustLook: boolean;
   /** How far a link that somebody else runs was seen to be: its checkpoint then, and the position up to which nothing more is in scope. */
@@ -268,7 +270,7 @@ export class Direction {
 
   /** Takes the source's rows, page by page; resolves with where the feed begins. */
   async #copy(writer: LinkWriter, begun: LinkState, signal: AbortSignal): Promise<LinkState> {
-    const { limits, logger, mirror } = this.options;
+    const { limits, logger, mirror, time } = this.options;
     this.#become('copying');
     let state = begun;
     for (;;) {
@@ -276,8 +278,15 @@ export class Direction {
       const { filer, page } = await this.#reader.askFrom((one) => one.snapshot(after, limits.snapshotRows, null, signal), signal);
       if (!positionCovers(page.position, state.position)) {
         this.#reader.next();
-        throw new FilerError('POSITION_BEHIND', `${filer.address} has not yet what the copy ${after === null ? 'that is there has' : 'began with'}`);
+        this.#behindAt ??= time.monotonic();
+        if (mirror || time.monotonic() - this.#behindAt < limits.peerSilentMs)
+          throw new FilerError('POSITION_BEHIND', `${filer.address} has not yet what the copy ${after === null ? 'that is there has' : 'began with'}`);
+        // Its store may be another one, which never will.
+        logger.warn(`${this.#progress.name}: nobody has what the copy began with; it begins anew`);
+        state = { ...state, position: emptyPosition, after: null };
+        continue;
       }
+      this.#behindAt = null;
       const isAgain = state.phase === 'again';
       if (isAgain && mirror) await this.#dropForgotten(writer, page, state, signal);
       if (after === null) state = { ...state, position: page.position };

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { limits } from '../../../src/core/config/limits.js';
 import { FilerError } from '../../../src/core/errors.js';
 import { Retention } from '../../../src/core/log/retention.js';
-import { parseLinkState } from '../../../src/core/sync/link.js';
+import { formatLinkState, parseLinkState } from '../../../src/core/sync/link.js';
 import { ManualTime, passUntil } from '../../support/manual-time.js';
 import { MemorySyncFiler, openSync, openSyncFiler, startSync, type Asked, type Running } from '../../support/memory-sync-filer.js';
 
@@ -177,6 +177,20 @@ describe('one direction of a sync', () => {
     await time.advance(600_000);
     a.before = () => {};
     await arrived('/deleted', null);
+  });
+
+  it('begins a copy anew when nobody has any more what it began with', async () => {
+    for (let file = 0; file < 30; file += 1) await a.put(`/${file}`);
+    const first = await start({ limits: { snapshotRows: 5 } });
+    await arrived('/1');
+    await first.end();
+    const [checkpoint] = await b.asked.checkpoints();
+    const state = parseLinkState(checkpoint?.value ?? '');
+    const lost = { ...state, phase: 'copy', position: new Map([...state.position, ['f'.repeat(16), 7]]), after: '/1' as LinkState['after'] } as const;
+    await b.asked.setCheckpoint(checkpoint?.link ?? '', formatLinkState(lost), {});
+    await a.put('/00');
+    await start({ limits: { snapshotRows: 5 } });
+    await arrived('/00');
   });
 
   it('goes on from the checkpoint of the store that is there, when the one it wrote to was replaced between two requests', async () => {

@@ -22,8 +22,11 @@ export class Accounts {
     for (const { row } of this.#acknowledged()) if (!this.#gone.has(row) && !disks.some((disk) => holds(disk, row))) this.#gone.add(row);
   }
 
-  /** Once all is the same: what was acknowledged stands, or something greater does; and what was deleted is not back. @throws Violation I13, I6 */
-  final(): void {
+  /**
+   * Once all is the same: what was acknowledged stands, or something greater does; and what was deleted is not back, unless a cluster may have forgotten.
+   * @throws Violation I13, I6
+   */
+  final(mayForget: boolean): void {
     const greatest = new Map<FullPath, Row>();
     for (const { rows } of this.#written()) for (const row of rows) if (isGreater(row, greatest.get(row.path))) greatest.set(row.path, row);
     for (const { cluster, change, row } of this.#acknowledged()) {
@@ -33,7 +36,7 @@ export class Accounts {
       if (this.#gone.has(row) || holds(first.disk, row) || isGreater(greatest.get(row.path) as Row, row)) continue;
       throw new Violation('I13', `"${fingerprint(row)}" was acknowledged as ${formatDot(change)} in ${cluster.name} and is gone, though it was somewhere`);
     }
-    this.#revived();
+    if (!mayForget) this.#revived();
   }
 
   /** A content that was deleted or overwritten by somebody who had seen it does not stand again, unless it was moved. */

@@ -56,8 +56,13 @@ export class ClustersWorld {
   readonly #links: readonly Link[];
   readonly #crossings: Crossings;
   readonly #accounts: Accounts;
-  /** Filers whose logs are there from the start. */
+  /** Filers that have lost nothing since the start. */
   readonly #whole = new Set<SimFiler>();
+  /**
+   * True once a cluster had no such filer: it may not know of a link that reads from it, and drop a tombstone before that has heard of it. What it deletes
+   * may then come back from the other cluster.
+   */
+  #mayForget = false;
 
   constructor(private readonly options: WorldOptions) {
     const { verbose = false } = options;
@@ -110,7 +115,7 @@ export class ClustersWorld {
       history.final(first);
       history.ledgers(filers);
     }
-    if (!this.#crossings.isExpired) this.#accounts.final();
+    if (!this.#crossings.isExpired) this.#accounts.final(this.#mayForget || this.coverage.counts['rejoin: met another lineage'] !== undefined);
   }
 
   /** Ends every process, so that the next world starts with none. */
@@ -205,10 +210,11 @@ export class ClustersWorld {
     this.#loseLog(cluster, filer);
   }
 
-  /** A store lost some of what it had. Who is filled by a snapshot has no log before it: a link may need what no log of the cluster has any more. */
+  /** A store lost some of what it had. */
   #loseLog({ filers }: SimCluster, filer: SimFiler): void {
+    this.#crossings.mayExpire = true;
     this.#whole.delete(filer);
-    if (!filers.some((one) => this.#whole.has(one))) this.#crossings.mayExpire = true;
+    if (!filers.some((one) => this.#whole.has(one))) this.#mayForget = true;
     this.#accounts.lost();
   }
 

@@ -35,7 +35,7 @@ export class Crossings {
   violation: unknown = null;
   /** True once a link was too far behind the log of its source: then nothing is deleted that was deleted meanwhile. */
   isExpired = false;
-  /** True once that may happen: no filer of some cluster has had its log from the start. */
+  /** True once that may happen: a store was lost, or put back. Who is filled by a snapshot has no log before it. */
   mayExpire = false;
   readonly #seen = new WeakMap<SimFiler, Seen>();
   /** States as they stand in the log of one origin. */
