@@ -83,7 +83,7 @@ export class ClustersWorld {
     this.#syncs = this.#topology.syncs.map(({ a, b, aToB, bToA }, at) => {
       const [left, right] = [this.#clusters[a], this.#clusters[b]] as [SimCluster, SimCluster];
       const name = `sync${at}`;
-      return new SimSync({ name, a: left, b: right, aToB, bToA, time, network, limits, verbose, count: coverage.count });
+      return new SimSync({ name, a: left, b: right, aToB, bToA, time, network, limits, verbose, count: coverage.count, expired: () => crossings.expired() });
     });
     this.#links = this.#syncs.flatMap(({ plan: { a, b, aToB, bToA } }) => [
       { source: a, target: b, scope: aToB },

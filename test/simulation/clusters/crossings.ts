@@ -46,6 +46,13 @@ export class Crossings {
     private readonly count: (name: string) => void,
   ) {}
 
+  /** The log of a source no longer reaches back to a link. */
+  expired(): void {
+    this.count('link expired');
+    this.isExpired = true;
+    if (!this.mayExpire) this.violation ??= new Violation('I14', 'a log has not waited for its link');
+  }
+
   /** A transaction of this filer is durable. */
   committed(cluster: SimCluster, filer: SimFiler): void {
     try {
@@ -87,11 +94,6 @@ export class Crossings {
       const known = seen.checkpoints.get(link);
       if (value === null || value === known?.value) continue;
       const state = parseLinkState(value);
-      if (state.phase === 'again' && !this.isExpired) {
-        this.count('link expired');
-        if (!this.mayExpire) throw new Violation('I14', `${filer.name}: the log of ${source.name} has not waited for its link`);
-        this.isExpired = true;
-      }
       const upto = known?.upto ?? new Map<Origin, Seq>();
       if (state.phase === 'feed' && !this.isExpired) this.#reached({ source, target, scope }, filer, state, upto);
       seen.checkpoints.set(link, { value, upto });

@@ -1,6 +1,6 @@
 import type { FilerLimits } from '../../../src/core/filer-options.js';
 import { FilerError, isFailure } from '../../../src/core/errors.js';
-import { createLogger, silentLogger } from '../../../src/core/logger.js';
+import { createLogger } from '../../../src/core/logger.js';
 import { ClusterSide, isPassing } from '../../../src/core/sync/cluster-side.js';
 import type { Scope } from '../../../src/core/sync/scope.js';
 import { Sync, type SyncStatus } from '../../../src/core/sync/sync.js';
@@ -26,6 +26,8 @@ export interface SimSyncOptions extends SyncPlan {
   readonly limits: FilerLimits;
   readonly verbose: boolean;
   readonly count: (name: string) => void;
+  /** The log of a source no longer reaches back to one of its links. */
+  readonly expired: () => void;
 }
 
 /** How soon a sync that has ended is started again, milliseconds. */
@@ -104,7 +106,7 @@ export class SimSync implements Node {
   }
 
   #open(time: TimeSource, signal: AbortSignal): Promise<Sync> {
-    const { name, network, limits, count, verbose, aToB, bToA } = this.options;
+    const { name, network, limits, count, expired, verbose, aToB, bToA } = this.options;
     const side = (letter: 'a' | 'b') => {
       const cluster = this.options[letter];
       const find = (address: string) => cluster.at(address);
@@ -117,9 +119,15 @@ export class SimSync implements Node {
     };
     const start = { initial: 'copy', since: null } as const;
     const now = () => this.options.time.now;
-    const logger = verbose
-      ? createLogger({ level: 'debug', write: (line) => console.error(`      ${now().toFixed(0)} ${name} ${line.slice(25)}`), now: () => new Date(now()) })
-      : silentLogger;
+    const logger = createLogger({
+      level: verbose ? 'debug' : 'warn',
+      write: (line) => {
+        // It is copied again at once; no checkpoint need say so, if it is small.
+        if (line.includes('it is copied again')) expired();
+        if (verbose) console.error(`      ${now().toFixed(0)} ${name} ${line.slice(25)}`);
+      },
+      now: () => new Date(now()),
+    });
     return Sync.open(
       {
         a: side('a'),
