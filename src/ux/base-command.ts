@@ -128,7 +128,9 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const meant = name === 'UnexpectedArgsError' ? dotted([this.id ?? '', ...this.argv], visible) : null;
     if (meant) return { ...ending, message: `${ending.message}; did you mean kelp ${meant}?` };
     const typed = name === 'NonExistentFlagsError' ? (error as { flags?: string[] }).flags?.[0]?.replace(/^-+|=.*$/g, '') : undefined;
-    const flag = typed ? nearest(typed, [...Object.keys(this.ctor.flags), ...Object.keys(commonFlags)]) : null;
+    // Whatever the types say, a command without flags of its own has none.
+    const own = (this.ctor.flags as Interfaces.FlagInput | undefined) ?? {};
+    const flag = typed ? nearest(typed, Object.keys({ ...own, ...commonFlags })) : null;
     return flag ? { ...ending, message: `${ending.message}; did you mean --${flag}?` } : ending;
   }
 

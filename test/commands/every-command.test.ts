@@ -1,0 +1,57 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command, Config } from '@oclif/core';
+import { expect } from 'chai';
+import { freePort } from '../support/free-port.js';
+import { runCommand } from '../support/run-command.js';
+import { tempDir } from '../support/temp-dir.js';
+
+type CommandClass = typeof Command & (new (argv: string[], config: Config) => Command);
+
+const folder = new URL('../../src/commands/', import.meta.url);
+
+async function load(name: string): Promise<CommandClass> {
+  const { default: command } = (await import(new URL(`${name}.ts`, folder).href)) as { default: CommandClass };
+  // As oclif does it when it finds a command by its file.
+  command.id ??= name;
+  return command;
+}
+
+describe('every command', () => {
+  it('ends with 2 where it is given a flag that it does not know, and names its help', async () => {
+    const names = (await readdir(folder)).map((file) => file.replace(/\.ts$/, ''));
+    expect(names).to.include.members(['fs.ls', 'filer', 'master', 'completion']);
+    for (const name of names) {
+      const { code, stdout, stderr } = await runCommand(await load(name), ['--nosuchflag']);
+      expect({ code, stdout }, name).to.deep.equal({ code: 2, stdout: '' });
+      expect(stderr).to.contain(`kelp ${name}: `).and.contain('--nosuchflag').and.contain(`see kelp ${name} --help`);
+    }
+  });
+
+  it('that needs a filer ends with 3 where nobody listens, and names the address', async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const file = join(await tempDir(), 'file');
+    await writeFile(file, '{"name":"a"}\n');
+    const lines: [name: string, ...args: string[]][] = [
+      ['filer.cat', '/a'],
+      ['filer.conflicts'],
+      ['filer.log'],
+      ['filer.quarantine'],
+      ['fs.du'],
+      ['fs.ls'],
+      ['fs.meta.cat', '/a'],
+      ['fs.meta.save', '-o', '-'],
+      ['fs.mkdir', '/a'],
+      ['fs.mv', '/a', '/b'],
+      ['fs.rm', '/a'],
+      ['fs.tree'],
+    ];
+    for (const [name, ...args] of lines) {
+      const { code, stdout, stderr } = await runCommand(await load(name), [`--filer=${address}`, ...args]);
+      expect({ code, stdout }, `${name}: ${stderr}`).to.deep.equal({ code: 3, stdout: '' });
+      expect(stderr, name).to.contain(address).and.contain('connection refused');
+    }
+    const { code, stderr } = await runCommand(await load('filer.copy'), [file, `http://${address}/`]);
+    expect(code, stderr).to.equal(3);
+  });
+});
