@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Compiled } from './compiled.js';
+import { installPlainAbort } from './plain-abort.js';
 import { runSeed, runSeeds, type SeedResult } from './run-seeds.js';
 
 /*
@@ -57,6 +58,7 @@ if (values.seed === undefined) {
   await runSeeds(seeds, { subject, steps, workers: Number(values.workers), compiled }, took).finally(() => compiled?.remove());
 } else {
   setMaxListeners(0);
+  installPlainAbort();
   took(await runSeed(subject, from, steps, values.verbose));
 }
 console.log(JSON.stringify(Object.fromEntries([...totals].sort(([a], [b]) => (a < b ? -1 : 1))), null, 2));

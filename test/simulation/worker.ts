@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { installPlainAbort } from './plain-abort.js';
 import { runSeed, type Subject } from './run-seeds.js';
 
 /* One process that runs the seeds it is sent: `worker.ts SUBJECT STEPS`. */
@@ -7,6 +8,7 @@ import { runSeed, type Subject } from './run-seeds.js';
 Error.stackTraceLimit = 0;
 // All filers of a world share one process; that one has many requests under way is no leak.
 setMaxListeners(0);
+installPlainAbort();
 process.on('message', (seed: number) => {
   void runSeed(process.argv[2] as Subject, seed, Number(process.argv[3])).then((result) => process.send?.(result));
 });
