@@ -280,7 +280,10 @@ export class Direction {
         this.#reader.next();
         this.#behindAt ??= time.monotonic();
         if (mirror || time.monotonic() - this.#behindAt < limits.peerSilentMs)
-          throw new FilerError('POSITION_BEHIND', `${filer.address} has not yet what the copy ${after === null ? 'that is there has' : 'began with'}`);
+          throw new FilerError(
+            'POSITION_BEHIND',
+            `${filer.address} has not yet what the copy ${after === null ? 'that is there has' : 'began with'}${mirror ? '; if its store is another one now, begin in another folder' : ''}`,
+          );
         // Its store may be another one, which never will.
         logger.warn(`${this.#progress.name}: nobody has what the copy began with; it begins anew`);
         state = { ...state, position: emptyPosition, after: null };

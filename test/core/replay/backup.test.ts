@@ -31,11 +31,12 @@ describe('a backup into a folder', function () {
 
   const put = (path: string, content: string) => processes.send(source, 'PUT', path, content);
   const remove = (path: string) => processes.send(source, 'DELETE', `${path}?recursive=true`);
-  const back = (flags: Partial<BackupFlags> = {}, more: Partial<BackupOptions> = {}): Promise<boolean> => {
+  const options = (flags: Partial<BackupFlags>): BackupOptions => {
     const scope = parseBackupScope({ filerDir: '/', includePrefixes: '', excludePrefixes: '', ...flags });
-    const rest = { addresses: [source.address], directory, restart: false, time: realTime, logger: silentLogger };
-    return withBackup({ scope, ...rest, ...more }, never, (sync) => sync.runUntilEqual(30_000, 50, never));
+    return { scope, addresses: [source.address], directory, restart: false, time: realTime, logger: silentLogger };
   };
+  const back = (flags: Partial<BackupFlags> = {}, more: Partial<BackupOptions> = {}): Promise<boolean> =>
+    withBackup({ ...options(flags), ...more }, never, (sync) => sync.runUntilEqual(30_000, 50, never));
   /** The files in the folder, by path. */
   const files = async (): Promise<Record<string, string>> => {
     const store = await openStoreReadOnly(directory);
@@ -115,6 +116,26 @@ describe('a backup into a folder', function () {
     await put('/trim/gone3', 'again');
     expect(await back({ filerDir: '/trim' })).to.equal(true);
     expect((await files())['/trim/gone3']).to.equal('again');
+  });
+
+  it('drops nothing because a filer has less than the copy', async () => {
+    const master = await processes.master();
+    const first = await processes.filer({ masters: [master.address] });
+    await processes.send(first, 'PUT', '/only/here', '1');
+    expect(await back({}, { addresses: [first.address] })).to.equal(true);
+    await processes.stop(first);
+    // Another store in its place, of the same cluster.
+    const second = await processes.filer({ masters: [master.address], port: Number(first.address.split(':')[1]) });
+    await processes.send(second, 'PUT', '/later', '1');
+    await withBackup({ ...options({}), addresses: [second.address], restart: true }, never, async (sync) => {
+      const stop = new AbortController();
+      const running = sync.run(stop.signal);
+      const says = () => /has not yet what the copy that is there has; .* begin in another folder/.test(sync.status().directions[0]?.lastError?.error ?? '');
+      await waitFor(says, { what: 'the backup to say that the filer has less', timeoutMs: 30_000 });
+      stop.abort(new Error('the test ends it'));
+      await running;
+    });
+    expect(await files()).to.deep.equal({ '/only/here': '1' });
   });
 
   it('refuses a folder that holds something else, and one of another cluster', async () => {
