@@ -16,7 +16,7 @@ export interface Topology {
   readonly clusters: number;
   readonly syncs: readonly SyncShape[];
   /**
-   * True if every link has its way back in the same process. Only then does a source know what may still come back to it, and may drop tombstones
+   * True if every link has a link back, whoever runs it. Only then does a source know what may still come back to it, and may drop tombstones
    * soon (docs/protocol.md, "Differences from the design").
    */
   readonly knowsWayBack: boolean;
@@ -34,7 +34,7 @@ const remapped = (a: number, b: number, from: string, to: string): SyncShape => 
 
 const topologies: readonly (Omit<Topology, 'isWhole'> & { readonly weight: number })[] = [
   { name: 'pair', weight: 3, clusters: 2, syncs: [both(0, 1)], knowsWayBack: true },
-  { name: 'pair, two one-way syncs', weight: 1, clusters: 2, syncs: [oneWay(0, 1), oneWay(1, 0)], knowsWayBack: false },
+  { name: 'pair, two one-way syncs', weight: 1, clusters: 2, syncs: [oneWay(0, 1), oneWay(1, 0)], knowsWayBack: true },
   { name: 'pair, two runners', weight: 2, clusters: 2, syncs: [both(0, 1), both(0, 1)], knowsWayBack: true },
   { name: 'pair, one passive', weight: 1, clusters: 2, syncs: [oneWay(0, 1)], knowsWayBack: true, isPassive: true },
   { name: 'pair, other paths', weight: 1, clusters: 2, syncs: [remapped(0, 1, '/a', '/b')], knowsWayBack: true },
