@@ -32,7 +32,7 @@ export class Accounts {
     for (const { cluster, change, row } of this.#acknowledged()) {
       const [first] = cluster.filers as [SimFiler];
       // The tombstone was dropped.
-      if (!isLive(row) && !isLive(first.disk.content.areas.tree.get(row.path))) continue;
+      if (!isLive(row) && (mayForget || !isLive(first.disk.content.areas.tree.get(row.path)))) continue;
       if (this.#gone.has(row) || holds(first.disk, row) || isGreater(greatest.get(row.path) as Row, row)) continue;
       throw new Violation('I13', `"${fingerprint(row)}" was acknowledged as ${formatDot(change)} in ${cluster.name} and is gone, though it was somewhere`);
     }
