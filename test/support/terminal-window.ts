@@ -74,7 +74,10 @@ export class TerminalWindow {
   }
 
   async shown(): Promise<Shown> {
-    const [lines = [], coloured = [], whole = []] = await Promise.all([[], ['-e'], ['-J']].map((options) => this.#capture(options)));
+    // In one command, so that all three are of one moment.
+    const captures = [[], ['-e'], ['-J']].map((options) => ['capture-pane', '-p', ...options, '-S', '-']);
+    const text = await this.#tmux(...captures.flatMap((capture, i) => (i === 0 ? capture : [';', 'display-message', '-p', between, ';', ...capture])));
+    const [lines = [], coloured = [], whole = []] = text.split(`${between}\n`).map(linesOf);
     return { lines, coloured, wrapped: whole.filter((line) => !lines.includes(line)) };
   }
 
@@ -108,16 +111,16 @@ export class TerminalWindow {
     return `${this.socket}.exit`;
   }
 
-  async #capture(options: readonly string[]): Promise<string[]> {
-    const text = await this.#tmux('capture-pane', '-p', ...options, '-S', '-');
-    return text
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.trimEnd());
-  }
-
   /** -u: the locale of the machine may know no characters beyond ASCII. */
   async #tmux(...args: readonly string[]): Promise<string> {
     return (await execute('tmux', ['-u', '-S', this.socket, ...args], { env: this.options.env })).stdout.trimEnd();
   }
 }
+
+const between = '== and in another way ==';
+
+const linesOf = (text: string): string[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trimEnd());
