@@ -189,7 +189,7 @@ export class World {
         for (let i = random.below(3); i >= 0; i--) this.clients.operate(random.pick(filers));
         return;
       case 'pause':
-        return this.time.advance(random.pick([100, 700, 1500]));
+        return this.time.advance(random.pick([100, 1000, 2500]));
       case 'read':
         return this.clients.read();
       case 'crash':
