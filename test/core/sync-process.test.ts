@@ -8,6 +8,7 @@ import { Signer } from '../../src/core/security/signer.js';
 import { realTime } from '../../src/core/time.js';
 import { failureOf } from '../support/open-log.js';
 import { Processes } from '../support/processes.js';
+import { waitFor } from '../support/wait-for.js';
 
 /* Clusters of one or two filers, with real stores and real HTTP, in the process of the test. */
 
@@ -50,7 +51,12 @@ describe('a sync of two clusters', function () {
 
   const cluster = async (filers: number): Promise<FilerProcess[]> => {
     const master = await processes.master();
-    return Promise.all(Array.from({ length: filers }, () => processes.filer({ masters: [master.address] })));
+    const all = await Promise.all(Array.from({ length: filers }, () => processes.filer({ masters: [master.address] })));
+    // One that is still empty when it meets another takes a snapshot, and no writes meanwhile.
+    const follow = ({ filer: { aggregator } }: FilerProcess) =>
+      aggregator.subscriptions.length === filers - 1 && aggregator.subscriptions.every(({ state }) => state === 'following');
+    await waitFor(() => all.every(follow), { what: 'all to follow each other', timeoutMs: untilMs });
+    return all;
   };
   const put = (filer: FilerProcess, path: string, content: string) => processes.send(filer, 'PUT', path, content);
   const remove = (filer: FilerProcess, path: string) => processes.send(filer, 'DELETE', `${path}?recursive=true`);

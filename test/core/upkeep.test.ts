@@ -44,19 +44,24 @@ const becomeReady = (at: OpenLog) =>
     await draft.flush();
   });
 
+/** A store with one row of a branch that it has given up to `peer`. */
+async function giveUpRow(at: OpenLog): Promise<void> {
+  await at.tree.put(p('/a'), file('a'), mode);
+  await at.log.alone(async (draft) => {
+    draft.know(alpha);
+    await draft.load([p('/a')]);
+    const row = draft.row(p('/a'));
+    if (row) draft.setRow(row.path, { ...row, dot: null });
+    draft.setPartedFrom(peer, null);
+    draft.setIdentity({ phase: 'ready' });
+    await draft.flush();
+  });
+}
+
 describe('Upkeep', () => {
   it('writes nothing while another process writes under the same origin', async () => {
     const at = await openLog();
-    await at.tree.put(p('/a'), file('a'), mode);
-    await at.log.alone(async (draft) => {
-      draft.know(alpha);
-      await draft.load([p('/a')]);
-      const row = draft.row(p('/a'));
-      if (row) draft.setRow(row.path, { ...row, dot: null });
-      draft.setPartedFrom(peer, null);
-      draft.setIdentity({ phase: 'ready' });
-      await draft.flush();
-    });
+    await giveUpRow(at);
     const around = { isRefused: true };
     const upkeep = upkeepOf(at, around);
     await upkeep.round(never);
@@ -73,16 +78,7 @@ describe('Upkeep', () => {
 
   it('writes the rest of a branch again when nobody else has been able to serve for long, and not before', async () => {
     const at = await openLog();
-    await at.tree.put(p('/a'), file('a'), mode);
-    await at.log.alone(async (draft) => {
-      draft.know(alpha);
-      await draft.load([p('/a')]);
-      const row = draft.row(p('/a'));
-      if (row) draft.setRow(row.path, { ...row, dot: null });
-      draft.setPartedFrom(peer, null);
-      draft.setIdentity({ phase: 'ready' });
-      await draft.flush();
-    });
+    await giveUpRow(at);
     const around = { following: [], nobodyServes: true };
     const upkeep = upkeepOf(at, around);
     const waits = async (ms: number) => {
