@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
 import { MetaClient } from './api/meta/client.js';
 import { limits } from './config/limits.js';
-import { isReserved, parsePath, type FullPath } from './entry/path.js';
-import { FilerError, messageOf } from './errors.js';
+import { FilerError } from './errors.js';
 import { HttpClient } from './http/client.js';
 import { HttpServer } from './http/server.js';
 import { json, type Route } from './http/router.js';
@@ -13,7 +12,7 @@ import { syncMetricTable, tellSync } from './metrics/sync-table.js';
 import type { Signer } from './security/signer.js';
 import { ClusterSide } from './sync/cluster-side.js';
 import type { DirectionPlan as Direction } from './sync/sync.js';
-import type { Scope } from './sync/scope.js';
+import { parseScopePath, type Scope } from './sync/scope.js';
 import { Sync, type SyncStatus } from './sync/sync.js';
 import type { MaxDelete } from './sync/survey.js';
 import type { TimeSource } from './time.js';
@@ -58,7 +57,7 @@ export interface ScopeFlags {
 export function parseScope({ from, to, excludes, deletes, ttlSec }: ScopeFlags): Scope {
   const [flag, list] = excludes;
   const texts = list.split(',').filter((text) => text.trim() !== '');
-  return { from: pathOf(...from), to: pathOf(...to), excludes: texts.map((text) => pathOf(flag, text.trim())), deletes, ttlSec };
+  return { from: parseScopePath(...from), to: parseScopePath(...to), excludes: texts.map((text) => parseScopePath(flag, text.trim())), deletes, ttlSec };
 }
 
 /** Reads what --maxDelete says: `50%`, or a number. @throws FilerError PARAMETER_INVALID */
@@ -68,18 +67,6 @@ export function parseMaxDelete(text: string): MaxDelete {
   if (digits === undefined || (percent === '%' && value > 100))
     throw new FilerError('PARAMETER_INVALID', `--maxDelete: "${text.slice(0, 40)}" is not a whole number or a part such as 50%`);
   return percent === '%' ? { count: limits.syncDeletesFree, part: value / 100 } : { count: value, part: null };
-}
-
-function pathOf(flag: string, text: string): FullPath {
-  let path: FullPath;
-  try {
-    path = parsePath(text);
-  } catch (error) {
-    throw new FilerError('PARAMETER_INVALID', `${flag}: ${messageOf(error)}`);
-  }
-  if (isReserved(path))
-    throw new FilerError('PARAMETER_INVALID', `${flag}: ${path} holds kelp's own entries, which stay in their cluster; name another directory`);
-  return path;
 }
 
 // What goes with it at a command line.

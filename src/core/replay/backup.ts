@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import { decodeImport } from '../api/meta/import-body.js';
 import { MetaClient } from '../api/meta/client.js';
 import { limits } from '../config/limits.js';
-import { isReserved, parsePath, root, type FullPath } from '../entry/path.js';
-import { FilerError, isFailure, messageOf } from '../errors.js';
+import { root, type FullPath } from '../entry/path.js';
+import { FilerError, isFailure } from '../errors.js';
 import { HttpClient } from '../http/client.js';
 import { Checkpoints } from '../log/checkpoints.js';
 import { importChanges, planImport } from '../log/importing.js';
@@ -14,7 +14,7 @@ import { isAbort } from '../loop.js';
 import type { Signer } from '../security/signer.js';
 import { ClusterSide } from '../sync/cluster-side.js';
 import { formatLinkState, linkName, parseLinkState } from '../sync/link.js';
-import type { Scope } from '../sync/scope.js';
+import { parseScopePath, type Scope } from '../sync/scope.js';
 import type { SyncFiler } from '../sync/sync-filer.js';
 import { Sync } from '../sync/sync.js';
 import type { TimeSource } from '../time.js';
@@ -48,26 +48,14 @@ export interface BackupFlags {
 
 /** What a backup takes. @throws FilerError PARAMETER_INVALID naming the flag */
 export function parseBackupScope({ filerDir, includePrefixes, excludePrefixes }: BackupFlags): Scope {
-  const from = pathOf('--filerDir', filerDir);
+  const from = parseScopePath('--filerDir', filerDir);
   const list = (flag: string, text: string) =>
     text
       .split(',')
       .filter((one) => one.trim() !== '')
-      .map((one) => pathOf(flag, one.trim()));
+      .map((one) => parseScopePath(flag, one.trim()));
   const includes = list('--includePrefixes', includePrefixes);
   return { from, to: from, excludes: list('--excludePrefixes', excludePrefixes), ...(includes.length > 0 && { includes }), deletes: true, ttlSec: 0 };
-}
-
-function pathOf(flag: string, text: string): FullPath {
-  let path: FullPath;
-  try {
-    path = parsePath(text);
-  } catch (error) {
-    throw new FilerError('PARAMETER_INVALID', `${flag}: ${messageOf(error)}`);
-  }
-  if (isReserved(path))
-    throw new FilerError('PARAMETER_INVALID', `${flag}: ${path} holds kelp's own entries, which stay in their cluster; name another directory`);
-  return path;
 }
 
 // What goes with it at a command line.

@@ -7,6 +7,7 @@ import type { Dot, Vector } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
 import { isReserved, isWithin, nameOf, parsePath, refuseReserved, root, type FullPath } from '../entry/path.js';
+import { FilerError, messageOf } from '../errors.js';
 
 /*
  * What a link takes from its source, and where it puts it. Pure.
@@ -16,6 +17,19 @@ import { isReserved, isWithin, nameOf, parsePath, refuseReserved, root, type Ful
  *   delete, with deletes withheld                        left out; the target's clock must move past it
  *   rename, with deletes withheld                        a create: the old name stays
  */
+
+/** Reads a directory that a link or a backup takes from, or leaves out. @throws FilerError PARAMETER_INVALID naming the flag */
+export function parseScopePath(flag: string, text: string): FullPath {
+  let path: FullPath;
+  try {
+    path = parsePath(text);
+  } catch (error) {
+    throw new FilerError('PARAMETER_INVALID', `${flag}: ${messageOf(error)}`);
+  }
+  if (isReserved(path))
+    throw new FilerError('PARAMETER_INVALID', `${flag}: ${path} holds kelp's own entries, which stay in their cluster; name another directory`);
+  return path;
+}
 
 export interface Scope {
   /** Directory of the source, and where it lies in the target. */
