@@ -16,7 +16,7 @@ import { FilerError, isFailure } from '../core/errors.js';
 import { realTime } from '../core/time.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { addresses, duration, noEffectFlags } from '../ux/flags.js';
-import { writeBytes, writeLines } from '../ux/json-lines.js';
+import { writeLines, writePieces } from '../ux/json-lines.js';
 import { printable } from '../ux/printable.js';
 import { tintOf, wantsColour } from '../ux/style.js';
 
@@ -104,7 +104,7 @@ export default class FilerMetaTail extends BaseCommand<typeof FilerMetaTail> {
     try {
       for await (const page of tailFeed(options, signal)) {
         if (isShort || mark !== null) await writeLines(process.stdout, textsOf(page.lines).map(lineOf));
-        else await writeBytes(process.stdout, page.lines.bytes);
+        else await writePieces(process.stdout, page.lines.pieces);
         position = page.position;
       }
     } catch (error) {

@@ -19,8 +19,11 @@ export async function writeLines(stream: Writable, lines: readonly string[]): Pr
 }
 
 /** Writes whole lines as they are, in one write; resolves as `writeLines` does. */
-export async function writeBytes(stream: Writable, bytes: Buffer): Promise<void> {
-  if (bytes.length > 0 && !stream.write(bytes)) await once(stream, 'drain');
+export async function writePieces(stream: Writable, pieces: readonly Buffer[]): Promise<void> {
+  stream.cork();
+  for (const piece of pieces) stream.write(piece);
+  stream.uncork();
+  if (stream.writableNeedDrain) await once(stream, 'drain');
 }
 
 /** Lines to `stream`, written some hundred at a time: a write each would take longer than making them. */

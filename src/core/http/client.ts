@@ -1,7 +1,8 @@
-import { Pool } from 'undici';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import { limits } from '../config/limits.js';
 import { FilerError, failures, isFailure, messageOf, type FailureCode } from '../errors.js';
 import type { Signer } from '../security/signer.js';
+import { exchange, type Exchanged } from './exchange.js';
 
 export interface HttpClientOptions {
   /** Connections to one address. A held long-poll takes one, so a peer needs two. */
@@ -39,6 +40,10 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Of the body, bytes. */
+  readonly length: number;
+  /** The body in pieces, as it came. One reader may have them, to write into them; then nothing else may be asked for. */
+  pieces(): readonly Buffer[];
   text(): string;
   /** @throws FilerError PEER_UNREACHABLE if it is not JSON: a cut answer looks like a whole one until it is parsed */
   json(): unknown;
@@ -86,42 +91,46 @@ export class HttpClient {
     const { address, method, path, query, headers = {}, body, audience, begun, signal, timeoutMs = limits.answerMs, bodyMs = limits.bodyMs } = request;
     signal?.throwIfAborted();
     const target = path + formatQuery(query ?? {});
-    let status: number;
-    let answered: HttpAnswer['headers'];
-    let bytes: Buffer;
+    let exchanged: Exchanged;
     try {
-      const answer = await this.#pool(address).request({
-        method: method as 'GET',
-        path: target,
-        headers: { ...headers, ...this.#options.signer?.sign({ method, target, address, headers, body, audience }) },
-        body: body ?? null,
-        headersTimeout: timeoutMs,
-        bodyTimeout: bodyMs,
+      exchanged = await exchange(this.#pool(address), {
+        request: {
+          method: method as 'GET',
+          path: target,
+          headers: { ...headers, ...this.#options.signer?.sign({ method, target, address, headers, body, audience }) },
+          body: body ?? null,
+          headersTimeout: timeoutMs,
+          bodyTimeout: bodyMs,
+        },
         signal,
+        begun: (code, told) => {
+          if (code < 300) begun?.(told);
+        },
       });
-      status = answer.statusCode;
-      answered = answer.headers;
-      if (status < 300) begun?.(answered);
-      bytes = Buffer.from(await answer.body.arrayBuffer());
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw unreachable(address, error);
     }
+    const { status, pieces } = exchanged;
     if (status >= 400) {
-      const failure = refusal(address, method, path, status, bytes);
+      const failure = refusal(address, method, path, status, joined(pieces));
       this.#options.failed?.(address, failure);
       throw failure;
     }
     if (status >= 300 && status !== 304)
       throw new FilerError('PEER_UNREACHABLE', `${address} answers with a redirect, which is not followed; name the right address`, { peer: address });
+    const bytes = () => joined(pieces);
+    const text = () => bytes().toString('utf8');
     return {
       status,
-      headers: answered,
-      bytes: () => bytes,
-      text: () => bytes.toString('utf8'),
+      headers: exchanged.headers,
+      length: pieces.reduce((sum, piece) => sum + piece.length, 0),
+      pieces: () => pieces,
+      bytes,
+      text,
       json: () => {
         try {
-          return JSON.parse(bytes.toString('utf8')) as unknown;
+          return JSON.parse(text()) as unknown;
         } catch (error) {
           throw new FilerError('PEER_UNREACHABLE', `${address} answers with something that is not JSON; is it kelp?`, { peer: address }, { cause: error });
         }
@@ -168,6 +177,9 @@ export class HttpClient {
     this.#closing.add(closing);
   }
 }
+
+/** Of small bodies there is one piece, which need not be copied. */
+const joined = (pieces: readonly Buffer[]): Buffer => (pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
 
 function formatQuery(query: NonNullable<HttpRequest['query']>): string {
   const pairs = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);

@@ -128,6 +128,24 @@ describe('HttpClient', () => {
     expect(await answer).to.equal(reason);
   });
 
+  it('ends so while it waits for a connection too, and the next one gets it', async () => {
+    const held: (() => void)[] = [];
+    listener = (_, outgoing) => void held.push(() => outgoing.end('answered'));
+    const under = [get(), get()];
+    const reader = new AbortController();
+    const waiting = get({ signal: reader.signal });
+    const reason = new Error('enough');
+    reader.abort(reason);
+    expect(await waiting.catch((error: unknown) => error)).to.equal(reason);
+    const next = get();
+    while (held.length < 3) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (held.length === 2) for (const answer of held) answer();
+    }
+    held[2]?.();
+    expect((await Promise.all([...under, next])).map((answer) => answer.text())).to.deep.equal(['answered', 'answered', 'answered']);
+  });
+
   it('takes no requests once closed', async () => {
     await http.close();
     expect((await failure(get())).code).to.equal('STOPPING');

@@ -28,53 +28,88 @@ export function decodeChangePage(body: string, from: string): string[] {
   });
 }
 
-/** Changes as lines of JSON, each with its line feed. */
+/** Changes as lines of JSON, each with its line feed; in pieces, as they came. */
 export interface ChangeLines {
-  readonly bytes: Buffer;
+  readonly pieces: readonly Buffer[];
   readonly count: number;
 }
 
-export const noLines: ChangeLines = { bytes: Buffer.alloc(0), count: 0 };
+export const noLines: ChangeLines = { pieces: [], count: 0 };
 
 /** The changes one by one. */
-export function textsOf({ bytes, count }: ChangeLines): string[] {
-  return count === 0 ? [] : bytes.toString('utf8', 0, bytes.length - 1).split('\n');
+export function textsOf({ pieces, count }: ChangeLines): string[] {
+  return count === 0 ? [] : Buffer.concat(pieces).toString('utf8').slice(0, -1).split('\n');
 }
 
 export function linesOf(texts: readonly string[]): ChangeLines {
-  return texts.length === 0 ? noLines : { bytes: Buffer.from(`${texts.join('\n')}\n`), count: texts.length };
+  return texts.length === 0 ? noLines : { pieces: [Buffer.from(`${texts.join('\n')}\n`)], count: texts.length };
 }
 
 const [lineFeed, comma, open, close] = [10, 44, 123, 125];
 
 /**
  * As `decodeChangePage`, for a reader that passes the changes on: in the common form they are moved together as bytes, where they
- * are, and never become texts.
+ * are, and never become texts. The body is taken over.
  * @throws FilerError as decodeChangePage
  */
-export function decodeChangeLines(body: Buffer, from: string): ChangeLines {
-  const last = body.length - pageEnd.length;
-  if (last < pageStart.length || body.toString('latin1', 0, pageStart.length) !== pageStart || body.toString('latin1', last) !== pageEnd) {
-    return linesOf(decodeChangePage(body.toString('utf8'), from));
+export function decodeChangeLines(body: readonly Buffer[], from: string): ChangeLines {
+  const { whole, rest } = atLineFeeds(body);
+  const lines = rest === pageEnd.slice(1) ? withoutFrame(whole) : null;
+  const ends = lines?.map((piece, index) => endsIn(piece, index === lines.length - 1));
+  if (!lines || !ends?.every((found) => found !== null)) return linesOf(decodeChangePage(Buffer.concat(body).toString('utf8'), from));
+  return {
+    pieces: lines.map((piece, index) => moveTogether(piece, ends[index] as number[])),
+    count: ends.reduce((count, found) => count + found.length, 0),
+  };
+}
+
+/** The same bytes in pieces that end with a line feed each, and what comes after the last one. */
+function atLineFeeds(body: readonly Buffer[]): { readonly whole: Buffer[]; readonly rest: string } {
+  const whole: Buffer[] = [];
+  let begun: Buffer[] = [];
+  for (const piece of body) {
+    const first = piece.indexOf(lineFeed) + 1;
+    const last = piece.lastIndexOf(lineFeed) + 1;
+    if (first > 0) {
+      // A line that goes over from one piece to the next: it is all that is copied.
+      if (begun.length > 0) whole.push(Buffer.concat([...begun, piece.subarray(0, first)]));
+      const from = begun.length > 0 ? first : 0;
+      if (last > from) whole.push(piece.subarray(from, last));
+      begun = [];
+    }
+    if (last < piece.length) begun.push(piece.subarray(last));
   }
+  return { whole, rest: Buffer.concat(begun).toString('latin1') };
+}
+
+/** What comes after the start of a page; null if these lines are none. */
+function withoutFrame([first, ...others]: readonly Buffer[]): readonly Buffer[] | null {
+  if (first?.toString('latin1', 0, pageStart.length) !== pageStart) return null;
+  return first.length === pageStart.length ? others : [first.subarray(pageStart.length), ...others];
+}
+
+/** Where each change of a piece ends, before the comma after it; null if it holds anything else. After the last change of a page there is none. */
+function endsIn(piece: Buffer, isLast: boolean): number[] | null {
   const ends: number[] = [];
-  for (let at = pageStart.length; at < last;) {
-    const feed = body.indexOf(lineFeed, at);
-    const end = feed < last ? feed - 1 : last;
-    const isWhole = body[at] === open && body[end - 1] === close && (feed === last || body[end] === comma);
-    if (!isWhole) return linesOf(decodeChangePage(body.toString('utf8'), from));
+  for (let at = 0; at < piece.length;) {
+    const feed = piece.indexOf(lineFeed, at);
+    const end = isLast && feed === piece.length - 1 ? feed : feed - 1;
+    if (piece[at] !== open || piece[end - 1] !== close || (end < feed && piece[end] !== comma)) return null;
     ends.push(end);
     at = feed + 1;
   }
-  // Each begins after the comma and line feed of the one before it.
-  let [at, written] = [pageStart.length, 0];
+  return ends;
+}
+
+function moveTogether(piece: Buffer, ends: readonly number[]): Buffer {
+  let [at, written] = [0, 0];
   for (const end of ends) {
-    body.copyWithin(written, at, end);
+    if (written < at) piece.copyWithin(written, at, end);
     written += end - at;
-    body[written++] = lineFeed;
+    piece[written++] = lineFeed;
     at = end + pageBetween.length;
   }
-  return { bytes: body.subarray(0, written), count: ends.length };
+  return piece.subarray(0, written);
 }
 
 function isOneObject(line: string): boolean {

@@ -223,7 +223,7 @@ export class MetaClient {
   /** One page of the feed. @throws FilerError LOG_TRIMMED, OFFSET_UNKNOWN besides */
   async feed(request: FeedRequest, signal?: AbortSignal, caller: Caller | null = null): Promise<FeedAnswer> {
     const { headers, body, bytes } = await this.#feed(request, signal, caller);
-    return { ...headers, texts: body === null ? [] : decodeChangePage(body.toString('utf8'), this.address), bytes };
+    return { ...headers, texts: body === null ? [] : decodeChangePage(body.text(), this.address), bytes };
   }
 
   /**
@@ -233,7 +233,7 @@ export class MetaClient {
    */
   async feedLines(request: FeedRequest, signal?: AbortSignal, begun?: (told: FeedHeaders) => void): Promise<FeedLines> {
     const { headers, body } = await this.#feed(request, signal, null, begun);
-    return { ...headers, lines: body === null ? noLines : decodeChangeLines(body, this.address) };
+    return { ...headers, lines: body === null ? noLines : decodeChangeLines(body.pieces(), this.address) };
   }
 
   async #feed(request: FeedRequest, signal: AbortSignal | undefined, caller: Caller | null, begun?: (told: FeedHeaders) => void) {
@@ -257,7 +257,7 @@ export class MetaClient {
       begun: begun && ((answered) => begun(feedFromHeaders(answered))),
       signal,
     });
-    return { headers: feedFromHeaders(answer.headers), body: answer.status === 204 ? null : answer.bytes(), bytes: answer.bytes().length };
+    return { headers: feedFromHeaders(answer.headers), body: answer.status === 204 ? null : answer, bytes: answer.length };
   }
 
   /** One page of the snapshot. */

@@ -22,17 +22,34 @@ const failure = (run: () => unknown): FilerError => {
 const notes = { oldEntry: null, deleteChunks: false, signatures: ['1111111111111111'] };
 const anyText = anyChange.map((change) => encodeChange(change, notes));
 
+/** As a socket gives it. */
+function piecesOf(text: string, size: number): Buffer[] {
+  const body = Buffer.from(text);
+  return Array.from({ length: Math.ceil(body.length / size) }, (_, index) => Buffer.from(body.subarray(index * size, (index + 1) * size)));
+}
+
 describe('a page of changes', () => {
   it('gives back the text of each change as it went in', () => {
     fc.assert(
       fc.property(fc.array(anyText, { maxLength: 5 }), (texts) => {
         const page = encodeChangePage(texts);
         expect(decodeChangePage(page, 'x')).to.deep.equal(texts);
-        const lines = decodeChangeLines(Buffer.from(page), 'x');
-        expect(lines.bytes.toString()).to.equal(texts.map((text) => `${text}\n`).join(''));
+      }),
+    );
+  });
+
+  it('is read as lines in whatever pieces it comes', () => {
+    fc.assert(
+      fc.property(fc.array(anyText, { maxLength: 5 }), fc.integer({ min: 1, max: 3000 }), (texts, size) => {
+        const lines = decodeChangeLines(piecesOf(encodeChangePage(texts), size), 'x');
+        expect(Buffer.concat(lines.pieces).toString()).to.equal(texts.map((text) => `${text}\n`).join(''));
+        expect(lines.count).to.equal(texts.length);
         expect(textsOf(lines)).to.deep.equal(texts);
       }),
     );
+    const page = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
+    for (let size = 1; size < page.length; size++)
+      expect(textsOf(decodeChangeLines(piecesOf(page, size), 'x')), String(size)).to.deep.equal(['{"a":"]"}', '{"b":[1]}']);
   });
 
   it('is read in any other form of JSON too', () => {
@@ -41,7 +58,7 @@ describe('a page of changes', () => {
         const values = texts.map((text) => JSON.parse(text) as unknown);
         const pretty = JSON.stringify(values, null, indent);
         expect(decodeChangePage(pretty, 'x').map((text) => JSON.parse(text) as unknown)).to.deep.equal(values);
-        expect(textsOf(decodeChangeLines(Buffer.from(pretty), 'x'))).to.deep.equal(decodeChangePage(pretty, 'x'));
+        expect(textsOf(decodeChangeLines(piecesOf(pretty, 100), 'x'))).to.deep.equal(decodeChangePage(pretty, 'x'));
       }),
     );
   });
@@ -49,7 +66,7 @@ describe('a page of changes', () => {
   it('that broke off is no page, wherever it was cut', () => {
     const whole = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
     for (let end = 0; end < whole.length; end++)
-      for (const decode of [decodeChangePage, (text: string, from: string) => decodeChangeLines(Buffer.from(text), from)])
+      for (const decode of [decodeChangePage, (text: string, from: string) => decodeChangeLines(piecesOf(text, 7), from)])
         expect(failure(() => decode(whole.slice(0, end), 'x')).code, whole.slice(0, end)).to.equal('PEER_UNREACHABLE');
   });
 
