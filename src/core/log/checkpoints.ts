@@ -3,7 +3,7 @@ import { isLive, type Row } from '../change/row.js';
 import type { Dot, Origin } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { Entry } from '../entry/entry.js';
-import { childPath, reservedDirectory, type FullPath } from '../entry/path.js';
+import { childPath, isWithin, reservedDirectory, type FullPath } from '../entry/path.js';
 import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { ChangeLog } from './change-log.js';
@@ -30,6 +30,11 @@ export interface Checkpoint {
 export function checkpointPath(link: string): FullPath {
   if (!linkPattern.test(link)) throw new FilerError('PARAMETER_INVALID', `checkpoint: "${link.slice(0, 40)}" is not a link (16 lower-case hex digits)`);
   return childPath(directory, link);
+}
+
+/** True for the path of a checkpoint. */
+export function isCheckpoint(path: FullPath): boolean {
+  return isWithin(path, directory) && path !== directory;
 }
 
 /** The value that stands at a checkpoint's path; null if there is none. */

@@ -5,6 +5,7 @@ import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, typ
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
+import { isCheckpoint } from '../log/checkpoints.js';
 import { leftAside, leftToForgotten } from '../log/conflicts.js';
 import { isInDoubt, type Doubt } from '../log/doubt.js';
 import type { Draft } from '../log/draft.js';
@@ -88,7 +89,9 @@ export async function beginRejoin(
   const rejoin: Rejoin = { goal, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
   await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
-      await draft.tx.write({ rows: { remembered: rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot)) } });
+      const lacking = rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot));
+      // A checkpoint says what this store had, tombstones too, which are dropped by now: the others have not seen those, and must be told again.
+      await draft.tx.write({ rows: { remembered: isStranger ? lacking.filter(({ path }) => !isCheckpoint(path)) : lacking } });
     }
     await rememberWaiting(draft, covered, log.receive);
     const { origin, former } = draft.identity;
@@ -185,9 +188,9 @@ function mayBeKnown({ doubtful, doubts }: Rejoin, row: Row, isOrigin: (origin: O
 function rewrite(draft: Draft, row: Row): boolean {
   const standing = draft.row(row.path);
   if (isLive(row)) {
-    if (isLive(standing) && compareStates(row, standing) <= 0) return false;
-    // Deleted by somebody who knew this very state, from a store that has brought it back before.
-    if (standing !== null && !isLive(standing) && vectorIncludes(standing.vector, row.author, row.version)) return false;
+    // A greater deletion counts if it knew this very state, from a store that has brought it back before. A smaller one did not, whatever its
+    // vector says: it may be of the same version and author, on the other of two branches.
+    if (standing !== null && compareStates(row, standing) <= 0 && (isLive(standing) || vectorIncludes(standing.vector, row.author, row.version))) return false;
     draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
     return true;
   }

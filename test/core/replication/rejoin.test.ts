@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { receiveChange } from '../../../src/core/change/refused.js';
-import { isLive } from '../../../src/core/change/row.js';
+import { isLive, type Row } from '../../../src/core/change/row.js';
+import { checkpointPath, checkpointValue, issueCheckpoint } from '../../../src/core/log/checkpoints.js';
 import { overlapWith } from '../../../src/core/replication/parting.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from '../../../src/core/replication/rejoin.js';
 import { ForgedLog } from '../../support/forged-log.js';
@@ -187,6 +188,37 @@ describe('a rejoin', () => {
     await exchange(peer, at);
     await expectSame(peer.core, at.core);
   });
+
+  it('writes a live row again over a deletion of the same version and author, made on the other of two branches: it is the greater state', async () => {
+    const [peer, at] = await parted();
+    await put(at, '/shared/a', 'mine');
+    const [mine] = (await rowsIn(at.core.store)).filter(({ path }) => path === '/shared/a');
+    // Of the branch that this store has given up; the owner of the other one deleted the file at that very moment of its clock.
+    const place = async (filer: MemoryFiler, row: Row) =>
+      filer.core.log.alone(async (draft) => {
+        await draft.load([row.path]);
+        draft.setRow(row.path, row);
+        await draft.flush();
+      });
+    await place(at, { ...mine, dot: null });
+    await place(peer, { ...mine, entry: null, isDirectory: false, contentHash: '', h: 0, dot: { origin: peer.origin, seq: 1 } });
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 1, overruled: 0 });
+    expect(await content(at, '/shared/a')).to.equal('mine');
+  });
+
+  for (const isStranger of [true, false])
+    it(`${isStranger ? 'leaves checkpoints of links behind where the peer is of another lineage' : 'keeps checkpoints of links among its own'}`, async () => {
+      const peer = await openFiler('peer:1');
+      const at = await openFiler('at:1', 'ready', { isStranger });
+      await put(peer, '/theirs');
+      await put(at, '/ours');
+      const path = checkpointPath('0123456789abcdef');
+      await at.core.log.commit({ paths: [path], bytes: 1, decide: (draft) => issueCheckpoint(draft, path, 'o:7', at.core.time.micros()) });
+      await rejoin(at, peer);
+      expect(await content(at, '/ours')).to.equal('x');
+      const [row] = await at.core.store.find('tree', [path]);
+      expect(checkpointValue(row ?? null)).to.equal(isStranger ? null : 'o:7');
+    });
 
   for (const [what, peerWrites, deleted] of [
     ['that it had seen', false, true],
