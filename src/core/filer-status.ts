@@ -73,7 +73,7 @@ export class FilerStatus {
       origin: identity.origin,
       address: options.address,
       clusterId: identity.clusterId,
-      have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
+      have: new Map([...origins.values()].map(({ origin, seq, hash, runs }) => [origin, { seq, hash, run: runs.at(-1)?.hash ?? '' }])),
       report,
       digest: report === null ? '' : log.digestToTell(),
       former: identity.former,

@@ -3,7 +3,7 @@ import { addToSum, bucketCount, bucketOf } from '../../src/core/change/digest.js
 import type { Row } from '../../src/core/change/row.js';
 import { compareBytes, parentOf, type FullPath } from '../../src/core/entry/path.js';
 import type { DirectorySum, ListOptions, Store, StoreTransaction } from '../../src/core/store/store.js';
-import { alpha, beta, originOf, path, rowOf, tombstoneOf } from '../support/store-values.js';
+import { alpha, beta, originOf, path, rowOf, runsOf, tombstoneOf } from '../support/store-values.js';
 import { everything, inKeyOrder, pathsOf, sorted, write, type StoreUnderTest } from './store-under-test.js';
 
 /** The part of the store contract that is about rows: writing, finding, walking and listing them. */
@@ -191,7 +191,15 @@ export function rowsContract(under: StoreUnderTest): void {
 
     it('comes with all origins', async () => {
       const states = [
-        originOf(alpha, { seq: 2 ** 40, hash: 'abcdefabcdef', version: 2 ** 52, first: 7, firstHash: '012345678901', firstVersion: 9 }),
+        originOf(alpha, {
+          seq: 2 ** 40,
+          hash: 'abcdefabcdef',
+          version: 2 ** 52,
+          first: 7,
+          firstHash: '012345678901',
+          firstVersion: 9,
+          runs: runsOf(5, 2 ** 40),
+        }),
         originOf(beta),
       ];
       expect((await store.scanWithOrigins(null, 2, 1e9)).origins).to.deep.equal([]);

@@ -3,7 +3,7 @@ import { canonicalJson } from '../../src/core/change/canonical.js';
 import { formatDot } from '../../src/core/clock/vector.js';
 import type { FullPath } from '../../src/core/entry/path.js';
 import { logPageOf, type LogQuery, type QuarantineRecord, type Store, type WriteBatch } from '../../src/core/store/store.js';
-import { alpha, beta, conflictOf, originOf, path, quarantinedOf, recordOf, rowOf, tombstoneOf } from '../support/store-values.js';
+import { alpha, beta, conflictOf, originOf, path, quarantinedOf, recordOf, rowOf, runsOf, tombstoneOf } from '../support/store-values.js';
 import { examineContract } from './store-examine.contract.js';
 import { rowsContract } from './store-rows.contract.js';
 import { everything, inKeyOrder, keyOf, pathsOf, sorted, write, type StoreUnderTest } from './store-under-test.js';
@@ -200,7 +200,7 @@ export function storeContract(name: string, under: StoreUnderTest): void {
           ['going', 'soon'],
         ]);
         await write(store, {
-          origins: [originOf(alpha, { seq: 1 }), originOf(beta)],
+          origins: [originOf(alpha, { seq: 1, runs: runsOf(1) }), originOf(beta, { seq: 7, runs: runsOf(1, 7) })],
           buckets: new Map([
             [0, 1],
             [255, 2 ** 48 - 1],
@@ -208,7 +208,7 @@ export function storeContract(name: string, under: StoreUnderTest): void {
           meta,
         });
         await write(store, {
-          origins: [originOf(alpha, { seq: 2, version: 2 ** 52 })],
+          origins: [originOf(alpha, { seq: 2, version: 2 ** 52, runs: runsOf(2) })],
           buckets: new Map([[0, 5]]),
           meta: new Map([
             ['going', null],
@@ -218,7 +218,10 @@ export function storeContract(name: string, under: StoreUnderTest): void {
         });
         store = await under.reopen(store);
         const after = await store.load();
-        expect(after.origins).to.have.deep.members([originOf(alpha, { seq: 2, version: 2 ** 52 }), originOf(beta)]);
+        expect(after.origins).to.have.deep.members([
+          originOf(alpha, { seq: 2, version: 2 ** 52, runs: runsOf(2) }),
+          originOf(beta, { seq: 7, runs: runsOf(1, 7) }),
+        ]);
         expect([after.buckets[0], after.buckets[1], after.buckets[255]]).to.deep.equal([5, 0, 2 ** 48 - 1]);
         expect(after.buckets).to.have.length(256);
         expect(after.meta).to.deep.equal(

@@ -88,9 +88,10 @@ export const anyChange: fc.Arbitrary<Omit<Change, 'text'>> = fc
     version: anyVersion,
     others: anyVector,
     clusters: fc.array(fc.string(), { maxLength: 2 }),
+    beginsRun: fc.boolean(),
   })
   .filter(({ operation, a, b }) => operation !== 'rename' || a !== b)
-  .chain(({ operation, a, b, origin, author, seq, version, others, clusters }) => {
+  .chain(({ operation, a, b, origin, author, seq, version, others, clusters, beginsRun }) => {
     const oldPath = operation === 'create' ? null : a;
     const newPath = operation === 'delete' ? null : operation === 'rename' ? b : a;
     const vector = { ...others, [author]: Math.max(version, others[author] ?? 0) };
@@ -110,6 +111,7 @@ export const anyChange: fc.Arbitrary<Omit<Change, 'text'>> = fc
         vector,
         oldVector: operation === 'rename' ? { [author]: version } : null,
         clusters,
+        beginsRun,
       };
       return { ...facts, hash: chainHash(chainStart, facts) };
     });

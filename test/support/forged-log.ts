@@ -30,7 +30,15 @@ export class ForgedLog {
     this.seq += 1;
     this.version += 1;
     const newEntry = canonicalJson({ isDirectory: false, ...entry, name: nameOf(p(path)) });
-    const link = { seq: this.seq, version: this.version, author: this.origin, oldPath: null, newPath: p(path), contentHash: contentHash(newEntry) };
+    const link = {
+      seq: this.seq,
+      version: this.version,
+      author: this.origin,
+      oldPath: null,
+      newPath: p(path),
+      contentHash: contentHash(newEntry),
+      beginsRun: this.seq === 1,
+    };
     this.hash = chainHash(this.hash, link);
     const vector = { [this.origin]: this.version };
     const change = { ...link, origin: this.origin, hash: this.hash, newEntry, isDirectory: false, vector, oldVector: null, clusters: [] };

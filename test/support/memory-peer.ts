@@ -17,7 +17,8 @@ import { openLog, type OpenLog, type OpenOptions } from './open-log.js';
 export const smallPages: BootstrapLimits = { snapshotRows: 3, pageChanges: 2, pageBytes: 1e6, draftRows: 2, draftBytes: 1e6 };
 
 /** One call of a peer, as its caller made it. */
-export type Call = { kind: 'info' } | { kind: 'hashes' } | { kind: 'changes'; request: ChangesRequest } | { kind: 'snapshot'; after: FullPath | null };
+export type Call =
+  { kind: 'info' } | { kind: 'hashes' } | { kind: 'runs' } | { kind: 'changes'; request: ChangesRequest } | { kind: 'snapshot'; after: FullPath | null };
 
 /** A filer's core that others reach through memory: its real Source behind the interface of a peer. */
 export class MemoryFiler {
@@ -70,7 +71,7 @@ export class MemoryFiler {
       origin: identity.origin,
       address: this.address,
       clusterId: identity.clusterId,
-      have: new Map([...origins.values()].map(({ origin, seq, hash }) => [origin, { seq, hash }])),
+      have: new Map([...origins.values()].map(({ origin, seq, hash, runs }) => [origin, { seq, hash, run: runs.at(-1)?.hash ?? '' }])),
       report: this.source.report(),
       digest: this.core.log.digestToTell(),
       former: identity.former,
@@ -141,6 +142,7 @@ export class MemoryFiler {
       changes: (request, caller, signal): Promise<ChangesPage> =>
         this.#answer({ kind: 'changes', request }, signal, () => this.source.changes(request, caller, signal)),
       hashes: (position, signal) => this.#answer({ kind: 'hashes' }, signal, () => this.source.hashes(position)),
+      runs: (position, signal) => this.#answer({ kind: 'runs' }, signal, async () => this.source.runs(position)),
       snapshot: (after, limit, caller, signal): Promise<SnapshotPage> =>
         this.#answer({ kind: 'snapshot', after }, signal, () => this.source.snapshot(after, limit, caller)),
     };
@@ -179,6 +181,14 @@ export class MemoryFiler {
     if (!this.isReachable) throw new FilerError('PEER_UNREACHABLE', `${this.address} does not answer`);
     return work();
   }
+}
+
+/** Takes from a filer what it knows of runs: as a store has it that an older kelp has written. */
+export async function forgetRuns({ core }: MemoryFiler): Promise<void> {
+  await core.log.alone(async (draft) => {
+    for (const state of draft.origins.values()) draft.setOrigin({ ...state, runs: [] });
+    await draft.flush();
+  });
 }
 
 /** What filers opened here are of unless told otherwise, as if all had begun together. */

@@ -2,7 +2,7 @@ import { contentHash, entryDigest } from '../../src/core/change/digest.js';
 import type { Row } from '../../src/core/change/row.js';
 import type { Origin } from '../../src/core/clock/vector.js';
 import { nameOf, type FullPath } from '../../src/core/entry/path.js';
-import type { ConflictRecord, LogRecord, OriginState, QuarantineRecord } from '../../src/core/store/store.js';
+import type { ConflictRecord, LogRecord, OriginState, QuarantineRecord, Run } from '../../src/core/store/store.js';
 
 /* Values as a store is given them, whole but for what a test names. */
 
@@ -46,8 +46,11 @@ export function recordOf(index: number, fields: Partial<LogRecord> = {}): LogRec
   };
 }
 
+/** Runs that begin at these places. */
+export const runsOf = (...seqs: number[]): Run[] => seqs.map((seq) => ({ seq, hash: seq.toString(16).padStart(12, '0') }));
+
 export function originOf(origin: Origin, fields: Partial<OriginState> = {}): OriginState {
-  return { origin, seq: 0, hash: '000000000000', version: 0, first: 1, firstHash: '000000000000', firstVersion: 0, ...fields };
+  return { origin, seq: 0, hash: '000000000000', version: 0, first: 1, firstHash: '000000000000', firstVersion: 0, runs: [], ...fields };
 }
 
 export function conflictOf(at: string, fields: Partial<ConflictRecord> = {}): ConflictRecord {

@@ -14,8 +14,9 @@ import { contentHash } from './digest.js';
  *   {"directory":D,"tsNs":"…","eventNotification":{"oldEntry":{…},"newEntry":{…},"newParentPath":D,…},
  *    "replication":{"origin":…,"seq":…,"hash":…,"version":…,"author":…,"vector":{…},"clusters":[…]}}
  *
- * `newEntry` is canonical JSON. Since `replication` is last, the local word `applied` is put in front of the closing
- * braces when a change is sent, and cut off there when it is received: the rest of the text is never rebuilt.
+ * A change that begins a run has "beginsRun":true after its clusters. `newEntry` is canonical JSON. Since `replication` is last, the
+ * local word `applied` is put in front of the closing braces when a change is sent, and cut off there when it is received: the rest of
+ * the text is never rebuilt.
  */
 
 const end = '}}';
@@ -59,7 +60,7 @@ export function encodeChange(change: Omit<Change, 'text'>, notes: ChangeNotes): 
   return (
     `{"directory":${JSON.stringify(oldDirectory)},"tsNs":"${change.version}000","eventNotification":{${parts.join(',')}},` +
     `"replication":{"origin":"${change.origin}","seq":${change.seq},"hash":"${change.hash}","version":${change.version},"author":"${change.author}",` +
-    `"vector":${canonicalJson(change.vector)}${oldVector},"clusters":${JSON.stringify(change.clusters)}}}`
+    `"vector":${canonicalJson(change.vector)}${oldVector},"clusters":${JSON.stringify(change.clusters)}${change.beginsRun ? ',"beginsRun":true' : ''}}}`
   );
 }
 
@@ -141,7 +142,7 @@ export function decodeChange(line: string, field = 'change'): Change {
   const event = objectAt(change.eventNotification, `${field}.eventNotification`);
   const replication = objectAt(change.replication, `${field}.replication`);
   if (!isOneLine(text, change)) throw invalid(field, 'must be one line of JSON with replication as its last field');
-  const { origin, seq, hash, version, author, clusters } = replication;
+  const { origin, seq, hash, version, author, clusters, beginsRun } = replication;
   if (!isOrigin(origin)) throw invalid(`${field}.replication.origin`, 'must be 16 hex digits');
   if (!isSeq(seq) || seq === 0) throw invalid(`${field}.replication.seq`, 'must be a whole number above 0');
   if (!isChainHash(hash)) throw invalid(`${field}.replication.hash`, 'must be 12 hex digits');
@@ -149,6 +150,7 @@ export function decodeChange(line: string, field = 'change'): Change {
   if (!isOrigin(author)) throw invalid(`${field}.replication.author`, 'must be 16 hex digits');
   if (clusters !== undefined && !(Array.isArray(clusters) && clusters.every((c) => typeof c === 'string')))
     throw invalid(`${field}.replication.clusters`, 'must be an array of text');
+  if (beginsRun !== undefined && typeof beginsRun !== 'boolean') throw invalid(`${field}.replication.beginsRun`, 'must be true or false');
   const vectorAt = (name: 'vector' | 'oldVector'): Vector => {
     const vector = checkVector(replication[name], `${field}.replication.${name}`);
     if (!vectorIncludes(vector, author, version)) throw invalid(`${field}.replication.${name}`, 'must include the change itself');
@@ -185,6 +187,7 @@ export function decodeChange(line: string, field = 'change'): Change {
     vector,
     oldVector,
     clusters: (clusters as string[] | undefined) ?? [],
+    beginsRun: beginsRun === true,
     text,
   };
 }

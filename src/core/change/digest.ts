@@ -8,6 +8,7 @@ import { compareBytes, nameOf, parentOf, type FullPath } from '../entry/path.js'
  *
  *   content hash   canonical JSON of the entry                                      first 64 bits, 16 hex digits
  *   chain hash     previous, seq, version, author, old path, new path, content hash   first 48 bits, 12 hex digits
+ *                  ("run" as one more part where a run begins)
  *   entry digest   path, version, author, content hash                               first 48 bits, a number
  *
  * A bucket is the sum of the entry digests of the live rows whose directory hashes to it, modulo 2^48; the digest of a
@@ -32,13 +33,14 @@ export interface ChainLink {
   oldPath: FullPath | null;
   newPath: FullPath | null;
   contentHash: string;
+  beginsRun: boolean;
 }
 
 /** The hash of a change: follows from its predecessor's, so two logs with one origin show where they part. */
 export function chainHash(previous: string, link: ChainLink): string {
   return hash(
     'sha256',
-    `${previous}\0${link.seq}\0${link.version}\0${link.author}\0${link.oldPath ?? ''}\0${link.newPath ?? ''}\0${link.contentHash}`,
+    `${previous}\0${link.seq}\0${link.version}\0${link.author}\0${link.oldPath ?? ''}\0${link.newPath ?? ''}\0${link.contentHash}${link.beginsRun ? '\0run' : ''}`,
     'hex',
   ).slice(0, 12);
 }

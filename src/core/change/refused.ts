@@ -40,6 +40,7 @@ export function readRefused(text: string, error: FilerError): RefusedChange | nu
   const replication = objectOf(change?.replication);
   if (change === null || replication === null || !isOneLine(text, change)) return null;
   const { origin, seq, hash, version, author } = replication;
+  const { beginsRun = false } = replication;
   if (!isOrigin(origin) || !isSeq(seq) || seq === 0 || !isChainHash(hash)) return null;
   const event = objectOf(change.eventNotification) ?? {};
   const oldEntry = objectOf(event.oldEntry);
@@ -51,8 +52,8 @@ export function readRefused(text: string, error: FilerError): RefusedChange | nu
   const isWhole = [oldPath, newPath].every((path) => path === null || path.isExact) && (oldEntry ?? newEntry) !== null;
   const isRead = (event.oldEntry ?? null) === oldEntry && (event.newEntry ?? null) === newEntry && (newEntry === null) === (content === null);
   const link: ChainLink | null =
-    isWhole && isRead && isVersion(version) && isOrigin(author)
-      ? { seq, version, author, oldPath: oldPath?.path ?? null, newPath: newPath?.path ?? null, contentHash: content ?? '' }
+    isWhole && isRead && isVersion(version) && isOrigin(author) && typeof beginsRun === 'boolean'
+      ? { seq, version, author, oldPath: oldPath?.path ?? null, newPath: newPath?.path ?? null, contentHash: content ?? '', beginsRun }
       : null;
   return {
     origin,
@@ -60,6 +61,7 @@ export function readRefused(text: string, error: FilerError): RefusedChange | nu
     hash,
     version: isVersion(version) ? version : 0,
     paths: [...new Set([oldPath, newPath].flatMap((path) => path?.path ?? []))],
+    beginsRun: beginsRun === true,
     link,
     text,
     refusal: { code: error.code, error: error.message },

@@ -194,8 +194,10 @@ export const limits = {
   peerNewsMs: 1000,
   backoffMsMin: 50,
   backoffMsMax: 5000,
-  /** Origins that are not closed; each costs some 90 bytes in the headers of every poll. */
+  /** Origins that are not closed; each costs some 100 bytes in the headers of every poll. */
   originsOpenMax: 400,
+  /** Runs kept of an origin, some 40 bytes each: that many starts of its process may lie between two stores that part and meet. */
+  runsMax: 32,
   membersMax: 1000,
   /** A member not heard of for this long leaves the list (flag --forgetAfter). */
   forgetAfterMs: 720 * 3600 * 1000,

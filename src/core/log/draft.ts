@@ -42,6 +42,7 @@ export class Draft implements View {
   #identity: Identity;
   #partedFrom: Origin | null;
   #doubts: readonly Doubt[];
+  readonly #opened: Dot;
   /** What is put aside. */
   readonly quarantine: QuarantineDraft;
   /** What its changes do to rows. */
@@ -61,6 +62,7 @@ export class Draft implements View {
     this.#identity = base.identity;
     this.#partedFrom = base.partedFrom;
     this.#doubts = base.doubts;
+    this.#opened = base.opened;
     this.quarantine = new QuarantineDraft(base.quarantine, limits);
     this.steps = new DraftSteps(limits.recentSteps);
     const { quarantine, steps } = this;
@@ -175,7 +177,8 @@ export class Draft implements View {
 
   #maker(): Maker {
     const { storeId, origin } = this.#identity;
-    return { storeId, own: this.#log.origin(origin) };
+    const own = this.#log.origin(origin);
+    return { storeId, own, beginsRun: own.seq === (origin === this.#opened.origin ? this.#opened.seq : 0) };
   }
 
   /**
@@ -349,6 +352,7 @@ export class Draft implements View {
       closed: this.#tree.closed,
       partedFrom: this.#partedFrom,
       doubts: this.#doubts,
+      opened: this.#opened,
     };
   }
 }

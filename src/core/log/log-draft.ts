@@ -5,6 +5,7 @@ import type { Origin } from '../clock/vector.js';
 import { FilerError } from '../errors.js';
 import type { Counts, FeedIndex, LogRecord, LogSpan, OriginState, StoreTransaction, WriteBatch } from '../store/store.js';
 import { originStart, type LogState } from './log-state.js';
+import { runsWith } from './runs.js';
 
 type LogCounts = Pick<Counts, 'changes' | 'bytes'>;
 
@@ -75,7 +76,8 @@ export class LogDraft {
     this.#records.push({ index: this.#head, origin: change.origin, seq: change.seq, version: change.version, hash: change.hash, applied, text: change.text });
     const { origin, first, firstHash, firstVersion } = before;
     const version = change.version || before.version;
-    this.#origins.set(origin, { origin, seq: change.seq, hash: change.hash, version, first, firstHash, firstVersion });
+    const runs = runsWith(before.runs, change);
+    this.#origins.set(origin, { origin, seq: change.seq, hash: change.hash, version, first, firstHash, firstVersion, runs });
     this.#dirtyOrigins.add(change.origin);
     this.#counts.changes += 1;
     this.#counts.bytes += Buffer.byteLength(change.text);

@@ -1,5 +1,5 @@
 import { chainStart } from '../change/digest.js';
-import { formatDot, type Origin, type Position } from '../clock/vector.js';
+import { formatDot, type Dot, type Origin, type Position } from '../clock/vector.js';
 import { identityFromMeta, type Identity } from '../store/identity.js';
 import type { Counts, FeedIndex, OriginState, StoreContents } from '../store/store.js';
 import type { ClosedOrigins } from './closed.js';
@@ -20,6 +20,8 @@ export interface LogState {
   readonly partedFrom: Origin | null;
   /** Which of those rows the others may have had. */
   readonly doubts: readonly Doubt[];
+  /** Where this store's own log ended when it was read: what is written after it begins a run. */
+  readonly opened: Dot;
 }
 
 /** Meta key of `LogState.partedFrom`. */
@@ -35,7 +37,7 @@ export const clockMeta = 'clock';
 export const countsMeta = 'counts';
 
 export function originStart(origin: Origin): OriginState {
-  return { origin, seq: 0, hash: chainStart, version: 0, first: 1, firstHash: chainStart, firstVersion: 0 };
+  return { origin, seq: 0, hash: chainStart, version: 0, first: 1, firstHash: chainStart, firstVersion: 0, runs: [] };
 }
 
 export function positionOf(origins: ReadonlyMap<Origin, OriginState>): Position {
@@ -45,8 +47,9 @@ export function positionOf(origins: ReadonlyMap<Origin, OriginState>): Position 
 /** The state of a store as it was read; a store without an identity has an empty one. */
 export function stateOf(contents: StoreContents, closed: ClosedOrigins): LogState {
   const { origins, buckets, head, first, quarantine, meta } = contents;
+  const identity = identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], lineage: '', clusterId: null, epoch: '', phase: 'fresh', floor: 0 };
   return {
-    identity: identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], lineage: '', clusterId: null, epoch: '', phase: 'fresh', floor: 0 },
+    identity,
     origins: new Map(origins.map((origin) => [origin.origin, origin])),
     buckets,
     counts: JSON.parse(meta.get(countsMeta) ?? '{"entries":0,"directories":0,"tombstones":0,"changes":0,"bytes":0}') as Counts,
@@ -56,6 +59,7 @@ export function stateOf(contents: StoreContents, closed: ClosedOrigins): LogStat
     closed,
     partedFrom: meta.get(partedMeta) ?? null,
     doubts: JSON.parse(meta.get(doubtsMeta) ?? '[]') as Doubt[],
+    opened: { origin: identity.origin, seq: origins.find(({ origin }) => origin === identity.origin)?.seq ?? 0 },
   };
 }
 

@@ -2,6 +2,8 @@ import { FilerError } from '../errors.js';
 import { isEmptyPosition, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { LogState } from '../log/log-state.js';
+import { runAt } from '../log/runs.js';
+import type { OriginState } from '../store/store.js';
 import type { Caller, FilerInfo } from './peer.js';
 
 /* What two filers may do with each other when they meet. Pure: from what each knows of the other. */
@@ -122,14 +124,21 @@ export async function knowsHash(state: Pick<LogState, 'origins'>, origin: Origin
 }
 
 /**
- * The first origin under which two logs were written, as far as both sides know a hash at the same place; null if
+ * The first origin under which two logs were written, as far as both sides know a hash at the same place or the run it lies in; null if
  * none shows. Where the other side is ahead nothing can be told from what it has at its end.
  */
-export async function findDivergence(theirs: Caller['have'], state: LogState, hashAt: HashAt): Promise<Origin | null> {
-  for (const [origin, { seq, hash }] of theirs) {
+export async function findDivergence(theirs: Caller['have'], state: Pick<LogState, 'origins'>, hashAt: HashAt): Promise<Origin | null> {
+  for (const [origin, { seq, hash, run }] of theirs) {
     if (seq === 0) continue;
     const here = await knowsHash(state, origin, seq, hashAt);
-    if (here !== null && here !== hash) return origin;
+    if (here !== null ? here !== hash : isOtherRun(state.origins.get(origin), seq, run)) return origin;
   }
   return null;
+}
+
+/** True if what this store has at `seq` lies in another run. */
+function isOtherRun(known: OriginState | undefined, seq: Seq, run: string): boolean {
+  if (known === undefined || known.seq < seq || run === '') return false;
+  const here = runAt(known.runs, seq);
+  return here !== null && here.hash !== run;
 }

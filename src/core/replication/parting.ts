@@ -1,8 +1,8 @@
 import { FilerError } from '../errors.js';
 import { positionCovers, type Origin, type Position, type Seq } from '../clock/vector.js';
-import { isRefused } from '../change/change.js';
+import { isRefused, rowsOf } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
-import { isLive } from '../change/row.js';
+import { isLive, type Row } from '../change/row.js';
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -10,8 +10,9 @@ import { leftToForgotten } from '../log/conflicts.js';
 import { isInDoubt, type Doubt } from '../log/doubt.js';
 import type { Draft } from '../log/draft.js';
 import { originStart, positionOf, type LogState } from '../log/log-state.js';
+import { compareRuns, runsUpTo } from '../log/runs.js';
 import type { Logger } from '../logger.js';
-import type { OriginState, StoreReader } from '../store/store.js';
+import type { OriginState, Run, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { SnapshotProgress } from './snapshot-progress.js';
 import { knowsHash, type HashAt } from './meeting.js';
@@ -44,6 +45,7 @@ export interface Branch extends Overlap {
 /** A place where two logs have other changes. */
 interface Difference {
   readonly seq: Seq;
+  /** Hashes there; '' = not known. */
   readonly here: string;
   readonly there: string;
 }
@@ -100,7 +102,10 @@ export async function overlapWith(info: FilerInfo, peer: Peer, state: LogState, 
   return overlap;
 }
 
-/** Every origin whose logs part, or of which neither knows a hash where the other does: then nothing is known to be common. */
+/**
+ * Every origin whose logs part, or of which nothing tells: neither hashes at one place nor runs. Then nothing is known to be common. Runs tell
+ * exactly where logs part, hashes only as far as both logs reach back.
+ */
 async function* comparisons(
   info: FilerInfo,
   peer: Peer,
@@ -116,14 +121,24 @@ async function* comparisons(
   // Where the peer is at the end itself it has said the hash already.
   const unsaid = new Map([...ends].filter(([origin, end]) => info.position.get(origin) !== end));
   const asked = unsaid.size === 0 ? new Map<Origin, string | null>() : await peer.hashes(unsaid, signal);
-  for (const [origin, end] of ends) {
-    const here = await knowsHash(state, origin, end, hashesOf(store));
+  const unequal = new Map<Origin, { seq: Seq; here: string | null; there: string | null }>();
+  for (const [origin, seq] of ends) {
+    const here = await knowsHash(state, origin, seq, hashesOf(store));
     const there = (unsaid.has(origin) ? asked.get(origin) : info.hashes.get(origin)) ?? null;
-    if (here === null || there === null) yield { origin, common: 0, foreign: (info.position.get(origin) ?? 0) + 1, parted: null };
-    else if (here !== there) {
-      const { common, parted } = await whereTheyPart(origin, { seq: end, here, there }, peer, state, store, signal);
+    if (here === null || here !== there) unequal.set(origin, { seq, here, there });
+  }
+  const runs =
+    unequal.size === 0 ? new Map<Origin, readonly Run[]>() : await peer.runs(new Map([...unequal].map(([origin, { seq }]) => [origin, seq])), signal);
+  for (const [origin, { seq, here, there }] of unequal) {
+    const compared = compareRuns(state.origins.get(origin)?.runs ?? [], runs.get(origin) ?? [], seq);
+    const isBranch = compared !== null && compared !== 'same';
+    const areKnown = here !== null && there !== null;
+    // Where the runs known begin after the logs have parted, hashes may still tell where that was.
+    if (isBranch && (compared.common === compared.seq - 1 || !areKnown)) yield { origin, common: compared.common, foreign: compared.seq, parted: compared };
+    else if (areKnown) {
+      const { common, parted } = await whereTheyPart(origin, { seq, here, there }, peer, state, store, signal);
       yield { origin, common, foreign: parted.seq, parted };
-    }
+    } else if (compared === null) yield { origin, common: 0, foreign: (info.position.get(origin) ?? 0) + 1, parted: null };
   }
 }
 
@@ -147,7 +162,8 @@ export async function compareWithSnapshot(
   for (const [origin, seq] of ends) {
     const here = await knowsHash(state, origin, seq, hashesOf(store));
     const there = (unsaid.has(origin) ? asked.get(origin) : reached.get(origin)?.hash) ?? null;
-    if (here !== null && there !== null && here !== there) {
+    const compared = compareRuns(state.origins.get(origin)?.runs ?? [], reached.get(origin)?.runs ?? [], seq);
+    if ((here !== null && there !== null && here !== there) || (compared !== null && compared !== 'same')) {
       throw new FilerError(
         'ORIGIN_DIVERGED',
         `the snapshot of ${peer.address} has other changes under origin ${origin} than this store has by now; one of the two filers gives up its own`,
@@ -208,8 +224,13 @@ export class Parting {
     const { log, store, time, logger } = this.options;
     const { origin } = branch;
     const rows = await log.alone(async (draft) => {
-      const doubt = await doubtOf(branch, draft, store, log.receive);
-      const count = await draft.giveUp(await stateAt(branch, draft, store));
+      const state = await stateAt(branch, draft, store);
+      const doubt = await doubtOf({ ...branch, common: state.seq }, draft, store, log.receive);
+      const waiting = waitingIn({ ...branch, common: state.seq }, draft, log.receive);
+      const undotted = await draft.giveUp(state);
+      await draft.load(waiting.map((row) => row.path));
+      for (const row of waiting) draft.joinRow(row);
+      const count = undotted + waiting.length;
       const { identity } = draft;
       const isOwn = identity.origin === origin;
       const fresh = time.randomHex(8);
@@ -285,6 +306,13 @@ export class Parting {
   }
 }
 
+/** What good changes of a branch would have brought that only wait here: nobody else need have them. */
+function waitingIn({ origin, common }: Branch, draft: Draft, receive: ReceiveChange): Row[] {
+  const texts = [...draft.quarantine.records.values()].filter(({ dot }) => dot.origin === origin && dot.seq > common).map(({ text }) => text);
+  const changes = texts.map((text) => receive(text));
+  return changes.flatMap((change) => (isRefused(change) ? [] : rowsOf(change))).map((row) => ({ ...row, dot: null }));
+}
+
 /** Which changes of a branch the others may have had; null if that is known of all. */
 async function doubtOf({ origin, common, foreign }: Branch, draft: Draft, store: LogStore, receive: ReceiveChange): Promise<Doubt | null> {
   const end = draft.origins.get(origin)?.seq ?? 0;
@@ -304,11 +332,13 @@ async function stateAt({ origin, common }: Branch, draft: Draft, store: Store): 
   const known = draft.origins.get(origin);
   if (!known) throw new FilerError('ENTRY_NOT_FOUND', `origin ${origin} is not known here`);
   const { seq, first, firstHash, firstVersion } = known;
+  const runs = runsUpTo(known.runs, common);
   if (common === seq) return known;
   if (common >= first) {
     const record = await store.findRecord({ origin, seq: common });
-    if (record) return { ...known, seq: common, hash: record.hash, version: record.version };
+    if (record) return { ...known, seq: common, hash: record.hash, version: record.version, runs };
   }
-  if (common > 0 && common === first - 1) return { ...known, seq: common, hash: firstHash, version: firstVersion };
+  if (common > 0 && common === first - 1) return { ...known, seq: common, hash: firstHash, version: firstVersion, runs };
+  // Its log no longer reaches back to there, so what follows could not be chained to it.
   return originStart(origin);
 }

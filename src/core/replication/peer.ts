@@ -1,7 +1,8 @@
 import type { Row } from '../change/row.js';
-import type { Origin, Position } from '../clock/vector.js';
+import type { Origin, Position, Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
+import type { Run } from '../store/store.js';
 
 /** States of a filer as `GET store` says them. Only `ready` takes client writes; `ready` and `staging` work inside serve peers. */
 export const filerStates = ['starting', 'bootstrapping', 'rejoining', 'readonly', 'ready', 'refused'] as const;
@@ -41,13 +42,22 @@ export interface FilerInfo {
   readonly lineage: string | null;
 }
 
+/** How far a caller is with one origin. */
+export interface Had {
+  readonly seq: Seq;
+  /** Chain hash at `seq`. */
+  readonly hash: string;
+  /** Hash of the change that begins the run in which `seq` lies; '' if that is not known. */
+  readonly run: string;
+}
+
 /** What a filer says of itself when it asks another one for feed or snapshot. */
 export interface Caller {
   readonly origin: Origin;
   readonly address: string;
   readonly clusterId: string | null;
-  /** Every origin the caller knows, with seq and chain hash there; zeros included. */
-  readonly have: ReadonlyMap<Origin, { readonly seq: number; readonly hash: string }>;
+  /** Every origin the caller knows; zeros included. */
+  readonly have: ReadonlyMap<Origin, Had>;
   /** Its whole position if it may count as its report (DESIGN: Reports), else null. */
   readonly report: Position | null;
   /** Its digest at `have`; '' = it has none to compare. */
@@ -93,6 +103,8 @@ export interface SnapshotPage {
   readonly hashes: ReadonlyMap<Origin, string>;
   /** Origin to version of the change at `position`. */
   readonly versions: ReadonlyMap<Origin, Version>;
+  /** Origin to the runs it has up to `position`; on the first page only. */
+  readonly runs: ReadonlyMap<Origin, readonly Run[]>;
   readonly floor: Version;
   readonly closed: readonly Origin[];
   /** Changes that the position covers and whose effect is in none of the rows, as text, in the order of coming; on the first page only. */
@@ -113,5 +125,7 @@ export interface Peer {
   changes(request: ChangesRequest, caller: Caller, signal: AbortSignal): Promise<ChangesPage>;
   /** The chain hashes the peer knows at a position; null where it knows none. */
   hashes(position: Position, signal: AbortSignal): Promise<ReadonlyMap<Origin, string | null>>;
+  /** The runs the peer knows of the origins of a position, up to there. */
+  runs(position: Position, signal: AbortSignal): Promise<ReadonlyMap<Origin, readonly Run[]>>;
   snapshot(after: FullPath | null, limit: number, caller: Caller, signal: AbortSignal): Promise<SnapshotPage>;
 }

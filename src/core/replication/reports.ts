@@ -1,6 +1,6 @@
 import { positionCovers, type Origin, type Position } from '../clock/vector.js';
 import type { LogState } from '../log/log-state.js';
-import { knowsHash, type HashAt } from './meeting.js';
+import { findDivergence, type HashAt } from './meeting.js';
 import type { Caller } from './peer.js';
 
 /** What a filer said with a poll: its report, and how far it was with the hashes there. */
@@ -53,7 +53,7 @@ export class Reports {
     for (const held of [...this.#held.values()]) {
       const { candidate } = held;
       if (candidate === null || !isCovered(candidate, state)) continue;
-      if (await isSameHistory(candidate, state, hashAt)) held.settled = candidate.position;
+      if ((await findDivergence(candidate.have, state, hashAt)) === null) held.settled = candidate.position;
       held.candidate = held.latest === candidate ? null : held.latest;
     }
   }
@@ -67,13 +67,5 @@ export class Reports {
 function isCovered({ position, have }: Report, { origins }: LogState): boolean {
   for (const [origin, seq] of position) if ((origins.get(origin)?.seq ?? -1) < seq) return false;
   for (const [origin, { seq }] of have) if ((origins.get(origin)?.seq ?? -1) < seq) return false;
-  return true;
-}
-
-async function isSameHistory({ have }: Report, state: LogState, hashAt: HashAt): Promise<boolean> {
-  for (const [origin, { seq, hash }] of have) {
-    const here = await knowsHash(state, origin, seq, hashAt);
-    if (here !== null && here !== hash) return false;
-  }
   return true;
 }

@@ -5,10 +5,14 @@ import { joinPositions, positionFromJson, positionToJson, type Origin, type Posi
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
 import { originStart } from '../log/log-state.js';
+import { runsWith } from '../log/runs.js';
 import type { Area, OriginState } from '../store/store.js';
 import type { FilerInfo, SnapshotPage } from './peer.js';
 
 /* How far a snapshot has been taken: what is written with every page, so that a crash costs at most one. */
+
+/** How far one origin is in what was taken. */
+export type Reached = Pick<OriginState, 'seq' | 'hash' | 'version' | 'runs'>;
 
 /** Kept in meta `bootstrap`. */
 export interface SnapshotProgress {
@@ -22,7 +26,7 @@ export interface SnapshotProgress {
   /** True when all pages are here and only the tail is missing. */
   readonly allPages: boolean;
   /** Where the rows and the tail stand so far: from the first page's position on. */
-  readonly reached: ReadonlyMap<Origin, { readonly seq: Seq; readonly hash: string; readonly version: Version }>;
+  readonly reached: ReadonlyMap<Origin, Reached>;
   /** The last page's position, which includes those of all before it. */
   readonly goal: Position;
   /** Origin to chain hash at `goal`. */
@@ -43,15 +47,15 @@ export function formatSnapshotProgress(progress: SnapshotProgress): string {
 
 export function parseSnapshotProgress(text: string): SnapshotProgress {
   const raw = JSON.parse(text) as Omit<SnapshotProgress, 'reached' | 'goal' | 'goalHashes'> & {
-    reached: Record<Origin, { seq: Seq; hash: string; version: Version }>;
+    reached: Record<Origin, Reached>;
     goal: unknown;
     goalHashes?: Record<Origin, string>;
   };
   return {
     ...raw,
-    reached: new Map(Object.entries(raw.reached)),
+    reached: new Map(Object.entries(raw.reached).map(([origin, reached]) => [origin, { ...reached, runs: reached.runs ?? [] }])),
     goal: positionFromJson(raw.goal, 'goal'),
-    // A store of an older kelp has none of these two.
+    // A store of an older kelp has none of these two, nor runs.
     goalHashes: new Map(Object.entries(raw.goalHashes ?? {})),
     quarantined: raw.quarantined ?? [],
   };
@@ -112,14 +116,14 @@ function reachedAt(page: SnapshotPage): SnapshotProgress['reached'] {
   return new Map(
     [...page.position].map(([origin, seq]) => [
       origin,
-      { seq, hash: page.hashes.get(origin) ?? originStart(origin).hash, version: page.versions.get(origin) ?? 0 },
+      { seq, hash: page.hashes.get(origin) ?? originStart(origin).hash, version: page.versions.get(origin) ?? 0, runs: page.runs.get(origin) ?? [] },
     ]),
   );
 }
 
 /** What the store knows of each origin once the snapshot is whole. */
 export function reachedStates(progress: SnapshotProgress): OriginState[] {
-  return [...progress.reached].map(([origin, { seq, hash, version }]) => ({
+  return [...progress.reached].map(([origin, { seq, hash, version, runs }]) => ({
     origin,
     seq,
     hash,
@@ -127,6 +131,7 @@ export function reachedStates(progress: SnapshotProgress): OriginState[] {
     first: seq + 1,
     firstHash: hash,
     firstVersion: version,
+    runs,
   }));
 }
 
@@ -134,11 +139,7 @@ export function reachedStates(progress: SnapshotProgress): OriginState[] {
  * Moves `reached` past a change if it is the next one of its origin; false for one that is included already.
  * @throws FilerError ORIGIN_DIVERGED if it does not follow from the first page, or does not lead to the last one
  */
-export function follows(
-  { goal, goalHashes }: Pick<SnapshotProgress, 'goal' | 'goalHashes'>,
-  reached: Map<Origin, { seq: Seq; hash: string; version: Version }>,
-  change: ReceivedChange,
-): boolean {
+export function follows({ goal, goalHashes }: Pick<SnapshotProgress, 'goal' | 'goalHashes'>, reached: Map<Origin, Reached>, change: ReceivedChange): boolean {
   const at = reached.get(change.origin) ?? originStart(change.origin);
   if (change.seq <= at.seq) return false;
   const link = isRefused(change) ? change.link : change;
@@ -155,6 +156,6 @@ export function follows(
       seq: at.seq,
     });
   }
-  reached.set(change.origin, { seq: change.seq, hash: change.hash, version: change.version || at.version });
+  reached.set(change.origin, { seq: change.seq, hash: change.hash, version: change.version || at.version, runs: runsWith(at.runs, change) });
   return true;
 }

@@ -8,7 +8,8 @@ import type { Feed, FeedPage, FeedQuery } from '../log/feed.js';
 import type { Draft } from '../log/draft.js';
 import { positionOf } from '../log/log-state.js';
 import { appliedPosition } from '../log/quarantine.js';
-import type { StoreReader } from '../store/store.js';
+import { runsUpTo } from '../log/runs.js';
+import type { Run, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { findDivergence, mayMerge, sideOf, sideOfCaller, verdict } from './meeting.js';
 import { hashesAt, hashesOf } from './parting.js';
@@ -128,6 +129,7 @@ export class Source {
       position: new Map(origins.map(({ origin, seq }) => [origin, seq])),
       hashes: new Map(origins.map(({ origin, hash }) => [origin, hash])),
       versions: new Map(origins.map(({ origin, version }) => [origin, version])),
+      runs: new Map(after === null ? origins.map(({ origin, runs }) => [origin, runs]) : []),
       floor: identity.floor,
       closed: [...closed.keys()].sort(),
       quarantined,
@@ -156,6 +158,7 @@ export class Source {
       position: new Map(states.map(({ origin, seq }) => [origin, seq])),
       hashes: new Map(states.map(({ origin, hash }) => [origin, hash])),
       versions: new Map(states.map(({ origin, version }) => [origin, version])),
+      runs: new Map(),
       floor: identity.floor,
       closed: [...closed.keys()].sort(),
       quarantined: [...quarantine.values()].filter(({ paths }) => paths.some((held) => isWithin(path, held))).map(({ text }) => text),
@@ -168,6 +171,12 @@ export class Source {
   /** The chain hashes known here at a position; null where none is known. */
   hashes(position: Position): Promise<Map<Origin, string | null>> {
     return hashesAt(this.parts.log.state, this.parts.store, position);
+  }
+
+  /** The runs known here of the origins of a position, up to there. */
+  runs(position: Position): Map<Origin, readonly Run[]> {
+    const { origins } = this.parts.log.state;
+    return new Map([...position].map(([origin, seq]) => [origin, runsUpTo(origins.get(origin)?.runs ?? [], seq)]));
   }
 
   async #meet(caller: Caller | null): Promise<void> {

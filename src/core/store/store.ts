@@ -25,6 +25,13 @@ export type FeedIndex = number;
 
 export type Area = 'tree' | 'staging' | 'remembered';
 
+/** Where a run begins (log/runs.ts). */
+export interface Run {
+  readonly seq: Seq;
+  /** Chain hash of the change at `seq`. */
+  readonly hash: string;
+}
+
 /** One origin as this store knows it. */
 export interface OriginState {
   readonly origin: Origin;
@@ -39,6 +46,8 @@ export interface OriginState {
   /** Chain hash and version just before `first`: what a reader at first - 1 must have. */
   readonly firstHash: string;
   readonly firstVersion: Version;
+  /** Its last runs up to `seq`, the oldest first: every one from the first of these on. */
+  readonly runs: readonly Run[];
 }
 
 export interface LogRecord {

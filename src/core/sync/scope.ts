@@ -139,7 +139,20 @@ export function mapRow(scope: Scope, row: Row, clusterId: string): Mapped {
   const states =
     row.entry === null ? { oldPath: path, newPath: null, newEntry: null } : { oldPath: null, newPath: path, newEntry: entryFor(scope, row.entry, path) };
   const { origin, seq } = row.dot ?? { origin: author, seq: 1 };
-  const change = { origin, seq, hash: chainStart, version, author, ...states, isDirectory, contentHash: '', vector, oldVector: null, clusters: [clusterId] };
+  const change = {
+    origin,
+    seq,
+    hash: chainStart,
+    version,
+    author,
+    ...states,
+    isDirectory,
+    contentHash: '',
+    vector,
+    oldVector: null,
+    clusters: [clusterId],
+    beginsRun: false,
+  };
   const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
   return { kind: 'change', operation: operationOf(states), text, version, isCut: false, dot: { origin, seq }, paths: [row.path] };
 }
@@ -164,6 +177,7 @@ export function deletionOf({ path, version: last, author, vector: seen, dot }: R
     vector,
     oldVector: null,
     clusters: [clusterId],
+    beginsRun: false,
   };
   const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
   return { kind: 'change', operation: 'DELETE', text, version, isCut: false, dot: { origin, seq }, paths: [path] };

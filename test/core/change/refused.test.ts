@@ -57,6 +57,7 @@ describe('a change that a peer has sent', () => {
       'no version': (change) => delete change.replication.version,
       'a version beyond the last': (change) => (change.replication.version = 2 ** 53 - 1),
       'no author': (change) => (change.replication.author = 'me'),
+      'a word for the begin of a run that is none': (change) => (change.replication.beginsRun = 'yes'),
       'an event that is none': (change) => (change.eventNotification = []),
       'an old entry that is a text': (change) => (change.eventNotification.oldEntry = 'f'),
     };
@@ -64,6 +65,14 @@ describe('a change that a peer has sent', () => {
     let deep: unknown = {};
     for (let i = 0; i < 200; i++) deep = [deep];
     expect(refused(forged({ edit: (change) => (change.eventNotification.newEntry.note = deep) })).link).to.equal(null);
+  });
+
+  it('keeps the word that it begins a run, which its hash covers', () => {
+    const log = new ForgedLog(origin);
+    const [first, second] = [log.putBad('/a'), log.putBad('/b')].map(refused) as [RefusedChange, RefusedChange];
+    expect([first.beginsRun, first.link?.beginsRun, second.beginsRun, second.link?.beginsRun]).to.deep.equal([true, true, false, false]);
+    expect(second.link && chainHash(first.hash, second.link)).to.equal(second.hash);
+    expect(refused(forged({ edit: (change) => delete change.eventNotification.newEntry })).beginsRun, 'whatever else cannot be read').to.equal(true);
   });
 
   it('names the paths that can be read, in their normal form', () => {

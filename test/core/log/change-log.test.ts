@@ -1,8 +1,11 @@
 import { expect } from 'chai';
+import { decodeChange } from '../../../src/core/change/codec.js';
+import { receiveChange } from '../../../src/core/change/refused.js';
 import { FilerError } from '../../../src/core/errors.js';
 import type { Draft } from '../../../src/core/log/draft.js';
 import { parsePath, type FullPath } from '../../../src/core/entry/path.js';
 import { MemoryDisk } from '../../../src/core/store/memory/memory-store.js';
+import { ForgedLog } from '../../support/forged-log.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { changesFor, codeOf, file, mode, never, openLog, p, pull, read, rowsIn, type OpenLog } from '../../support/open-log.js';
 
@@ -167,7 +170,8 @@ describe('a store that fails', () => {
       'STORE_FULL',
       'STORE_FULL',
     ]);
-    expect(at.log.state).to.deep.equal(before);
+    const { origin } = at.log.identity;
+    expect(at.log.state, 'read anew, as at a start').to.deep.equal({ ...before, opened: { origin, seq: 1 } });
     at.store.faults.beforeCommit = undefined;
     await put(at, '/b');
     expect((await rowsIn(at.store)).map((row) => row.path).sort()).to.deep.equal(['/a', '/b']);
@@ -206,6 +210,79 @@ describe('a store that fails', () => {
     await pull(at, peer);
     await expectConsistent(at);
     await expectSame(at, peer);
+  });
+});
+
+describe('the changes of a store', () => {
+  const flags = async (at: OpenLog) => (await read(at)).records.map(({ text }) => decodeChange(text).beginsRun);
+  const own = (at: OpenLog) => at.log.state.origins.get(at.log.identity.origin);
+  const reopen = (at: OpenLog) => openLog({ disk: at.disk, time: at.time });
+
+  it('begin a run with each start of its process that writes anything', async () => {
+    let at = await openLog();
+    expect(own(at)?.runs).to.deep.equal([]);
+    await Promise.all([put(at, '/a'), put(at, '/b')]);
+    await put(at, '/a', 'y');
+    at = await reopen(await reopen(at));
+    await put(at, '/c');
+    await put(at, '/d');
+    expect(await flags(at)).to.deep.equal([true, false, false, true, false]);
+    const { records } = await read(at);
+    expect(own(at)?.runs).to.deep.equal([records[0], records[3]].map(({ seq, hash }) => ({ seq, hash })));
+    expect(records.map(({ text }) => /,"clusters":\[\],"beginsRun":true\}\}$/.test(text))).to.deep.equal([true, false, false, true, false]);
+    expect(own(await reopen(at))?.runs).to.deep.equal(own(at)?.runs);
+  });
+
+  it('begin a run with the first one under a new origin too', async () => {
+    const at = await openLog();
+    await put(at, '/a');
+    await at.log.alone(async (draft) => {
+      draft.setIdentity({ origin: '3'.repeat(16) });
+      await draft.flush();
+    });
+    await put(at, '/b');
+    await put(at, '/c');
+    expect(await flags(at)).to.deep.equal([true, true, false]);
+    const again = await reopen(at);
+    await put(again, '/d');
+    expect(await flags(again)).to.deep.equal([true, true, false, true]);
+    expect(own(again)?.runs.map(({ seq }) => seq)).to.deep.equal([1, 3]);
+  });
+
+  it('begin a run though the first one failed, and once more where the store had to be read anew', async () => {
+    const at = await openLog();
+    for (const [fault, path] of [
+      ['beforeCommit', '/a'],
+      ['afterCommit', '/b'],
+    ] as const) {
+      at.store.faults[fault] = () => {
+        throw new FilerError('STORE_FAILED', 'no answer');
+      };
+      await put(at, path).catch(() => {});
+      at.store.faults[fault] = undefined;
+    }
+    expect((await rowsIn(at.store)).map(({ path }) => path)).to.deep.equal(['/b']);
+    await put(at, '/c');
+    await put(at, '/d');
+    expect(await flags(at)).to.deep.equal([true, true, false]);
+    await expectConsistent(at);
+  });
+
+  it('carry their runs to whoever follows, refused ones too', async () => {
+    const [at, peer] = [await openLog(), await openLog()];
+    await put(peer, '/a');
+    await put(peer, '/b');
+    await pull(peer, at);
+    const again = await reopen(peer);
+    await put(again, '/c');
+    await pull(again, at);
+    const forged = new ForgedLog('c000000000000000');
+    forged.putBad('/bad');
+    const hashes = [forged.hash];
+    await at.log.apply([receiveChange(forged.texts[0]), receiveChange(forged.put('/good'))]);
+    const { origins } = at.log.state;
+    expect(origins.get(peer.log.identity.origin)?.runs).to.deep.equal(own(again)?.runs).and.have.length(2);
+    expect(origins.get(forged.origin)?.runs).to.deep.equal([{ seq: 1, hash: hashes[0] }]);
   });
 });
 
@@ -265,7 +342,8 @@ describe('the identity of a store', () => {
     await at.tree.remove(p('/d'), true);
     await put(at, '/b');
     const again = await openLog({ disk: at.disk });
-    expect({ ...again.log.state }).to.deep.equal({ ...at.log.state });
+    const { origin } = at.log.identity;
+    expect(again.log.state).to.deep.equal({ ...at.log.state, opened: { origin, seq: at.log.position.get(origin) } });
     expect(again.log.digest).to.equal(at.log.digest);
     await expectConsistent(again);
   });

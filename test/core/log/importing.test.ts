@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ImportReader, type ImportedChange } from '../../../src/core/change/imported.js';
-import { withApplied } from '../../../src/core/change/codec.js';
+import { decodeChange, withApplied } from '../../../src/core/change/codec.js';
 import { isLive } from '../../../src/core/change/row.js';
 import { limits } from '../../../src/core/config/limits.js';
 import { ChangeLog } from '../../../src/core/log/change-log.js';
@@ -199,6 +199,22 @@ describe('importChanges', () => {
     expect((await b.tree.find(p('/ahead')))?.row?.author).to.equal(a.log.identity.origin);
   });
 
+  it('begins a run of its own, wherever those of the source begin', async () => {
+    const [a, b] = [await openLog(), await openLog()];
+    const runsOf = async (at: OpenLog) => (await read(at)).records.filter(({ text }) => decodeChange(text).beginsRun).map(({ seq }) => seq);
+    await put(a, '/f');
+    await put(a, '/g');
+    const again = await openLog({ disk: a.disk, time: a.time });
+    await put(again, '/h');
+    const changes = await changesOf(again);
+    await importChanges(b.log, changes);
+    expect([await runsOf(again), await runsOf(b)]).to.deep.equal([[1, 3], [1]]);
+    await put(again, '/i');
+    const reopened = await openLog({ disk: b.disk, time: b.time });
+    await importChanges(reopened.log, (await changesOf(again)).slice(changes.length));
+    expect(await runsOf(reopened)).to.deep.equal([1, changes.length + 1]);
+  });
+
   it('moves the clock past `after`, also over a restart', async () => {
     const b = await openLog();
     const after = b.time.micros() + 3600e6;
@@ -216,7 +232,7 @@ describe('importChanges', () => {
       draft.setOrigin({ ...originStart('cccccccccccccccc'), seq: 1 });
       const refusal = { code: 'BODY_INVALID', error: 'a rule' };
       draft.quarantine.add(
-        { origin: 'cccccccccccccccc', seq: 1, hash: '0'.repeat(12), version: 0, paths: [p('/f')], link: null, text: '{}', refusal },
+        { origin: 'cccccccccccccccc', seq: 1, hash: '0'.repeat(12), version: 0, paths: [p('/f')], beginsRun: false, link: null, text: '{}', refusal },
         null,
         draft.now,
       );

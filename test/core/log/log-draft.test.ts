@@ -142,8 +142,9 @@ describe('Draft.jump', () => {
     await at.tree.put(p('/b'), file('1'), mode);
     await pull(peer, at);
     const { origin } = peer.log.identity;
+    const runs = [{ seq: 7, hash: '777777777777' }];
     await at.log.alone(async (draft) => {
-      await draft.jump([{ ...originStart(origin), seq: 9, hash: '999999999999', version: 77 }]);
+      await draft.jump([{ ...originStart(origin), seq: 9, hash: '999999999999', version: 77, runs }]);
       await draft.flush();
     });
     expect(at.log.state.origins.get(origin)).to.deep.equal({
@@ -154,6 +155,7 @@ describe('Draft.jump', () => {
       first: 10,
       firstHash: '999999999999',
       firstVersion: 77,
+      runs,
     });
     expect((await read(at, { start: { kind: 'position', position: new Map([[origin, 9]]) } })).records.map((record) => record.origin)).to.deep.equal([
       at.log.identity.origin,

@@ -90,6 +90,7 @@ class Mesh {
       info: (...args: Parameters<typeof peer.info>) => reach(() => peer.info(...args)),
       changes: (...args: Parameters<typeof peer.changes>) => reach(() => peer.changes(...args)),
       hashes: (...args: Parameters<typeof peer.hashes>) => reach(() => peer.hashes(...args)),
+      runs: (...args: Parameters<typeof peer.runs>) => reach(() => peer.runs(...args)),
       snapshot: (...args: Parameters<typeof peer.snapshot>) => reach(() => peer.snapshot(...args)),
     };
   }

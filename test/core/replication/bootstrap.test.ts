@@ -4,7 +4,6 @@ import { FilerError } from '../../../src/core/errors.js';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { positionsEqual } from '../../../src/core/clock/vector.js';
 import { scanArea } from '../../../src/core/replication/bootstrap.js';
-import { formatSnapshotProgress, parseSnapshotProgress, type SnapshotProgress } from '../../../src/core/replication/snapshot-progress.js';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import type { ReceivedChange, RefusedChange } from '../../../src/core/change/change.js';
 import { ForgedLog } from '../../support/forged-log.js';
@@ -57,6 +56,23 @@ describe('Bootstrap into an empty store', () => {
     expect((await reader.core.store.load()).meta.has('bootstrap')).to.equal(false);
     await expectConsistent(reader.core);
     await expectConsistent((await reader.restart()).core);
+  });
+
+  it('knows the runs of every origin that the source knows, though it has no log of them', async () => {
+    const other = await openFiler('other:1');
+    await put(other, '/other');
+    const source = await (await filled()).restart();
+    await put(source, '/again');
+    await pull(other.core, source.core);
+    const reader = await openFiler('reader:1', 'bootstrapping');
+    source.before = async (call) => {
+      if (call.kind === 'snapshot' && call.after !== null) await put(source, '/during', String(source.calls.length));
+    };
+    await take(reader, source, 'tree');
+    const runsOf = ({ core }: MemoryFiler, origin: string) => core.log.state.origins.get(origin)?.runs;
+    expect(runsOf(source, source.origin)).to.have.length(2);
+    for (const { origin } of [source, other]) expect(runsOf(reader, origin)).to.deep.equal(runsOf(source, origin)).and.not.be.empty;
+    expect((await reader.core.store.load()).origins).to.have.deep.members([...reader.core.log.state.origins.values()]);
   });
 
   it('goes on by following: nothing is missing, nothing comes twice', async () => {
@@ -504,24 +520,6 @@ function meanwhile(at: MemoryFiler, steps: Parameters<typeof takeStep>[0][], fil
   };
 }
 
-describe('the progress of a snapshot', () => {
-  it('comes back from its text', () => {
-    const origin = '1'.repeat(16);
-    const reached = new Map([[origin, { seq: 1, hash: '0'.repeat(12), version: 5 }]]);
-    const place = { source: origin, address: 'a:1', epoch: '00000001', area: 'staging', after: p('/ü'), quarantined: [], allPages: false } as const;
-    const progress: SnapshotProgress = {
-      ...place,
-      reached,
-      goal: new Map([[origin, 3]]),
-      goalHashes: new Map([[origin, '1'.repeat(12)]]),
-      floor: 4,
-      rows: 1,
-      expected: 2,
-    };
-    expect(parseSnapshotProgress(formatSnapshotProgress(progress))).to.deep.equal(progress);
-  });
-});
-
 describe('scanArea', () => {
   it('gives every row once, in key order, whatever the page size', async () => {
     const { core } = await filled();
@@ -554,7 +552,17 @@ describe('Bootstrap from a source with quarantined changes', () => {
   async function refuseSecond(at: MemoryFiler, log: ForgedLog): Promise<void> {
     const changes = log.texts.map((text) => receiveChange(text));
     const { origin, seq, hash, version, text } = changes[1] as ReceivedChange;
-    const refused: RefusedChange = { origin, seq, hash, version, paths: [p('/held')], link: null, text, refusal: { code: 'BODY_INVALID', error: 'a rule' } };
+    const refused: RefusedChange = {
+      origin,
+      seq,
+      hash,
+      version,
+      paths: [p('/held')],
+      beginsRun: false,
+      link: null,
+      text,
+      refusal: { code: 'BODY_INVALID', error: 'a rule' },
+    };
     await at.core.log.apply(changes.with(1, refused));
     expect(at.core.log.state.quarantine.size).to.equal(2);
   }

@@ -5,6 +5,7 @@ import { checkPeer, findDivergence, sideOf, sideOfCaller, sideOfInfo, verdict, t
 import type { FilerInfo } from '../../../src/core/replication/peer.js';
 import { openFiler } from '../../support/memory-peer.js';
 import { codeOf, file, mode, p, pull } from '../../support/open-log.js';
+import { originOf, runsOf } from '../../support/store-values.js';
 
 const [mine, yours, third, old] = ['1', '2', '3', '4'].map((digit) => digit.repeat(16));
 
@@ -156,12 +157,12 @@ describe('findDivergence', () => {
 
   it('compares at the place just before the log too, and knows nothing of what lies before it', async () => {
     const filer = await openFiler('a:1');
-    const state = { origin: yours, seq: 9, hash: '999999999999', version: 5, first: 8, firstHash: '777777777777', firstVersion: 4 };
+    const state = { origin: yours, seq: 9, hash: '999999999999', version: 5, first: 8, firstHash: '777777777777', firstVersion: 4, runs: [] };
     await filer.core.log.alone(async (draft) => {
       draft.setOrigin(state);
       await draft.flush();
     });
-    const at = (seq: number, hash: string) => findDivergence(new Map([[yours, { seq, hash }]]), filer.core.log.state, hashesOf(filer));
+    const at = (seq: number, hash: string) => findDivergence(new Map([[yours, { seq, hash, run: '' }]]), filer.core.log.state, hashesOf(filer));
     expect([
       await at(7, '777777777777'),
       await at(7, '000000000001'),
@@ -170,5 +171,20 @@ describe('findDivergence', () => {
       await at(9, '000000000001'),
       await at(0, 'x'),
     ]).to.deep.equal([null, yours, null, null, yours, null]);
+  });
+
+  it('compares the runs where no hash is known', async () => {
+    const state = originOf(yours, { seq: 9, hash: '9'.repeat(12), first: 9, firstHash: '8'.repeat(12), runs: runsOf(3, 6) });
+    const [three, six, other] = [...runsOf(3, 6).map(({ hash }) => hash), 'f'.repeat(12)];
+    const at = (seq: number, run: string, hash = 'e'.repeat(12)) =>
+      findDivergence(new Map([[yours, { seq, hash, run }]]), { origins: new Map([[yours, state]]) }, async () => null);
+    const same = [await at(7, six), await at(6, six), await at(5, three), await at(3, three)];
+    expect(same, 'in the same run').to.deep.equal([null, null, null, null]);
+    const parted = [await at(7, three), await at(7, other), await at(5, six), await at(5, other)];
+    expect(parted, 'in another one').to.deep.equal([yours, yours, yours, yours]);
+    const untold = [await at(7, ''), await at(2, other), await at(10, other)];
+    expect(untold, 'that is not known there, not known here, or beyond what is here').to.deep.equal([null, null, null]);
+    expect([await at(8, other, '8'.repeat(12)), await at(8, six)], 'where a hash is known').to.deep.equal([null, yours]);
+    expect(await findDivergence(new Map([[third, { seq: 1, hash: other, run: other }]]), { origins: new Map() }, async () => null)).to.equal(null);
   });
 });

@@ -1,9 +1,12 @@
 import { expect } from 'chai';
+import { receiveChange } from '../../../src/core/change/refused.js';
+import { originStart } from '../../../src/core/log/log-state.js';
 import { silentLogger } from '../../../src/core/logger.js';
-import { findBranch, hashesAt, Parting } from '../../../src/core/replication/parting.js';
+import { compareWithSnapshot, findBranch, hashesAt, overlapWith, Parting } from '../../../src/core/replication/parting.js';
+import { ForgedLog } from '../../support/forged-log.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
-import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
-import { file, mode, never, openLog, p, pull, read, rowsIn } from '../../support/open-log.js';
+import { forgetRuns, openFiler, type MemoryFiler } from '../../support/memory-peer.js';
+import { failureOf, file, mode, never, openLog, p, pull, read, rowsIn } from '../../support/open-log.js';
 import { alpha } from '../../support/store-values.js';
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
@@ -54,6 +57,32 @@ async function followers(options: { shared: number; lost: number; written: numbe
   return [one, other, owner.origin];
 }
 
+/** A filer that has taken a snapshot of another one: its log begins after it. */
+async function snapshotOf(source: MemoryFiler, address: string): Promise<MemoryFiler> {
+  const reader = await openFiler(address, 'bootstrapping');
+  await reader.bootstrap().take(source.peer, source.info(), 'tree', never);
+  return reader;
+}
+
+/**
+ * Two that have come to one of two branches each, which part after 3 changes: one by a snapshot, the other by following; the snapshot was
+ * taken beyond where the other one is. Also the origin, and whom the snapshot was taken of.
+ */
+async function snapshotAndFollower(snapshotOn: 'written' | 'lost'): Promise<[reader: MemoryFiler, follower: MemoryFiler, string, source: MemoryFiler]> {
+  const [lost, written] = snapshotOn === 'lost' ? [4, 2] : [2, 4];
+  const [owner, peer] = await putBack({ shared: 3, lost, written });
+  if (snapshotOn === 'written') return [await snapshotOf(owner, 'reader:1'), peer, owner.origin, owner];
+  const follower = await openFiler('follower:1');
+  await pull(owner.core, follower.core);
+  return [await snapshotOf(peer, 'reader:1'), follower, owner.origin, peer];
+}
+
+/** Two that have taken snapshots, one of each branch. */
+async function snapshots(): Promise<[MemoryFiler, MemoryFiler, string]> {
+  const [owner, peer] = await putBack({ shared: 3, lost: 4, written: 6 });
+  return [await snapshotOf(owner, 'one:1'), await snapshotOf(peer, 'other:1'), owner.origin];
+}
+
 describe('findBranch', () => {
   it('finds nothing between filers of one history, wherever they are', async () => {
     const [a, b] = [await openFiler('a:1'), await openFiler('b:1')];
@@ -95,7 +124,17 @@ describe('findBranch', () => {
     }
   });
 
-  it('decides alike on both sides of trimmed logs, and calls nothing common that one of the two has dropped', async () => {
+  it('finds by runs where trimmed logs part, exactly, and decides alike on both sides', async () => {
+    for (const through of [2, 3, 4, 5, 7]) {
+      const [one, other] = await followers({ shared: 3, lost: 4, written: 4 });
+      for (const filer of through % 2 ? [one, other] : [other]) await trim(filer, through);
+      const [mine, theirs] = [await branchOf(one, other), await branchOf(other, one)];
+      expect([mine?.common, mine?.foreign, theirs?.common, theirs?.foreign], `trimmed through ${through}`).to.deep.equal([3, 4, 3, 4]);
+      expect([mine?.isOurs, theirs?.isOurs], 'the branch that begins no run is given up').to.deep.equal([true, false]);
+    }
+  });
+
+  it('decides alike without runs too, and calls nothing common that one of the two has dropped', async () => {
     for (const [through, common, foreign] of [
       [2, 3, 4],
       [3, 3, 4],
@@ -103,6 +142,7 @@ describe('findBranch', () => {
       [5, 0, 5],
     ]) {
       const [one, other] = await followers({ shared: 3, lost: 4, written: 4 });
+      for (const filer of [one, other]) await forgetRuns(filer);
       await trim(other, through);
       const [mine, theirs] = [await branchOf(one, other), await branchOf(other, one)];
       expect([mine?.common, mine?.foreign, theirs?.common, theirs?.foreign]).to.deep.equal([common, foreign, common, foreign]);
@@ -110,10 +150,110 @@ describe('findBranch', () => {
     }
   });
 
+  it('asks for hashes where the runs known begin after logs have parted', async () => {
+    const first = await openFiler('owner:1');
+    await writeMany(first, 4, 'shared');
+    await forgetRuns(first);
+    const backup = first.core.disk.clone();
+    backup.restored = false;
+    const peer = await openFiler('peer:1');
+    await pull(first.core, peer.core);
+    await forgetRuns(peer);
+    const before = await first.restart();
+    await writeMany(before, 2, 'lost');
+    await pull(before.core, peer.core);
+    const owner = await openFiler('owner:1', 'ready', { disk: backup, time: first.core.time });
+    await owner.core.time.advance(1000);
+    await writeMany(owner, 2, 'written');
+    for (const { core } of [owner, peer]) expect(core.log.state.origins.get(owner.origin)?.runs.map(({ seq }) => seq)).to.deep.equal([5]);
+    expect([await branchOf(owner, peer), await branchOf(peer, owner)]).to.deep.equal([
+      { origin: owner.origin, common: 4, foreign: 5, isOurs: true },
+      { origin: owner.origin, common: 4, foreign: 5, isOurs: false },
+    ]);
+  });
+
+  describe('between filers whose logs begin after the histories part', () => {
+    it('finds by runs what no hash tells, and decides alike on both sides', async () => {
+      for (const [one, other, origin] of [await snapshotAndFollower('written'), await snapshotAndFollower('lost'), await snapshots()]) {
+        const [mine, theirs] = [await branchOf(one, other), await branchOf(other, one)];
+        expect([mine, theirs].map((branch) => [branch?.origin, branch?.common, branch?.foreign])).to.deep.equal([
+          [origin, 3, 4],
+          [origin, 3, 4],
+        ]);
+        expect([mine?.isOurs, theirs?.isOurs]).to.have.members([true, false]);
+      }
+    });
+
+    it('finds nothing between those that took a snapshot of one branch', async () => {
+      const [reader, , , source] = await snapshotAndFollower('written');
+      const late = await snapshotOf(source, 'late:1');
+      await writeMany(source, 2, 'more');
+      await pull(source.core, late.core);
+      for (const [a, b] of [
+        [reader, source],
+        [source, reader],
+        [reader, late],
+        [late, reader],
+      ])
+        expect(await branchOf(a, b)).to.equal(null);
+      const overlap = await overlapWith(late.info(), late.peer, reader.core.log.state, reader.core.store, never);
+      expect(overlap.get(source.origin), 'all of it is common').to.deep.equal({ common: 9, foreign: 10 });
+    });
+
+    it('lets the owner give up, from the change on where they part', async () => {
+      const [owner, peer] = await putBack({ shared: 3, lost: 4, written: 2 });
+      const reader = await snapshotOf(peer, 'reader:1');
+      const branch = { origin: owner.origin, common: 3, foreign: 4 };
+      expect([await branchOf(owner, reader), await branchOf(reader, owner)]).to.deep.equal([
+        { ...branch, isOurs: true },
+        { ...branch, isOurs: false },
+      ]);
+    });
+
+    it('knows nothing of it without runs', async () => {
+      const [reader, follower, origin] = await snapshotAndFollower('written');
+      await forgetRuns(reader);
+      expect([await branchOf(reader, follower), await branchOf(follower, reader)]).to.deep.equal([null, null]);
+      const overlap = await overlapWith(follower.info(), follower.peer, reader.core.log.state, reader.core.store, never);
+      expect(overlap.get(origin)).to.deep.equal({ common: 0, foreign: 6 });
+    });
+  });
+
   it('takes a peer that has more of the own log for a branch, even if nothing was written since', async () => {
     const [owner, peer] = await putBack({ shared: 2, lost: 3, written: 0 });
     expect(await branchOf(owner, peer)).to.deep.equal({ origin: owner.origin, common: 2, foreign: 3, isOurs: true });
     expect(await branchOf(peer, owner), 'the peer is merely ahead').to.equal(null);
+  });
+});
+
+describe('compareWithSnapshot', () => {
+  const compare = (filer: MemoryFiler, source: MemoryFiler) =>
+    compareWithSnapshot(new Map(source.core.log.state.origins), source.peer, filer.core.log, filer.core.store, never);
+
+  it('refuses a snapshot of another branch, be it that only runs tell', async () => {
+    for (const wasOn of ['written', 'lost'] as const) {
+      const [reader, follower, origin] = await snapshotAndFollower(wasOn);
+      for (const [at, source] of [
+        [reader, follower],
+        [follower, reader],
+      ]) {
+        const failure = await failureOf(() => compare(at, source));
+        expect([failure.code, failure.fields]).to.deep.equal(['ORIGIN_DIVERGED', { origin }]);
+      }
+    }
+  });
+
+  it('passes one of the same history, wherever either log begins, and tells where this store is', async () => {
+    const [reader, , , source] = await snapshotAndFollower('written');
+    await writeMany(source, 2, 'more');
+    expect(await compare(reader, source)).to.deep.equal(reader.core.log.position);
+    expect(await compare(source, reader)).to.deep.equal(source.core.log.position);
+  });
+
+  it('passes what nothing tells apart', async () => {
+    const [reader, follower] = await snapshotAndFollower('written');
+    await forgetRuns(reader);
+    expect(await compare(reader, follower)).to.deep.equal(reader.core.log.position);
   });
 });
 
@@ -163,6 +303,46 @@ describe('giving up a branch', () => {
     expect([loser.origin, loser.core.log.identity.former, loser.core.log.position.get(origin)]).to.deep.equal([own, [], 2]);
   });
 
+  it('knows no other runs afterwards than those of the other branch', async () => {
+    const [owner, peer] = await putBack({ shared: 2, lost: 1, written: 3 });
+    const { origin } = owner;
+    const runs = () => owner.core.log.state.origins.get(origin)?.runs;
+    expect(runs()?.map(({ seq }) => seq)).to.deep.equal([1, 3]);
+    await giveUp(owner, peer);
+    expect(runs()).to.deep.equal(peer.core.log.state.origins.get(origin)?.runs).and.have.length(1);
+  });
+
+  it('gives up all of a log that does not reach back to where they part: what follows could not be chained to it', async () => {
+    const [reader, follower, origin] = await snapshotAndFollower('lost');
+    await giveUp(reader, follower);
+    expect(reader.core.log.state.origins.get(origin)).to.deep.equal(originStart(origin));
+    expect((await rowsIn(reader.core.store)).map(({ dot }) => dot)).to.deep.equal(new Array(7).fill(null));
+    expect(reader.core.log.state.doubts).to.deep.equal([{ origin, before: Number.MAX_SAFE_INTEGER }]);
+    await pull(follower.core, reader.core);
+    expect(reader.core.log.state.origins.get(origin)).to.deep.equal(follower.core.log.state.origins.get(origin));
+    await expectConsistent(reader.core);
+  });
+
+  it('keeps what a good change of the branch would have brought that only waits here: nobody else need have it', async () => {
+    const [filer, other] = [await openFiler('one:1'), await openFiler('other:1')];
+    const log = new ForgedLog('1'.repeat(16), filer.core.time.micros());
+    log.put('/shared');
+    log.putBad('/held');
+    log.put('/held/below');
+    await filer.core.log.apply(log.texts.map((text) => receiveChange(text)));
+    await other.core.log.apply([receiveChange(log.texts[0])]);
+    expect(filer.core.log.state.quarantine.size).to.equal(2);
+    const parted = parting(filer);
+    await parted.giveUp({ origin: log.origin, common: 1, foreign: 2 }, other.info());
+    expect(filer.core.log.state.quarantine.size).to.equal(0);
+    await parted.finish([at(other)], false);
+    expect((await rowsIn(filer.core.store)).map(({ path, dot }) => [path, dot?.origin])).to.deep.equal([
+      ['/shared', log.origin],
+      ['/held/below', filer.origin],
+    ]);
+    await expectConsistent(filer.core);
+  });
+
   it('has nothing to write again where nothing was written', async () => {
     const [owner, peer] = await putBack({ shared: 2, lost: 3, written: 0 });
     await giveUp(owner, peer);
@@ -210,7 +390,8 @@ describe('what is left of a branch', () => {
     expect([conflict.path, conflict.type, JSON.parse(conflict.loser.entry ?? '').content]).to.deep.equal(['/written0', 'update/update', 'd3JpdHRlbg==']);
   });
 
-  it('is left out, and named in the ledger, where the others may have had it, deleted it and forgotten that', async () => {
+  /** One of two branches, on which the others have deleted what both had, have forgotten that, and no longer have the log of it. */
+  async function forgottenDeletion(): Promise<[owner: MemoryFiler, peer: MemoryFiler, floor: number]> {
     const [owner, peer] = await putBack({ shared: 4, lost: 2, written: 2 });
     await peer.core.time.advance(5000);
     await remove(peer, '/shared0');
@@ -222,23 +403,43 @@ describe('what is left of a branch', () => {
       draft.setIdentity({ floor });
       await draft.flush();
     });
-    // Up to the fifth change of the owner's, the first one that was lost: what is before it cannot be compared any more.
+    // Up to the fifth change of the owner's, the first one that was lost: what is before it cannot be compared by hashes any more.
     await trim(peer, 5);
-    const branch = await branchOf(owner, peer);
-    expect([branch?.common, branch?.foreign]).to.deep.equal([0, 5]);
+    return [owner, peer, floor];
+  }
+
+  async function comeTogether(owner: MemoryFiler, peer: MemoryFiler): Promise<string[]> {
     const parted = await giveUp(owner, peer);
     await owner.bootstrap().take(peer.peer, peer.info(), 'staging', never);
     await parted.finish([at(peer)], false);
+    expect([owner.core.log.state.partedFrom, owner.core.log.state.doubts]).to.deep.equal([null, []]);
     const paths = (await rowsIn(owner.core.store)).filter(({ entry }) => entry !== null).map(({ path }) => path);
-    expect(paths).to.deep.equal(['/lost0', '/lost1', '/shared1', '/shared2', '/shared3', '/written0', '/written1']);
+    await expectConsistent(owner.core);
+    await pull(owner.core, peer.core);
+    await expectSame(owner.core, peer.core);
+    return paths;
+  }
+
+  const without = ['/lost0', '/lost1', '/shared1', '/shared2', '/shared3', '/written0', '/written1'];
+
+  it('is nothing but what was written since they parted, where runs tell when that was', async () => {
+    const [owner, peer] = await forgottenDeletion();
+    const branch = await branchOf(owner, peer);
+    expect([branch?.common, branch?.foreign]).to.deep.equal([4, 5]);
+    expect(await comeTogether(owner, peer)).to.deep.equal(without);
+    expect(await owner.core.store.readConflicts({ limit: 10, bytesMax: 1e9 })).to.deep.equal([]);
+  });
+
+  it('is left out, and named in the ledger, where nothing tells that, and the others may have had it, deleted it and forgotten that', async () => {
+    const [owner, peer, floor] = await forgottenDeletion();
+    for (const filer of [owner, peer]) await forgetRuns(filer);
+    const branch = await branchOf(owner, peer);
+    expect([branch?.common, branch?.foreign]).to.deep.equal([0, 5]);
+    expect(await comeTogether(owner, peer)).to.deep.equal(without);
     const ledger = await owner.core.store.readConflicts({ limit: 10, bytesMax: 1e9 });
     expect(ledger.map(({ path, type, winner, loser }) => [path, type, winner.deleted, winner.version, loser.entry !== null])).to.deep.equal([
       ['/shared0', 'update/delete', true, floor, true],
     ]);
-    expect(owner.core.log.state.doubts).to.deep.equal([]);
-    await expectConsistent(owner.core);
-    await pull(owner.core, peer.core);
-    await expectSame(owner.core, peer.core);
   });
 
   it('comes together from a branch that another filer had followed too', async () => {

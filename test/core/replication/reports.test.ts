@@ -72,7 +72,7 @@ describe('Reports', () => {
   it('never settle one whose hashes are not those of this store', async () => {
     await put(peer, '/a');
     await pull(peer.core, at.core);
-    tell(peer, at, { have: new Map([[peer.origin, { seq: 1, hash: '000000000001' }]]) });
+    tell(peer, at, { have: new Map([[peer.origin, { seq: 1, hash: '000000000001', run: '' }]]) });
     await settle(at);
     await settle(at);
     expect(at.reports.settled(peer.origin)).to.equal(null);
@@ -86,12 +86,29 @@ describe('Reports', () => {
     const good = peer.caller();
     await put(peer, '/b');
     await pull(peer.core, at.core);
-    tell(peer, at, { ...good, have: new Map([[peer.origin, { seq: 1, hash: '000000000001' }]]) });
+    tell(peer, at, { ...good, have: new Map([[peer.origin, { seq: 1, hash: '000000000001', run: '' }]]) });
     await settle(at);
     expect(at.reports.settled(peer.origin)).to.equal(null);
     tell(peer, at, good);
     await settle(at);
     expect(at.reports.settled(peer.origin)).to.deep.equal(good.report);
+  });
+
+  it('compare runs where this store no longer knows a hash', async () => {
+    for (const path of ['/a', '/b', '/c']) await put(peer, path);
+    await pull(peer.core, at.core);
+    await at.core.log.alone(async (draft) => {
+      await draft.trim(3);
+      await draft.flush();
+    });
+    const [known] = at.core.log.state.origins.get(peer.origin)?.runs ?? [];
+    const early = (run: string) => ({ report: new Map([[peer.origin, 1]]), have: new Map([[peer.origin, { seq: 1, hash: '000000000001', run }]]) });
+    tell(peer, at, early('000000000002'));
+    await settle(at);
+    expect(at.reports.settled(peer.origin), 'in another run').to.equal(null);
+    tell(peer, at, early(known?.hash ?? ''));
+    await settle(at);
+    expect(at.reports.settled(peer.origin)).to.deep.equal(new Map([[peer.origin, 1]]));
   });
 
   it('forget what was settled when the peer goes back behind it', async () => {

@@ -7,6 +7,8 @@ import { Source } from '../../../src/core/replication/source.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { codeOf, failureOf, file, mode, never, p, pull } from '../../support/open-log.js';
 
+const stranger = 'e'.repeat(16);
+
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
 const ask = (from: MemoryFiler, more: Partial<ChangesRequest> = {}): ChangesRequest => ({
   origins: [from.origin],
@@ -96,6 +98,38 @@ describe('Source.snapshot', () => {
     expect(rows).to.deep.equal(await a.core.store.scan('tree', null, 100, 1e6));
     expect(rows.some((row) => row.entry === null)).to.equal(true);
   });
+
+  it('tells the runs with the first page only', async () => {
+    const [a, b] = await two();
+    for (const path of ['/1', '/2', '/3']) await put(a, path);
+    const again = await a.restart();
+    await put(again, '/4');
+    const first = await again.source.snapshot(null, 2, b.caller());
+    expect(first.runs).to.deep.equal(
+      new Map([
+        [a.origin, again.core.log.state.origins.get(a.origin)?.runs],
+        [b.origin, []],
+      ]),
+    );
+    expect(first.runs.get(a.origin)?.map(({ seq }) => seq)).to.deep.equal([1, 4]);
+    expect((await again.source.snapshot(first.next, 2, b.caller())).runs).to.deep.equal(new Map());
+  });
+});
+
+describe('Source.runs', () => {
+  it('tells those of the origins asked for, up to the place asked for', async () => {
+    const [a, b] = await two();
+    for (const path of ['/1', '/2', '/3']) await put(a, path);
+    const again = await a.restart();
+    await put(again, '/4');
+    const upTo = (seq: number) => again.source.runs(new Map([[a.origin, seq]])).get(a.origin);
+    expect([0, 3, 4, 9].map((seq) => upTo(seq)?.map((run) => run.seq))).to.deep.equal([[], [1], [1, 4], [1, 4]]);
+    const others = new Map([
+      [b.origin, 5],
+      [stranger, 5],
+    ]);
+    expect(again.source.runs(others)).to.deep.equal(new Map([...others.keys()].map((origin) => [origin, []])));
+  });
 });
 
 describe('Source.greet', () => {
@@ -131,8 +165,8 @@ describe('Source.greet', () => {
     expect(await codeOf(() => a.source.greet({ ...b.caller(), clusterId: 'd'.repeat(16) }))).to.equal('CLUSTER_MISMATCH');
     expect(await codeOf(() => a.source.greet({ ...b.caller(), origin: a.origin }))).to.equal('ORIGIN_IN_USE');
     const have = new Map([
-      [a.origin, { seq: 1, hash: '000000000001' }],
-      [b.origin, { seq: 0, hash: '' }],
+      [a.origin, { seq: 1, hash: '000000000001', run: '' }],
+      [b.origin, { seq: 0, hash: '', run: '' }],
     ]);
     const failure = await failureOf(() => a.source.greet({ ...b.caller(), have }));
     expect([failure.code, failure.fields]).to.deep.equal(['ORIGIN_DIVERGED', { origin: a.origin }]);

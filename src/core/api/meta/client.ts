@@ -9,6 +9,7 @@ import type { ImportOptions } from '../../log/importing.js';
 import type { LinkReport } from '../../replication/links.js';
 import type { LogReport } from '../../replication/log-report.js';
 import type { Caller, ChangesPage, ChangesRequest, FilerInfo, Peer, SnapshotPage } from '../../replication/peer.js';
+import type { Run } from '../../store/store.js';
 import { decodeChangeLines, decodeChangePage, noLines, type ChangeLines } from './change-page.js';
 import { checkpointsFromJson } from './checkpoints.js';
 import { directoryDigestsFromJson, type DirectoryDigests } from './directory-digests.js';
@@ -199,6 +200,12 @@ export class MetaClient {
     return planFromJson(answer.json());
   }
 
+  /** The runs the filer knows of the origins of a position, up to there. */
+  async runs(position: Position, signal?: AbortSignal): Promise<Map<Origin, readonly Run[]>> {
+    const answer = await this.#get(metaPaths.runs, { query: { position: formatPosition(position) }, timeoutMs: limits.peerInfoMs, signal });
+    return new Fields(answer.json()).runs('runs');
+  }
+
   /** The chain hashes the filer knows at a position; null where it knows none. */
   async hashes(position: Position, signal?: AbortSignal): Promise<Map<Origin, string | null>> {
     const answer = await this.#get(metaPaths.hashes, { query: { position: formatPosition(position) }, timeoutMs: limits.peerInfoMs, signal });
@@ -321,6 +328,10 @@ export class HttpPeer implements Peer {
 
   hashes(position: Position, signal: AbortSignal): Promise<Map<Origin, string | null>> {
     return this.#client.hashes(position, signal);
+  }
+
+  runs(position: Position, signal: AbortSignal): Promise<Map<Origin, readonly Run[]>> {
+    return this.#client.runs(position, signal);
   }
 
   snapshot(after: FullPath | null, limit: number, caller: Caller, signal: AbortSignal): Promise<SnapshotPage> {

@@ -1,6 +1,8 @@
-import { isOrigin, positionFromJson, type Origin, type Position } from '../../clock/vector.js';
+import { isChainHash } from '../../change/codec.js';
+import { isOrigin, isSeq, positionFromJson, type Origin, type Position } from '../../clock/vector.js';
 import { limits } from '../../config/limits.js';
 import { FilerError } from '../../errors.js';
+import type { Run } from '../../store/store.js';
 
 /** The failure of a body that another process sent: which field, and what it must be. */
 export function invalidField(field: string, rule: string): FilerError {
@@ -15,6 +17,16 @@ export function objectOf(value: unknown, field: string): Record<string, unknown>
 export function listOf(value: unknown, field: string): unknown[] {
   if (!Array.isArray(value)) throw invalidField(field, 'must be a list');
   return value;
+}
+
+function isRuns(value: unknown): value is readonly Run[] {
+  if (!Array.isArray(value) || value.length > limits.runsMax) return false;
+  let before = 0;
+  return value.every((one: Partial<Run> | null) => {
+    if (typeof one !== 'object' || one === null || !isSeq(one.seq) || one.seq <= before || !isChainHash(one.hash)) return false;
+    before = one.seq;
+    return true;
+  });
 }
 
 /** Reads the fields of one JSON object, each checked. Every reader throws FilerError BODY_INVALID naming the field. */
@@ -96,6 +108,11 @@ export class Fields {
     const entries = Object.entries(objectOf(this.#values[name], this.at + name));
     for (const [origin, value] of entries) if (!isOrigin(origin) || !isGood(value)) throw invalidField(`${this.at}${name}.${origin.slice(0, 20)}`, rule);
     return new Map(entries as [Origin, T][]);
+  }
+
+  /** Runs by origin, each with what a store keeps of one: `{"seq":…,"hash":"…"}`. */
+  runs(name: string): Map<Origin, readonly Run[]> {
+    return this.byOrigin(name, `must be at most ${limits.runsMax} runs, each with seq and hash, in the order of seq`, isRuns);
   }
 
   /** An object inside. */

@@ -89,6 +89,13 @@ export function metaRoutes(filer: Filer, options: MetaRoutesOptions): Route[] {
       handler: async ({ query }) => json(200, { hashes: Object.fromEntries(await filer.source.hashes(parsePosition(query.get('position') ?? ''))) }),
     },
     {
+      method: 'GET',
+      path: metaPaths.runs,
+      role: 'peer',
+      summary: 'the runs of origins up to a position: to find where two logs part that no longer reach back to there',
+      handler: async ({ query }) => json(200, { runs: Object.fromEntries(filer.source.runs(parsePosition(query.get('position') ?? ''))) }),
+    },
+    {
       method: 'PUT',
       path: `${metaPaths.closed}/:origin`,
       role: 'admin',

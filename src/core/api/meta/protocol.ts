@@ -2,7 +2,7 @@ import { formatPosition, isOrigin, isSeq, parsePosition, type Origin, type Posit
 import type { Version } from '../../clock/version.js';
 import { checkAddress } from '../../cluster/registered-address.js';
 import { FilerError, messageOf } from '../../errors.js';
-import type { Caller } from '../../replication/peer.js';
+import type { Caller, Had } from '../../replication/peer.js';
 
 /*
  * The replication API: where it is and which headers it has. Bodies: info.ts, change-page.ts, snapshot-page.ts, reports.ts.
@@ -18,6 +18,7 @@ import type { Caller } from '../../replication/peer.js';
  * GET /.filer/v1/quarantine  what could not be applied; POST quarantine?action=retry, quarantine/DOT?action=retry|drop
  * GET /.filer/v1/log         what the log holds, who holds it, how long each peer may stay away
  * GET /.filer/v1/hashes      the chain hashes at position=ORIGIN:SEQ~…, null where none is known
+ * GET /.filer/v1/runs        the runs of those origins up to there
  * PUT /.filer/v1/closed/ORIGIN   close an origin whose filer is gone for good
  * GET /.filer/v1/checkpoints   where sync links go on; PUT, DELETE checkpoints/LINK
  * GET, PUT, DELETE /.filer/v1/kv/KEY   small values of this store; not replicated
@@ -43,6 +44,7 @@ export const metaPaths = {
   quarantine: `${base}/quarantine`,
   log: `${base}/log`,
   hashes: `${base}/hashes`,
+  runs: `${base}/runs`,
   /** One origin follows. */
   closed: `${base}/closed`,
   /** GET without more, PUT and DELETE with a link. */
@@ -143,21 +145,21 @@ function originFrom(text: string, header: string): Origin {
 export function formatHave(have: Caller['have']): string {
   return [...have]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([origin, { seq, hash }]) => `${origin}:${seq}:${hash}`)
+    .map(([origin, { seq, hash, run }]) => `${origin}:${seq}:${hash}${run === '' ? '' : `:${run}`}`)
     .join('~');
 }
 
-const havePattern = /^([0-9a-f]{16}):(\d{1,16}):([0-9a-f]{12})$/;
+const havePattern = /^([0-9a-f]{16}):(\d{1,16}):([0-9a-f]{12})(?::([0-9a-f]{12}))?$/;
 
 /** @throws FilerError PARAMETER_INVALID */
-export function parseHave(text: string): Map<Origin, { seq: number; hash: string }> {
-  const have = new Map<Origin, { seq: number; hash: string }>();
+export function parseHave(text: string): Map<Origin, Had> {
+  const have = new Map<Origin, Had>();
   for (const part of text === '' ? [] : text.split('~')) {
-    const [, origin = '', digits, hash = ''] = havePattern.exec(part) ?? [];
+    const [, origin = '', digits, hash = '', run = ''] = havePattern.exec(part) ?? [];
     const seq = Number(digits);
-    if (!isSeq(seq)) throw new FilerError('PARAMETER_INVALID', `${filerHeaders.have}: "${part.slice(0, 60)}" is not origin:seq:hash`);
+    if (!isSeq(seq)) throw new FilerError('PARAMETER_INVALID', `${filerHeaders.have}: "${part.slice(0, 60)}" is not origin:seq:hash or origin:seq:hash:run`);
     if (have.has(origin)) throw new FilerError('PARAMETER_INVALID', `${filerHeaders.have}: origin ${origin} stands twice`);
-    have.set(origin, { seq, hash });
+    have.set(origin, { seq, hash, run });
   }
   return have;
 }

@@ -12,7 +12,7 @@ import { Fields, invalidField, listOf, objectOf } from './fields.js';
 /*
  * A page of a snapshot, one row a line:
  *
- *   {"position":{},"hashes":{},"versions":{},"floor":0,"closed":[],"quarantined":[],"epoch":"…","entries":[
+ *   {"position":{},"hashes":{},"versions":{},"runs":{},"floor":0,"closed":[],"quarantined":[],"epoch":"…","entries":[
  *   {"directory":"/a","name":"b","entry":{…},"dot":"o:7","version":…,"author":"…","vector":{…}},
  *   {"directory":"/a","name":"c","deleted":true,"dot":"o:8",…}
  *   ],"next":"opaque"|null}
@@ -27,6 +27,7 @@ export function encodeSnapshotPage(page: SnapshotPage): string {
     position: positionToJson(page.position),
     hashes: sorted(page.hashes),
     versions: sorted(page.versions),
+    runs: sorted(page.runs),
     floor: page.floor,
     closed: page.closed,
     quarantined: page.quarantined,
@@ -90,6 +91,7 @@ export function decodeSnapshotPage(body: string, from: string): SnapshotPage {
     position: page.position('position'),
     hashes: page.byOrigin('hashes', 'must be 12 hex digits', isHash),
     versions: page.byOrigin('versions', 'must be microseconds since 1970, at most 2^52', isVersionOrZero),
+    runs: page.runs('runs'),
     floor: page.whole('floor'),
     closed: page.origins('closed'),
     quarantined: page.texts('quarantined'),

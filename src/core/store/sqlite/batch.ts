@@ -30,7 +30,7 @@ const steps = [
   'DELETE FROM directories WHERE (parent, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(NEW.counts_dropped))',
   put('directories', 3, 'counts'),
   appendRecords('NEW.log', 'NEW.log_text'),
-  put('positions', 7, 'origins'),
+  put('positions', 8, 'origins'),
   put('buckets', 2),
   ...['meta', 'kv'].flatMap((table) => [`DELETE FROM ${table} WHERE name IN (SELECT value FROM json_each(NEW.${table}_dropped))`, put(table, 2)]),
 ];
@@ -55,7 +55,7 @@ export function encodeBatch(batch: WriteBatch): Parameter[] {
     listed(counts.filter(([, , count]) => count === 0)),
     listed(counts.filter(([, , count]) => count > 0)),
     ...orNulls(batch.log, encodeRecords),
-    listed((batch.origins ?? []).map((o) => [o.origin, o.seq, o.hash, o.version, o.first, o.firstHash, o.firstVersion])),
+    listed((batch.origins ?? []).map((o) => [o.origin, o.seq, o.hash, o.version, o.first, o.firstHash, o.firstVersion, JSON.stringify(o.runs)])),
     listed([...(batch.buckets ?? [])]),
     ...pairsOf(batch.meta),
     ...pairsOf(batch.kv),

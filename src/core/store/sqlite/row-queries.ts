@@ -34,7 +34,7 @@ const scanRows = (table: string) => `
     WHERE total <= ?5)))`;
 
 export const originObjects = `
-  json_group_array(json_object('origin', origin, 'seq', seq, 'hash', hash, 'version', version, 'first', first, 'firstHash', first_hash, 'firstVersion', first_version))`;
+  json_group_array(json_object('origin', origin, 'seq', seq, 'hash', hash, 'version', version, 'first', first, 'firstHash', first_hash, 'firstVersion', first_version, 'runs', json(runs)))`;
 
 // A page in one text: handed over row by row, it would take twice as long.
 const scanPage = (table: string) => `

@@ -66,6 +66,8 @@ const migrations: readonly string[] = [
   // When a file expires, as entry/expiry.ts has it; NULL = never. The author stands in the index, so that those of others are passed quickly.
   `${Object.values(areaTables).map(addExpiry).join('')}
   CREATE INDEX entries_expires ON entries (expires, coalesce(author, origin)) WHERE expires IS NOT NULL;`,
+  // Where runs begin; of what is there already nobody knows.
+  "ALTER TABLE positions ADD COLUMN runs TEXT NOT NULL DEFAULT '[]';",
 ];
 
 /** Raised with every change of the tables; a store with a greater one was written by a newer kelp. */

@@ -42,7 +42,7 @@ describe('replication API of one filer', () => {
     origin,
     address: '127.0.0.1:1',
     clusterId: null,
-    have: new Map([[origin, { seq: 0, hash: '000000000000' }]]),
+    have: new Map([[origin, { seq: 0, hash: '000000000000', run: '' }]]),
     report: null,
     digest: '',
     former: [],
@@ -204,11 +204,16 @@ describe('replication API of one filer', () => {
     });
 
     it('that belong to another history are refused', async () => {
-      const have = new Map([[own, { seq: 1, hash: 'ffffffffffff' }]]);
+      const have = new Map([[own, { seq: 1, hash: 'ffffffffffff', run: '' }]]);
       const error = await failure(
-        get('/.filer/v1/changes', callerToHeaders({ ...caller(stranger), have: new Map([...have, [stranger, { seq: 1, hash: '1'.repeat(12) }]]) })),
+        get('/.filer/v1/changes', callerToHeaders({ ...caller(stranger), have: new Map([...have, [stranger, { seq: 1, hash: '1'.repeat(12), run: '' }]]) })),
       );
       expect(error.code).to.equal('ORIGIN_DIVERGED');
+    });
+
+    it('tell how far they are, and the runs they are in', async () => {
+      const { seq, hash, runs } = filer.filer.log.state.origins.get(own) ?? expect.fail('it does not know itself');
+      expect(filer.filer.status.caller().have).to.deep.equal(new Map([[own, { seq, hash, run: runs[0].hash }]]));
     });
 
     it('that are peers are made known before they are answered', async () => {
@@ -235,6 +240,26 @@ describe('replication API of one filer', () => {
     expect(rows.length).to.equal(filer.filer.log.state.counts.entries);
     expect(stored).to.not.equal(null);
     expect((await failure(get('/.filer/v1/snapshot?after=%21'))).message).to.include('after');
+  });
+
+  it('GET runs gives where the runs of origins begin, up to a position', async () => {
+    const all = filer.filer.log.state.origins.get(own)?.runs ?? [];
+    expect(all.map(({ seq }) => seq)).to.deep.equal([1]);
+    const position = new Map([
+      [own, 3],
+      [stranger, 5],
+    ]);
+    const expected = new Map([
+      [own, all],
+      [stranger, []],
+    ]);
+    expect(await meta.runs(position)).to.deep.equal(expected);
+    expect(await new HttpPeer(processes.http, filer.address).runs(position, never)).to.deep.equal(expected);
+    expect(await meta.runs(new Map([[own, 0]]))).to.deep.equal(new Map([[own, []]]));
+    expect((await get(`/.filer/v1/runs?position=${own}:1`)).json()).to.deep.equal({ runs: { [own]: all } });
+    expect((await get('/.filer/v1/runs')).json()).to.deep.equal({ runs: {} });
+    for (const bad of ['x', own, `${own}:-1`, `${own}:1~${own}:2`, 'me:1'])
+      expect((await failure(get(`/.filer/v1/runs?position=${bad}`))).code, bad).to.equal('PARAMETER_INVALID');
   });
 
   it('GET digest adds up anew on demand', async () => {

@@ -5,9 +5,10 @@ import { decodeChangeLines, decodeChangePage, textsOf } from '../../../../src/co
 import { decodeSnapshotPage, encodeSnapshotPage, formatAfter, parseAfter } from '../../../../src/core/api/meta/snapshot-page.js';
 import { encodeChange } from '../../../../src/core/change/codec.js';
 import { rowsOf, type Change } from '../../../../src/core/change/change.js';
+import { limits } from '../../../../src/core/config/limits.js';
 import { FilerError } from '../../../../src/core/errors.js';
 import type { SnapshotPage } from '../../../../src/core/replication/peer.js';
-import { anyChange, anyPathBelowRoot, anyPosition } from '../../../support/arbitrary.js';
+import { anyChange, anyOrigin, anyPathBelowRoot, anyPosition } from '../../../support/arbitrary.js';
 
 const failure = (run: () => unknown): FilerError => {
   try {
@@ -80,6 +81,7 @@ describe('a page of a snapshot', () => {
     position: new Map(),
     hashes: new Map(),
     versions: new Map(),
+    runs: new Map(),
     floor: 0,
     closed: [],
     quarantined: [],
@@ -87,14 +89,18 @@ describe('a page of a snapshot', () => {
     epoch: '0123abcd',
     next: null,
   };
+  const anyRun = fc.record({ seq: fc.integer({ min: 1, max: 2 ** 52 }), hash: fc.stringMatching(/^[0-9a-f]{12}$/) }, { noNullPrototype: true });
+  const anyRuns = fc
+    .dictionary(anyOrigin, fc.uniqueArray(anyRun, { selector: ({ seq }) => seq, maxLength: 4 }))
+    .map((record) => new Map(Object.entries(record).map(([origin, runs]) => [origin, runs.toSorted((a, b) => a.seq - b.seq)])));
   const anyRows = fc.array(anyChange, { maxLength: 6 }).map((changes) => changes.flatMap((change) => rowsOf(change as Change)));
 
   it('gives back every row with hashes made anew', () => {
     fc.assert(
-      fc.property(anyRows, anyPosition, fc.option(anyPathBelowRoot), (rows, position, next) => {
+      fc.property(anyRows, anyPosition, anyRuns, fc.option(anyPathBelowRoot), (rows, position, runs, next) => {
         const hashes = new Map([...position.keys()].map((origin) => [origin, 'abcdef012345']));
         const versions = new Map([...position.keys()].map((origin) => [origin, 0]));
-        const page: SnapshotPage = { ...empty, rows, position, hashes, versions, next, floor: 17 };
+        const page: SnapshotPage = { ...empty, rows, position, hashes, versions, runs, next, floor: 17 };
         expect(decodeSnapshotPage(encodeSnapshotPage(page), 'x')).to.deep.equal(page);
       }),
     );
@@ -145,10 +151,39 @@ describe('a page of a snapshot', () => {
         .to.include(field)
         .and.to.match(/^entries\[0\]/);
     }
-    for (const field of ['position', 'hashes', 'versions', 'floor', 'closed', 'quarantined', 'epoch', 'entries']) {
+    for (const field of ['position', 'hashes', 'versions', 'runs', 'floor', 'closed', 'quarantined', 'epoch', 'entries']) {
       const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), [field]: 'x' });
       expect(failure(() => decodeSnapshotPage(body, 'x')).message).to.match(new RegExp(`^${field}`));
     }
+  });
+
+  it('has runs in the order of seq, no more than are kept', () => {
+    const origin = '1'.repeat(16);
+    const hash = 'abcdef012345';
+    const many = (count: number) => Array.from({ length: count }, (_, i) => ({ seq: i + 1, hash }));
+    const read = (runs: unknown) => decodeSnapshotPage(JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), runs: { [origin]: runs } }), 'x');
+    expect(read(many(limits.runsMax)).runs.get(origin)).to.have.length(limits.runsMax);
+    const two = (a: number, b: number) => [a, b].map((seq) => ({ seq, hash }));
+    const wrong = [
+      many(limits.runsMax + 1),
+      two(2, 1),
+      two(2, 2),
+      [{ seq: 0, hash }],
+      [{ seq: 1.5, hash }],
+      [{ seq: '1', hash }],
+      [{ seq: 1, hash: 'ABCDEF012345' }],
+      [{ seq: 1 }],
+      [null],
+      [1],
+      {},
+      'x',
+      null,
+    ];
+    for (const runs of wrong) {
+      const error = failure(() => read(runs));
+      expect([error.code, error.message.startsWith('runs')], JSON.stringify(runs)).to.deep.equal(['BODY_INVALID', true]);
+    }
+    expect(failure(() => decodeSnapshotPage(JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), runs: { me: [] } }), 'x')).message).to.match(/^runs/);
   });
 
   it('goes on after any path', () => {

@@ -18,8 +18,9 @@ const received = (headers: Record<string, string>): ReceivedHeaders =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 const anyHash = fc.stringMatching(/^[0-9a-f]{12}$/);
+const anyRun = fc.oneof(fc.constant(''), anyHash);
 const anyHave = fc
-  .dictionary(anyOrigin, fc.record({ seq: fc.integer({ min: 0, max: 2 ** 52 }), hash: anyHash }, { noNullPrototype: true }))
+  .dictionary(anyOrigin, fc.record({ seq: fc.integer({ min: 0, max: 2 ** 52 }), hash: anyHash, run: anyRun }, { noNullPrototype: true }))
   .map((record) => new Map(Object.entries(record)));
 const anyCaller: fc.Arbitrary<Caller> = fc.record({
   origin: anyOrigin,
@@ -72,12 +73,15 @@ describe('protocol of the replication API', () => {
     );
   });
 
-  it('writes what is had sorted, zeros included', () => {
+  it('writes what is had sorted, zeros included, and the run only where it is known', () => {
     const have = new Map([
-      ['2222222222222222', { seq: 0, hash: '000000000000' }],
-      ['1111111111111111', { seq: 7, hash: 'abcdef012345' }],
+      ['3333333333333333', { seq: 9, hash: '333333333333', run: '' }],
+      ['2222222222222222', { seq: 0, hash: '000000000000', run: '' }],
+      ['1111111111111111', { seq: 7, hash: 'abcdef012345', run: '0123456789ab' }],
     ]);
-    expect(formatHave(have)).to.equal('1111111111111111:7:abcdef012345~2222222222222222:0:000000000000');
+    const text = '1111111111111111:7:abcdef012345:0123456789ab~2222222222222222:0:000000000000~3333333333333333:9:333333333333';
+    expect(formatHave(have)).to.equal(text);
+    expect(parseHave(text)).to.deep.equal(have);
     expect(parseHave('')).to.deep.equal(new Map());
   });
 
@@ -93,6 +97,9 @@ describe('protocol of the replication API', () => {
       ['Filer-Former', '1111111111111111,,'],
       ['Filer-Have', '1111111111111111:1'],
       ['Filer-Have', '1111111111111111:1:abcdef012345~1111111111111111:1:abcdef012345'],
+      ['Filer-Have', '1111111111111111:1:abcdef012345:'],
+      ['Filer-Have', '1111111111111111:1:abcdef012345:0123456789AB'],
+      ['Filer-Have', '1111111111111111:1:abcdef012345:0123456789ab:0123456789ab'],
       ['Filer-Have', `1111111111111111:${'9'.repeat(17)}:abcdef012345`],
       ['Filer-Report', '1:2'],
       ['Filer-Digest', 'abc'],

@@ -12,7 +12,7 @@ import { configureWriter, schemaVersion } from '../../../../src/core/store/sqlit
 import { runTransaction } from '../../../../src/core/store/sqlite/sqlite-transaction.js';
 import type { Store } from '../../../../src/core/store/store.js';
 import { realTime } from '../../../../src/core/time.js';
-import { path, recordOf, rowOf } from '../../../support/store-values.js';
+import { alpha, beta, originOf, path, recordOf, rowOf, runsOf } from '../../../support/store-values.js';
 import { tempDir } from '../../../support/temp-dir.js';
 
 const open = (directory: string): Promise<Store> => openStore({ directory, time: realTime });
@@ -83,16 +83,23 @@ describe('SqliteStore', () => {
     );
     const directoryRow = rowOf('/dir', { isDirectory: true, entry: lasting[0].entry });
     const noAttributes = rowOf('/none', { entry: '{"isDirectory":false,"name":"\\"ttlSec\\":","other":{"ttlSec":60}}' });
-    await store.transaction((tx) => tx.write({ rows: { tree: [rowOf('/a'), directoryRow, noAttributes, ...lasting], staging: lasting } }));
+    const [known, unknown] = [runsOf(1), []].map((runs) => originOf(alpha, { seq: 3, runs }));
+    await store.transaction((tx) =>
+      tx.write({ rows: { tree: [rowOf('/a'), directoryRow, noAttributes, ...lasting], staging: lasting }, origins: [known, originOf(beta)] }),
+    );
     const due = await store.expired({ now: 2 ** 53, limit: 1000 });
     expect(due).to.have.length.above(10);
     await store.close();
     const dropped = ['entries', 'staging', 'remembered'].map((table) => `ALTER TABLE ${table} DROP COLUMN expires`).join(';');
-    await script(directory, `DROP INDEX entries_tombstones; DROP INDEX entries_expires; ${dropped}; PRAGMA user_version = 1`);
+    await script(
+      directory,
+      `DROP INDEX entries_tombstones; DROP INDEX entries_expires; ${dropped}; ALTER TABLE positions DROP COLUMN runs; PRAGMA user_version = 1`,
+    );
     expect(await failureOf(openStoreReadOnly(directory))).to.include({ code: 'STORE_FAILED' });
     const upgraded = await open(directory);
     expect(await treeOf(upgraded)).to.include('/a');
     expect(await upgraded.expired({ now: 2 ** 53, limit: 1000 })).to.deep.equal(due);
+    expect((await upgraded.load()).origins, 'where runs began nobody knows').to.have.deep.members([unknown, originOf(beta)]);
     await upgraded.close();
     const connection = await Connection.open(join(directory, 'filer.db'), 'read', 0);
     expect(await connection.all('SELECT user_version FROM pragma_user_version')).to.deep.equal([{ user_version: schemaVersion }]);
