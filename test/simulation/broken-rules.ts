@@ -29,6 +29,7 @@ const parting = 'src/core/replication/parting.ts';
 const rejoin = 'src/core/replication/rejoin.ts';
 const relay = 'src/core/replication/relay.ts';
 const release = 'src/core/log/release.ts';
+const runs = 'src/core/log/runs.ts';
 const source = 'src/core/replication/source.ts';
 const subscription = 'src/core/replication/subscription.ts';
 
@@ -361,11 +362,11 @@ export const brokenRules: readonly BrokenRule[] = [
     'const overlap = new Map([...info.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));\n    void [overlapWith, connect, store, signal];',
   ),
   rule(
-    'doubt-ignored',
-    'Rejoin: what no hash can be compared for may be on another branch',
-    parting,
-    'if (here === null || there === null) yield { origin, common: 0, foreign: (info.position.get(origin) ?? 0) + 1, parted: null };',
-    'if (here === null || there === null) continue;',
+    'runs-ignored',
+    'Parted histories: runs tell branches apart where logs no longer reach back',
+    runs,
+    'if (from > end) return null;',
+    'if (from > 0) return null;',
   ),
   rule(
     'pages-of-two-histories',

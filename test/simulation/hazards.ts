@@ -35,7 +35,10 @@ export class Hazards {
   constructor(private readonly options: HazardsOptions) {}
 
   isolate(filer: SimFiler): void {
-    const { filers, masters, network } = this.options;
+    const { filers, masters, network, count } = this.options;
+    // A copy that nothing shows would report in its name what it has not seen (docs/protocol.md): where it cannot say so, that is not to be noticed.
+    const origin = originOn(filer.disk);
+    if (filers.some((other) => other !== filer && origin !== '' && originOn(other.disk) === origin)) return count('kept within reach of its copy');
     for (const node of [...filers, ...masters]) network.part(filer, node);
   }
 
@@ -66,6 +69,7 @@ export class Hazards {
     history.chains.mayPart(originOn(to));
     filer.disk.restore(to);
     filer.disk.restored = false;
+    filer.wentBack += 1;
   }
 
   /** Its own work is on the new disk and nowhere else: what the rejoin must bring back. */

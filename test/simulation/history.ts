@@ -1,6 +1,7 @@
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { formatDot, formatPosition, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
 import { childPath, root, type FullPath } from '../../src/core/entry/path.js';
+import { isCheckpoint } from '../../src/core/log/checkpoints.js';
 import { partedMeta } from '../../src/core/log/log-state.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
@@ -53,6 +54,8 @@ export class History {
   readonly #own = new Map<string, Written>();
   /** The first violation found between two checks. */
   violation: unknown = null;
+  /** Changes that a filer's program refused, under origins that may have branches: given up with one, they are lost. */
+  readonly #refused = new Set<Written>();
   /** The greatest version of any tombstone that anybody has dropped. */
   #floor = 0;
   /** By path: the greatest state ever written. */
@@ -155,11 +158,11 @@ export class History {
     const greatest = this.#greatest;
     const included = includedIn(this.chains.tipsOf(filer.disk.content, filer.name));
     for (const change of this.#acknowledged) {
-      if (included.has(change) || this.#lost.has(change)) continue;
+      if (included.has(change) || this.#lost.has(change) || this.#refused.has(change)) continue;
       // Given up, with its origin or with a branch of it, and written again, under a greater version.
       this.count(this.chains.hasParted(change.origin) ? 'acknowledged change given up with a branch' : 'acknowledged change given up with its origin');
       for (const row of change.rows) {
-        if (this.#mayBeForgotten(row, change.origin)) continue;
+        if (isCheckpoint(row.path) || this.#mayBeForgotten(row, change.origin)) continue;
         if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
         const standing = filer.disk.content.areas.tree.get(row.path);
         if (isLive(row) && (standing === undefined || order(standing, row) < 0))
@@ -254,7 +257,9 @@ export class History {
     for (const [origin, tip] of tips) for (const change of between(seen.tips.get(origin), tip) ?? []) seen.aside.add(change);
     // Of what is new and what was quarantined, all that is not quarantined now has its effect.
     for (const change of seen.aside) {
-      if (content.quarantine.has(formatDot(change))) continue;
+      const waiting = content.quarantine.get(formatDot(change));
+      if (waiting?.refusal && this.chains.isDoubtful(change.origin)) this.#refused.add(change);
+      if (waiting) continue;
       seen.aside.delete(change);
       for (const row of change.rows) seen.model.add(row);
     }
@@ -312,6 +317,8 @@ export class History {
     // Named the first by an operator, it goes on with what it remembers.
     for (const row of filer.force ? [] : seen.emptied) {
       const standing = areas.tree.get(row.path);
+      // Another lineage has not seen what it tells of.
+      if (isCheckpoint(row.path)) continue;
       // Came back with the snapshot as a change that this filer's program refuses, though an older one has written it: it stands aside.
       if (row.dot !== null && quarantine.has(formatDot(row.dot))) continue;
       if (standing !== undefined && order(standing, row) >= 0) continue;

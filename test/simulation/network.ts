@@ -72,6 +72,7 @@ export class Network {
         return page;
       },
       hashes: (position, signal) => call(signal, (to) => to.live.source.hashes(position)),
+      runs: (position, signal) => call(signal, (to) => to.live.source.runs(position)),
       snapshot: (after, limit, caller, signal) => call(signal, (to) => to.live.source.snapshot(after, limit, caller)),
     };
   }

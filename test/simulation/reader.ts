@@ -9,6 +9,7 @@ import { Violation } from './violation.js';
 export class Reader {
   #offset: string | null = null;
   #seen: Map<Origin, Seq>;
+  #wentBack: number;
 
   constructor(
     public filer: SimFiler,
@@ -16,12 +17,14 @@ export class Reader {
     private readonly chains: Pick<Chains, 'isDoubtful'>,
   ) {
     this.#seen = new Map(filer.live.log.position);
+    this.#wentBack = filer.wentBack;
   }
 
   /** Goes on at another filer, by position. */
   moveTo(filer: SimFiler): void {
     this.filer = filer;
     this.#offset = null;
+    this.#wentBack = filer.wentBack;
   }
 
   /**
@@ -30,6 +33,11 @@ export class Reader {
    */
   async read(): Promise<string> {
     const { feed, log } = this.filer.live;
+    // Its feed gives other changes now at places that it has given before, and nothing says so: offsets are worth nothing there (docs/protocol.md).
+    if (this.#wentBack !== this.filer.wentBack) {
+      this.moveTo(this.filer);
+      this.count('reader of a feed that went back');
+    }
     const seen = this.#seen;
     try {
       const start = this.#start();

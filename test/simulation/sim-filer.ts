@@ -60,6 +60,8 @@ export class SimFiler {
   force = false;
   /** Of 256 changes, how many this filer's program refuses: of every one the same filers think alike. */
   refuses = 0;
+  /** How often its disk was put back so that nothing shows it. */
+  wentBack = 0;
   /** What its disk is, should it find that it is not what it was. */
   nature: 'restored' | 'copy' = 'restored';
   /** Dies at its next commit: before or after it is written. */
