@@ -12,7 +12,7 @@ import type { Run } from '../store/store.js';
  */
 
 /** What two stores' runs say about one origin, up to a seq that both have. */
-export interface Parting {
+export interface PartingPlace {
   /** The first seq at which the logs differ. */
   readonly seq: Seq;
   /** The last one up to which they are the same; 0 if the runs known do not tell. */
@@ -38,10 +38,10 @@ export function runAt(runs: readonly Run[], at: Seq): Run | null {
 }
 
 /**
- * Compares the runs that two stores know of one origin, up to `end`, which both have. Resolves with where the logs part, 'same' if they do
+ * Compares the runs that two stores know of one origin, up to `end`, which both have. Returns where the logs part, 'same' if they do
  * not, null if too little is known.
  */
-export function compareRuns(here: readonly Run[], there: readonly Run[], end: Seq): Parting | 'same' | null {
+export function compareRuns(here: readonly Run[], there: readonly Run[], end: Seq): PartingPlace | 'same' | null {
   // Each knows all of its runs from its first one on.
   const from = Math.max(here[0]?.seq ?? Infinity, there[0]?.seq ?? Infinity);
   if (from > end) return null;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { limits } from '../../../src/core/config/limits.js';
-import { compareRuns, runAt, runsUpTo, runsWith, type Parting } from '../../../src/core/log/runs.js';
+import { compareRuns, runAt, runsUpTo, runsWith, type PartingPlace } from '../../../src/core/log/runs.js';
 import type { Run } from '../../../src/core/store/store.js';
 
 /** The runs that begin at these places: `5a` = at 5, with a hash that starts with a. */
@@ -40,8 +40,8 @@ describe('runsUpTo and runAt', () => {
 });
 
 describe('compareRuns', () => {
-  const parted = (seq: number, common: number, here = '', there = ''): Parting => ({ seq, common, here: here.repeat(12), there: there.repeat(12) });
-  const cases: [what: string, here: Run[], there: Run[], end: number, expected: Parting | 'same' | null][] = [
+  const parted = (seq: number, common: number, here = '', there = ''): PartingPlace => ({ seq, common, here: here.repeat(12), there: there.repeat(12) });
+  const cases: [what: string, here: Run[], there: Run[], end: number, expected: PartingPlace | 'same' | null][] = [
     ['one run that goes on on both sides', runsOf('1a'), runsOf('1a'), 9, 'same'],
     ['several of both', runsOf('1a', '4b'), runsOf('1a', '4b'), 9, 'same'],
     ['a run of this side only, beyond what both have', runsOf('1a', '9b'), runsOf('1a'), 8, 'same'],
