@@ -1,6 +1,6 @@
 import { emptyPage, pageBetween, pageEnd, pageStart } from '../../change/page.js';
 import { FilerError } from '../../errors.js';
-import { invalidField } from './fields.js';
+import { objectOf } from './fields.js';
 
 /* Reading a page of changes (change/page.ts). */
 
@@ -22,10 +22,7 @@ export function decodeChangePage(body: string, from: string): string[] {
   } catch {
     throw cut(from);
   }
-  return (changes as unknown[]).map((change, index) => {
-    if (typeof change !== 'object' || change === null) throw invalidField(`changes[${index}]`, 'must be an object');
-    return JSON.stringify(change);
-  });
+  return (changes as unknown[]).map((change, index) => JSON.stringify(objectOf(change, `changes[${index}]`)));
 }
 
 /** Changes as lines of JSON, each with its line feed; in pieces, as they came. */

@@ -103,7 +103,7 @@ describe('a page of changes', () => {
       });
 
       it('holds objects only, and names the one that is none', () => {
-        for (const other of ['1', 'null', '"{}"', 'true']) {
+        for (const other of ['1', 'null', '"{}"', 'true', '[1]', '[{}]']) {
           const error = failure(() => decode(`[{"a":1}, ${other}]`, 'x'));
           expect(error, other).to.deep.include({ code: 'BODY_INVALID', fields: { field: 'changes[1]' } });
         }
