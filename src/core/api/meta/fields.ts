@@ -47,7 +47,8 @@ export class Fields {
 
   text(name: string, charsMax: number = limits.nameCharsMax): string {
     const value = this.#values[name];
-    if (typeof value !== 'string' || value.length > charsMax) throw invalidField(this.at + name, `must be a text of at most ${charsMax} characters`);
+    if (typeof value !== 'string' || value.length > charsMax)
+      throw invalidField(this.at + name, charsMax === Infinity ? 'must be a text' : `must be a text of at most ${charsMax} characters`);
     return value;
   }
 
