@@ -1,7 +1,7 @@
 import { bucketCount } from '../../change/digest.js';
 import { positionToJson, type Position } from '../../clock/vector.js';
 import { parsePath, type FullPath } from '../../entry/path.js';
-import { FilerError, messageOf } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import type { DirectorySum } from '../../store/store.js';
 import { Fields, invalidField } from './fields.js';
 import { formatAfter, parseAfter } from './snapshot-page.js';
@@ -37,20 +37,24 @@ export function directoryDigestsFromJson(body: unknown): DirectoryDigests {
   return {
     position: page.position('position'),
     bucket,
-    sums: page.list('directories').map((one) => ({ directory: pathFrom(one), entries: one.whole('entries'), sum: parseInt(one.hex('digest', 12), 16) })),
+    sums: page.list('directories').map((one, index) => ({
+      directory: pathFrom(one, `directories[${index}].path`),
+      entries: one.whole('entries'),
+      sum: parseInt(one.hex('digest', 12), 16),
+    })),
     next: page.nullable('next', (name) => parseAfter(page.text(name, Infinity)) ?? fail('next', 'must be what the filer gave')),
   };
 }
 
-function pathFrom(fields: Fields): FullPath {
+function pathFrom(fields: Fields, field: string): FullPath {
   const text = fields.text('path', Infinity);
+  let path: FullPath;
   try {
-    const path = parsePath(text);
-    if (path === text) return path;
+    path = parsePath(text);
   } catch (error) {
-    throw new FilerError('BODY_INVALID', `directories[].path: ${messageOf(error)}`, {}, { cause: error });
+    throw invalidField(field, messageOf(error));
   }
-  return fail('directories[].path', 'must be in normal form');
+  return path === text ? path : fail(field, 'must be in normal form');
 }
 
 function fail(field: string, rule: string): never {
