@@ -3,18 +3,9 @@ import fc from 'fast-check';
 import { encodeChangePage } from '../../../../src/core/change/page.js';
 import { decodeChangeLines, decodeChangePage, linesOf, noLines, textsOf } from '../../../../src/core/api/meta/change-page.js';
 import { encodeChange } from '../../../../src/core/change/codec.js';
-import { FilerError } from '../../../../src/core/errors.js';
+import type { FilerError } from '../../../../src/core/errors.js';
 import { anyChange } from '../../../support/arbitrary.js';
-
-const failure = (run: () => unknown): FilerError => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof FilerError) return error;
-    throw error;
-  }
-  throw new Error('was taken');
-};
+import { refusalOf } from '../../../support/refusal-of.js';
 
 const notes = { oldEntry: null, deleteChunks: false, signatures: ['1111111111111111'] };
 const anyText = anyChange.map((change) => encodeChange(change, notes));
@@ -30,18 +21,10 @@ type Decode = (page: string, from: string) => string[];
 const asLines: Decode = (page, from) => textsOf(decodeChangeLines(piecesOf(page, 7), from));
 
 describe('a page of changes', () => {
-  it('gives back the text of each change as it went in', () => {
-    fc.assert(
-      fc.property(fc.array(anyText, { maxLength: 5 }), (texts) => {
-        const page = encodeChangePage(texts);
-        expect(decodeChangePage(page, 'x')).to.deep.equal(texts);
-      }),
-    );
-  });
-
-  it('is read as lines in whatever pieces it comes', () => {
+  it('gives back the text of each change as it went in, as lines too, in whatever pieces it comes', () => {
     fc.assert(
       fc.property(fc.array(anyText, { maxLength: 5 }), fc.integer({ min: 1, max: 3000 }), (texts, size) => {
+        expect(decodeChangePage(encodeChangePage(texts), 'x')).to.deep.equal(texts);
         const lines = decodeChangeLines(piecesOf(encodeChangePage(texts), size), 'x');
         expect(Buffer.concat(lines.pieces).toString()).to.equal(texts.map((text) => `${text}\n`).join(''));
         expect(lines.count).to.equal(texts.length);
@@ -96,7 +79,7 @@ describe('a page of changes', () => {
       it('that broke off is no page, wherever it was cut, and the failure names who sent it', () => {
         const whole = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
         for (let end = 0; end < whole.length; end++) {
-          const error = failure(() => decode(whole.slice(0, end), 'host:1'));
+          const error = refusalOf(() => decode(whole.slice(0, end), 'host:1'));
           expect(error, whole.slice(0, end)).to.deep.include({ code: 'PEER_UNREACHABLE', fields: { peer: 'host:1' } });
           expect(error.message).to.equal('the answer of host:1 broke off in the middle of a page');
         }
@@ -104,7 +87,7 @@ describe('a page of changes', () => {
 
       it('holds objects only, and names the one that is none', () => {
         for (const other of ['1', 'null', '"{}"', 'true', '[1]', '[{}]']) {
-          const error = failure(() => decode(`[{"a":1}, ${other}]`, 'x'));
+          const error = refusalOf(() => decode(`[{"a":1}, ${other}]`, 'x'));
           expect(error, other).to.deep.include({ code: 'BODY_INVALID', fields: { field: 'changes[1]' } });
         }
       });

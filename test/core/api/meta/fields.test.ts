@@ -2,20 +2,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Fields, listOf, objectOf } from '../../../../src/core/api/meta/fields.js';
 import { limits } from '../../../../src/core/config/limits.js';
-import { FilerError } from '../../../../src/core/errors.js';
+import type { FilerError } from '../../../../src/core/errors.js';
+import { refusalOf } from '../../../support/refusal-of.js';
 
 const [one, two] = ['1'.repeat(16), 'aaaaaaaaaaaaaaaa'];
 const hash = 'abcdef012345';
-
-const refusal = (run: () => unknown): FilerError => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof FilerError) return error;
-    throw error;
-  }
-  throw new Error('was taken');
-};
 
 const runs = (count: number) => Array.from({ length: count }, (_, i) => ({ seq: i + 1, hash }));
 const twoRuns = (a: number, b: number) => [a, b].map((seq) => ({ seq, hash }));
@@ -97,7 +88,7 @@ describe('fields of a body', () => {
     it(`gives a ${name}, and refuses anything else by the name of the field`, () => {
       for (const [value, expected = value] of good) expect(read(new Fields({ f: value }), 'f'), JSON.stringify(value)).to.deep.equal(expected);
       for (const value of bad) {
-        const error = refusal(() => read(new Fields({ f: value }, 'peers[3].'), 'f'));
+        const error = refusalOf(() => read(new Fields({ f: value }, 'peers[3].'), 'f'));
         expect(error, JSON.stringify(value)).to.deep.include({ code: 'BODY_INVALID', message: `peers[3].f: ${rule}`, fields: { field: 'peers[3].f' } });
       }
     });
@@ -133,10 +124,10 @@ describe('fields of a body', () => {
         [two, 2],
       ]),
     );
-    expect(refusal(() => read({ [one]: 1, [two]: 10 })).message).to.equal(`a.m.${two}: must be small`);
-    expect(refusal(() => read({ me: 1 })).message).to.equal('a.m.me: must be small');
-    expect(refusal(() => read({ ['x'.repeat(1000)]: 1 })).message).to.equal(`a.m.${'x'.repeat(20)}: must be small`);
-    for (const other of [[], null, undefined, 'x', 1]) expect(refusal(() => read(other)).message).to.equal('a.m: must be a JSON object');
+    expect(refusalOf(() => read({ [one]: 1, [two]: 10 })).message).to.equal(`a.m.${two}: must be small`);
+    expect(refusalOf(() => read({ me: 1 })).message).to.equal('a.m.me: must be small');
+    expect(refusalOf(() => read({ ['x'.repeat(1000)]: 1 })).message).to.equal(`a.m.${'x'.repeat(20)}: must be small`);
+    for (const other of [[], null, undefined, 'x', 1]) expect(refusalOf(() => read(other)).message).to.equal('a.m: must be a JSON object');
   });
 
   it('gives a position, and names the origin that is wrong', () => {
@@ -147,9 +138,10 @@ describe('fields of a body', () => {
         [two, Number.MAX_SAFE_INTEGER],
       ]),
     );
-    for (const seq of [-1, 0.5, 2 ** 53, '1', null]) expect(refusal(() => read({ [one]: seq })).message, String(seq)).to.match(new RegExp(`^a\\.p\\.${one}: `));
-    expect(refusal(() => read({ me: 1 })).message).to.match(/^a\.p\.me: /);
-    expect(refusal(() => read([])).message).to.match(/^a\.p: /);
+    for (const seq of [-1, 0.5, 2 ** 53, '1', null])
+      expect(refusalOf(() => read({ [one]: seq })).message, String(seq)).to.match(new RegExp(`^a\\.p\\.${one}: `));
+    expect(refusalOf(() => read({ me: 1 })).message).to.match(/^a\.p\.me: /);
+    expect(refusalOf(() => read([])).message).to.match(/^a\.p: /);
   });
 
   it('takes runs in the order of seq only, no more than are kept', () => {
@@ -173,28 +165,28 @@ describe('fields of a body', () => {
       null,
     ];
     for (const list of wrong) {
-      expect(refusal(() => read({ [one]: list })).message, JSON.stringify(list)).to.equal(`runs.${one}: ${rule}`);
+      expect(refusalOf(() => read({ [one]: list })).message, JSON.stringify(list)).to.equal(`runs.${one}: ${rule}`);
     }
-    expect(refusal(() => read({ me: [] })).message).to.equal(`runs.me: ${rule}`);
+    expect(refusalOf(() => read({ me: [] })).message).to.equal(`runs.me: ${rule}`);
   });
 
   it('names fields inside by the way that leads there', () => {
     const body = new Fields({ counts: { entries: -1 }, peers: [{ at: { seq: 1 } }, { at: { seq: 'x' } }, 7] });
-    expect(refusal(() => body.inner('counts').whole('entries')).message).to.match(/^counts\.entries: /);
-    expect(refusal(() => body.list('peers')).message).to.equal('peers[2]: must be a JSON object');
+    expect(refusalOf(() => body.inner('counts').whole('entries')).message).to.match(/^counts\.entries: /);
+    expect(refusalOf(() => body.list('peers')).message).to.equal('peers[2]: must be a JSON object');
     const peers = new Fields({ peers: [{ at: { seq: 1 } }, { at: { seq: 'x' } }] }).list('peers');
     expect(peers[0]?.inner('at').whole('seq')).to.equal(1);
-    expect(refusal(() => peers[1]?.inner('at').whole('seq')).message).to.match(/^peers\[1\]\.at\.seq: /);
-    expect(refusal(() => body.list('counts')).message).to.equal('counts: must be a list');
-    expect(refusal(() => body.inner('none')).message).to.equal('none: must be a JSON object');
+    expect(refusalOf(() => peers[1]?.inner('at').whole('seq')).message).to.match(/^peers\[1\]\.at\.seq: /);
+    expect(refusalOf(() => body.list('counts')).message).to.equal('counts: must be a list');
+    expect(refusalOf(() => body.inner('none')).message).to.equal('none: must be a JSON object');
   });
 
   it('are those of an object', () => {
     for (const other of [null, undefined, [], 'x', 1, true]) {
-      expect(refusal(() => new Fields(other)).message).to.equal('the body: must be a JSON object');
-      expect(refusal(() => objectOf(other, 'a')).message).to.equal('a: must be a JSON object');
+      expect(refusalOf(() => new Fields(other)).message).to.equal('the body: must be a JSON object');
+      expect(refusalOf(() => objectOf(other, 'a')).message).to.equal('a: must be a JSON object');
     }
-    for (const other of [null, undefined, {}, 'x', 1]) expect(refusal(() => listOf(other, 'a')).message).to.equal('a: must be a list');
+    for (const other of [null, undefined, {}, 'x', 1]) expect(refusalOf(() => listOf(other, 'a')).message).to.equal('a: must be a list');
     expect([objectOf({ a: 1 }, 'a'), listOf([1], 'a')]).to.deep.equal([{ a: 1 }, [1]]);
   });
 });

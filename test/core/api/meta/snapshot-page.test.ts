@@ -5,19 +5,9 @@ import { rowsOf, type Change } from '../../../../src/core/change/change.js';
 import { contentHash, entryDigest } from '../../../../src/core/change/digest.js';
 import { versionMax } from '../../../../src/core/clock/version.js';
 import type { FullPath } from '../../../../src/core/entry/path.js';
-import { FilerError } from '../../../../src/core/errors.js';
 import type { SnapshotPage } from '../../../../src/core/replication/peer.js';
 import { anyChange, anyOrigin, anyPathBelowRoot, anyPosition } from '../../../support/arbitrary.js';
-
-const failure = (run: () => unknown): FilerError => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof FilerError) return error;
-    throw error;
-  }
-  throw new Error('was taken');
-};
+import { refusalOf } from '../../../support/refusal-of.js';
 
 describe('a page of a snapshot', () => {
   const empty: SnapshotPage = {
@@ -63,7 +53,7 @@ describe('a page of a snapshot', () => {
     const whole = encodeSnapshotPage({ ...empty, quarantined: ['{"a":"}"}'], next: '/a' as FullPath });
     for (let end = 0; end < whole.length; end++)
       expect(
-        failure(() => decodeSnapshotPage(whole.slice(0, end), 'host:1')),
+        refusalOf(() => decodeSnapshotPage(whole.slice(0, end), 'host:1')),
         whole.slice(0, end),
       ).to.deep.include({
         code: 'PEER_UNREACHABLE',
@@ -71,7 +61,7 @@ describe('a page of a snapshot', () => {
       });
     for (const other of ['[]', 'null', '"x"', '1'])
       expect(
-        failure(() => decodeSnapshotPage(other, 'x')),
+        refusalOf(() => decodeSnapshotPage(other, 'x')),
         other,
       ).to.deep.include({ code: 'BODY_INVALID', fields: { field: 'the body' } });
   });
@@ -112,7 +102,7 @@ describe('a page of a snapshot', () => {
     ];
     for (const [change, field] of wrong) {
       const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), entries: [{ ...row, ...change }] });
-      const error = failure(() => decodeSnapshotPage(body, 'x'));
+      const error = refusalOf(() => decodeSnapshotPage(body, 'x'));
       expect(error.code).to.equal('BODY_INVALID');
       expect(error.message, JSON.stringify(change))
         .to.include(field)
@@ -120,7 +110,7 @@ describe('a page of a snapshot', () => {
     }
     for (const field of ['position', 'hashes', 'versions', 'runs', 'floor', 'closed', 'quarantined', 'epoch', 'entries', 'next']) {
       const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), [field]: 'x' });
-      expect(failure(() => decodeSnapshotPage(body, 'x')).message).to.match(new RegExp(`^${field}`));
+      expect(refusalOf(() => decodeSnapshotPage(body, 'x')).message).to.match(new RegExp(`^${field}`));
     }
   });
 
