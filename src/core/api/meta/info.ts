@@ -14,8 +14,8 @@ const isHash = (value: unknown): value is string => typeof value === 'string' &&
 /** @throws FilerError BODY_INVALID naming the field */
 export function infoFromJson(body: unknown): FilerInfo {
   const info = new Fields(body);
-  const counts = info.inner('counts');
   if (info.number('protocol') !== 1) throw invalidField('protocol', 'must be 1; this program knows no other');
+  const counts = info.inner('counts');
   return {
     storeId: info.hex('storeId', 16),
     origin: info.hex('origin', 16),
