@@ -23,13 +23,17 @@ function storeFailure(error: unknown, file?: string): FilerError {
   return new FilerError(codes[code] ?? 'STORE_FAILED', code in cures ? `${cures[code]} (${said})` : `the store failed: ${said}`, {}, { cause: error });
 }
 
+type Done<T> = (error: Error | null, value?: T) => void;
+
 /**
  * One SQLite connection: statements are prepared once and run one after another, so that it never blocks more than one thread of the
- * pool. Every failure is a FilerError: STORE_FULL, STORE_LOCKED (another process works on the file) or STORE_FAILED.
+ * pool. The next one is handed over before anybody hears of the one before, so that the thread works while JavaScript does. Every failure is a
+ * FilerError: STORE_FULL, STORE_LOCKED (another process works on the file) or STORE_FAILED.
  */
 export class Connection {
-  readonly #statements = new Map<string, Promise<sqlite3.Statement>>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #statements = new Map<string, sqlite3.Statement>();
+  readonly #waiting: (() => void)[] = [];
+  #isBusy = false;
 
   private constructor(private readonly database: sqlite3.Database) {}
 
@@ -47,12 +51,7 @@ export class Connection {
 
   /** Runs one statement and takes all its rows. `?1`, `?2`, … are the parameters; each of them must occur. */
   all<T>(sql: string, ...parameters: Parameter[]): Promise<T[]> {
-    return this.#inTurn(async () => {
-      const statement = await this.#prepare(sql);
-      return new Promise<T[]>((resolve, reject) => {
-        statement.all<T>(parameters, (error: Error | null, rows: T[]) => (error ? reject(storeFailure(error)) : resolve(rows)));
-      });
-    });
+    return this.#inTurn<T[]>((done) => this.#prepare(sql, done, (statement) => statement.all<T>(parameters, done)));
   }
 
   /** `all` for a statement that gives exactly one row. */
@@ -63,46 +62,59 @@ export class Connection {
 
   /** Runs one statement that gives no rows. */
   run(sql: string, ...parameters: Parameter[]): Promise<void> {
-    return this.#inTurn(async () => {
-      const statement = await this.#prepare(sql);
-      return new Promise<void>((resolve, reject) => {
-        statement.run(parameters, (error: Error | null) => (error ? reject(storeFailure(error)) : resolve()));
-      });
-    });
+    return this.#inTurn<void>((done) => this.#prepare(sql, done, (statement) => statement.run(parameters, (error: Error | null) => done(error))));
   }
 
   /** Runs a script: any number of statements without parameters, up to the first that fails. */
   script(sql: string): Promise<void> {
-    return this.#inTurn(() => new Promise<void>((resolve, reject) => this.database.exec(sql, (error) => (error ? reject(storeFailure(error)) : resolve()))));
+    return this.#inTurn<void>((done) => this.database.exec(sql, done));
   }
 
   /** Waits for the statements under way. */
   close(): Promise<void> {
-    return this.#inTurn(async () => {
-      for (const prepared of this.#statements.values()) {
-        const statement = await prepared.catch(() => null);
-        if (statement) await new Promise<void>((resolve) => statement.finalize(() => resolve()));
-      }
-      await new Promise<void>((resolve, reject) => this.database.close((error) => (error ? reject(storeFailure(error)) : resolve())));
+    return this.#inTurn<void>((done) => {
+      for (const statement of this.#statements.values()) statement.finalize();
+      this.#statements.clear();
+      this.database.close(done);
     });
   }
 
-  #prepare(sql: string): Promise<sqlite3.Statement> {
-    let prepared = this.#statements.get(sql);
-    if (!prepared) {
-      prepared = new Promise<sqlite3.Statement>((resolve, reject) => {
-        const statement = this.database.prepare(sql, (error: Error | null) => (error ? reject(storeFailure(error)) : resolve(statement)));
-      });
-      this.#statements.set(sql, prepared);
-      // A statement that could not be prepared, say while the file was locked, is tried anew the next time.
-      prepared.catch(() => this.#statements.delete(sql));
-    }
-    return prepared;
+  #prepare(sql: string, done: Done<never>, use: (statement: sqlite3.Statement) => void): void {
+    const known = this.#statements.get(sql);
+    if (known) return use(known);
+    // One that could not be prepared, say while the file was locked, is tried anew the next time.
+    const statement: sqlite3.Statement = this.database.prepare(sql, (error: Error | null) => {
+      if (error) return done(error);
+      this.#statements.set(sql, statement);
+      use(statement);
+    });
   }
 
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(task);
-    this.#last = turn.catch(() => {});
-    return turn;
+  #inTurn<T>(start: (done: Done<T>) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const done: Done<T> = (error, value) => {
+        this.#next();
+        if (error) reject(storeFailure(error));
+        else resolve(value as T);
+      };
+      const task = () => {
+        try {
+          start(done);
+        } catch (error) {
+          done(error as Error);
+        }
+      };
+      if (this.#isBusy) this.#waiting.push(task);
+      else {
+        this.#isBusy = true;
+        task();
+      }
+    });
+  }
+
+  #next(): void {
+    const task = this.#waiting.shift();
+    if (task) task();
+    else this.#isBusy = false;
   }
 }
