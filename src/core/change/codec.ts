@@ -46,21 +46,37 @@ function nameIn(path: FullPath): [directory: string, name: string] {
   return [slash <= 0 ? '/' : path.slice(0, slash), path.slice(slash + 1)];
 }
 
+/** Canonical JSON of a vector. Most hold their author alone. */
+function vectorJson(vector: Vector): string {
+  let only: string | null = null;
+  for (const origin in vector) {
+    if (only !== null) return canonicalJson(vector);
+    only = origin;
+  }
+  return only !== null && isOrigin(only) ? `{"${only}":${vector[only]}}` : canonicalJson(vector);
+}
+
 /** Writes a change as one line of JSON, without line feed. */
 export function encodeChange(change: Omit<Change, 'text'>, notes: ChangeNotes): string {
-  const [oldDirectory, oldName] = nameIn((change.oldPath ?? change.newPath) as FullPath);
-  const parts: string[] = [];
-  if (change.oldPath !== null) {
-    const { content: _content, ...rest } = notes.oldEntry ?? { name: oldName, isDirectory: false };
-    parts.push(`"oldEntry":${canonicalJson({ ...rest, name: oldName })}`);
+  const { oldPath, newPath, version } = change;
+  const [directory, name] = nameIn((oldPath ?? newPath) as FullPath);
+  const directoryText = JSON.stringify(directory);
+  let event = '';
+  if (oldPath !== null) {
+    const { content: _content, ...rest } = notes.oldEntry ?? { name, isDirectory: false };
+    event = `"oldEntry":${canonicalJson({ ...rest, name })},`;
   }
-  if (change.newPath !== null) parts.push(`"newEntry":${change.newEntry}`, `"newParentPath":${JSON.stringify(nameIn(change.newPath)[0])}`);
-  parts.push(`"deleteChunks":${notes.deleteChunks}`, `"isFromOtherCluster":${change.clusters.length > 0}`, `"signatures":${JSON.stringify(notes.signatures)}`);
-  const oldVector = change.oldVector === null ? '' : `,"oldVector":${canonicalJson(change.oldVector)}`;
+  if (newPath !== null) {
+    const [newDirectory] = nameIn(newPath);
+    event += `"newEntry":${change.newEntry},"newParentPath":${newDirectory === directory ? directoryText : JSON.stringify(newDirectory)},`;
+  }
+  const oldVector = change.oldVector === null ? '' : `,"oldVector":${vectorJson(change.oldVector)}`;
+  const clusters = change.clusters.length === 0 ? '[]' : JSON.stringify(change.clusters);
   return (
-    `{"directory":${JSON.stringify(oldDirectory)},"tsNs":"${change.version}000","eventNotification":{${parts.join(',')}},` +
-    `"replication":{"origin":"${change.origin}","seq":${change.seq},"hash":"${change.hash}","version":${change.version},"author":"${change.author}",` +
-    `"vector":${canonicalJson(change.vector)}${oldVector},"clusters":${JSON.stringify(change.clusters)}${change.beginsRun ? ',"beginsRun":true' : ''}}}`
+    `{"directory":${directoryText},"tsNs":"${version}000","eventNotification":{${event}"deleteChunks":${notes.deleteChunks},` +
+    `"isFromOtherCluster":${change.clusters.length > 0},"signatures":${JSON.stringify(notes.signatures)}},` +
+    `"replication":{"origin":"${change.origin}","seq":${change.seq},"hash":"${change.hash}","version":${version},"author":"${change.author}",` +
+    `"vector":${vectorJson(change.vector)}${oldVector},"clusters":${clusters}${change.beginsRun ? ',"beginsRun":true' : ''}}}`
   );
 }
 

@@ -53,13 +53,15 @@ export const limits = {
 
   // ---- replay
   /**
-   * Changes, and about how many bytes of them, a replay writes into a folder in one transaction: some steps of an import, and with what is read
-   * ahead few enough that most of what is made of them is gone before it counts as long-lived.
+   * Changes, and about how many bytes of them, a replay decides on together while those before them are written: so few that most of what is made of
+   * them is gone before it counts as long-lived.
    */
   replayChanges: 600,
   replayBytes: 2 * 1024 * 1024,
-  /** Changes read ahead while the target is busy, besides the page under way. With 600 a replay takes some 50 MB more. */
-  replayReadAhead: 300,
+  /** Changes of one transaction of a replay into a folder, about: what it writes more than once, and waits for the disk, is soon little beside them. */
+  replayTransactionChanges: 3000,
+  /** Changes read ahead while the target is busy, besides the page under way. With 300 a replay takes some 10 MB more. */
+  replayReadAhead: 150,
   /** The cache of the store in a folder, bytes: there is no filer that answers others meanwhile, and memory is to stay small whatever is in the pipe. */
   replayCacheBytes: 16 * 1024 * 1024,
 

@@ -74,6 +74,11 @@ export class Draft implements View {
     return this.#tree.load(paths);
   }
 
+  /** As `load`, for paths of which many are new. Nothing it has loaded may have been forgotten since. */
+  loadNew(paths: readonly FullPath[]): Promise<void> {
+    return this.#tree.loadNew(paths);
+  }
+
   row(path: FullPath): Row | null {
     return this.#tree.row(path);
   }

@@ -69,16 +69,12 @@ export async function importChanges(log: ChangeLog, changes: readonly ImportedCh
     draft.mustIssue();
     if (asked !== undefined) mustBe(draft, asked);
     if (link === null) refuseAhead(changes, draft.now);
-    const counts = { applied: 0, superseded: 0, unchanged: 0, conflicting: 0, quarantined: 0 };
+    const counts = emptyCounts();
     const stepAt = (from: number) => changes.slice(from, from + step);
     await draft.load([...(link === null ? [] : [link]), ...stepAt(0).flatMap(pathsOfImported)]);
     let written: Promise<void> | null = null;
     for (let from = 0; from < changes.length; from += step) {
-      for (const change of stepAt(from)) {
-        const { outcome, conflicting } = importOne(draft, change);
-        counts[outcome] += 1;
-        if (conflicting) counts.conflicting += 1;
-      }
+      importAll(draft, stepAt(from), counts);
       await written;
       if (from + step >= changes.length) break;
       // Asked for before this step is written, so that the next one is decided meanwhile: what this one has changed, the draft knows by itself.
@@ -90,13 +86,80 @@ export async function importChanges(log: ChangeLog, changes: readonly ImportedCh
     }
     if (after !== undefined) draft.clock.advance(after);
     // If no page held anything but kelp's own entries, two idle clusters would tell each other of their checkpoints for ever.
-    if (link !== null && checkpoint && changes.some((change) => !pathsOfImported(change).every(isReserved)))
-      issueCheckpoint(draft, link, checkpoint.value, draft.now);
+    if (link !== null && checkpoint && !isReservedOnly(changes)) issueCheckpoint(draft, link, checkpoint.value, draft.now);
     draft.keepClock();
     await draft.flush();
-    const { origin } = draft.identity;
-    return { ...counts, position: { origin, seq: draft.origins.get(origin)?.seq ?? 0 } };
+    return resultOf(draft, counts);
   });
+}
+
+/** Changes that come in steps while those before them are written. */
+export interface ImportSteps {
+  /** What is there now for the same transaction; null = nothing. */
+  take(): readonly ImportedChange[] | null;
+  /** As `take`, but waits for something until `written` settles. */
+  next(written: Promise<unknown>): Promise<readonly ImportedChange[] | null>;
+  /** The link whose checkpoint is written with them; null = none. */
+  readonly link: string | null;
+  /** Where it goes on, asked when all of them have been taken; null = nothing to go by. */
+  mark(): string | null;
+}
+
+/**
+ * Imports changes in their order, in one transaction, for a store nobody else uses: it waits for whoever brings them.
+ * @throws FilerError as importChanges: then nothing of all that was taken was written; what `steps` throws
+ */
+export async function importSteps(log: ChangeLog, first: readonly ImportedChange[], steps: ImportSteps): Promise<ImportResult> {
+  return log.aloneForClient(async (draft) => {
+    draft.mustIssue();
+    const counts = emptyCounts();
+    const link = steps.link === null ? null : checkpointPath(steps.link);
+    let isOnlyReserved = true;
+    let written: Promise<void> = Promise.resolve();
+    await draft.loadNew([...(link === null ? [] : [link]), ...first.flatMap(pathsOfImported)]);
+    for (let step: readonly ImportedChange[] | null = first; step !== null;) {
+      if (link === null) refuseAhead(step, draft.now);
+      importAll(draft, step, counts);
+      isOnlyReserved &&= isReservedOnly(step);
+      await written;
+      // Asked for before this step is written, as in importChanges; if nothing is there yet, it is read while this step is written.
+      let next = steps.take();
+      let loaded = next && draft.loadNew(next.flatMap(pathsOfImported));
+      written = draft.flush({ more: true });
+      written.catch(() => {});
+      if (next === null) {
+        next = await steps.next(written);
+        loaded = next && draft.loadNew(next.flatMap(pathsOfImported));
+      }
+      await loaded;
+      step = next;
+    }
+    await written;
+    const mark = steps.mark();
+    if (link !== null && mark !== null && !isOnlyReserved) issueCheckpoint(draft, link, mark, draft.now);
+    draft.keepClock();
+    await draft.flush();
+    return resultOf(draft, counts);
+  });
+}
+
+type ImportCounts = { -readonly [K in keyof Omit<ImportResult, 'position'>]: number };
+
+const emptyCounts = (): ImportCounts => ({ applied: 0, superseded: 0, unchanged: 0, conflicting: 0, quarantined: 0 });
+
+function importAll(draft: Draft, changes: readonly ImportedChange[], counts: ImportCounts): void {
+  for (const change of changes) {
+    const { outcome, conflicting } = importOne(draft, change);
+    counts[outcome] += 1;
+    if (conflicting) counts.conflicting += 1;
+  }
+}
+
+const isReservedOnly = (changes: readonly ImportedChange[]): boolean => changes.every((change) => pathsOfImported(change).every(isReserved));
+
+function resultOf(draft: Draft, counts: ImportCounts): ImportResult {
+  const { origin } = draft.identity;
+  return { ...counts, position: { origin, seq: draft.origins.get(origin)?.seq ?? 0 } };
 }
 
 function refuseAhead(changes: readonly ImportedChange[], now: Version): void {

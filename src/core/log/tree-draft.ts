@@ -21,6 +21,9 @@ export class TreeDraft implements View {
   readonly #dirtyChildren = new Set<FullPath>();
   readonly #buckets: number[];
   readonly #dirtyBuckets = new Set<number>();
+  /** Directories that showed nothing when they were loaded. */
+  readonly #bare = new Set<FullPath>();
+  readonly #tombstonesBefore: number;
   #counts: { -readonly [K in keyof TreeCounts]: number };
   #closed: ClosedOrigins;
 
@@ -32,6 +35,7 @@ export class TreeDraft implements View {
     const { entries, directories, tombstones } = base.counts;
     this.#buckets = [...base.buckets];
     this.#counts = { entries, directories, tombstones };
+    this.#tombstonesBefore = tombstones;
     this.#closed = base.closed;
   }
 
@@ -52,6 +56,26 @@ export class TreeDraft implements View {
       this.#children.set(path, children.get(path) ?? 0);
     }
     for (const row of rows) this.#rows.set(row.path, row);
+  }
+
+  /**
+   * As `load`, for paths of which many are new: what lies below a directory that shows nothing is known to be absent, as long as there are no
+   * tombstones. Looks at the directories first, which are few.
+   */
+  async loadNew(paths: readonly FullPath[]): Promise<void> {
+    if (this.#tombstonesBefore === 0) {
+      const above = [...new Set(paths.map(parentOf))].filter((path) => !this.#rows.has(path));
+      await this.load(above);
+      for (const path of above) if (this.children(path) === 0) this.#bare.add(path);
+      for (const path of paths) {
+        if (this.#rows.has(path) || !this.#bare.has(parentOf(path))) continue;
+        this.#rows.set(path, null);
+        this.#children.set(path, 0);
+        // So is what lies below it.
+        this.#bare.add(path);
+      }
+    }
+    await this.load(paths);
   }
 
   row(path: FullPath): Row | null {
@@ -146,6 +170,7 @@ export class TreeDraft implements View {
   evict(): void {
     this.#rows.clear();
     this.#children.clear();
+    this.#bare.clear();
   }
 
   #close(origin: Origin, row: Row | null): void {

@@ -7,7 +7,7 @@ import { FilerError } from '../errors.js';
 import type { ImportPlan } from '../change/plan.js';
 import { isAbort } from '../loop.js';
 import type { ReplaySource, SourcePage, SourceRecord } from './source.js';
-import type { ReplayChange, ReplayTarget } from './target.js';
+import type { ReplayChange, ReplayRest, ReplayTarget } from './target.js';
 
 /*
  *   source ──► pages ──► chosen changes ──► batches ──► target
@@ -68,35 +68,30 @@ export const replayLink = (name: string): string => contentHash(`replay\0${name}
 export async function replay(options: ReplayOptions, signal: AbortSignal): Promise<Replayed> {
   const { source, target, link, progress } = options;
   const counts = { ...none };
-  const selection = new Selection(options, counts);
   const ended = new AbortController();
   const stop = () => ended.abort(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
+  const batches = new Batches(source.pages(ended.signal), new Selection(options, counts), target);
   try {
     signal.throwIfAborted();
-    for await (const pages of readAhead(source.pages(ended.signal))) {
-      let [done, mark]: [number, string | null] = [0, null];
-      const changes: ReplayChange[] = [];
-      for (const page of pages) {
-        changes.push(...selection.of(page));
-        [done, mark] = [page.done, page.mark];
-        if (selection.broken) break;
-      }
-      const batches = changes.length === 0 ? [] : split(changes, target);
-      for (const [index, batch] of batches.entries()) {
-        // Never beyond what is there: with the last batch of what was read, or not at all.
-        const isLast = index === batches.length - 1 && selection.broken === null;
-        const checkpoint = link !== null && mark !== null && isLast ? { link, value: mark } : undefined;
-        ended.signal.throwIfAborted();
-        const { applied, superseded, unchanged, conflicting, quarantined } = await target.write(batch, { checkpoint }, ended.signal);
-        counts.applied += applied;
-        counts.superseded += superseded;
-        counts.unchanged += unchanged;
-        counts.conflicting += conflicting;
-        counts.quarantined += quarantined;
-        progress(counts, done);
-      }
-      if (selection.broken) throw selection.broken;
+    const rest: ReplayRest = {
+      take: () => (ended.signal.aborted ? null : batches.take()),
+      next: async (other) => {
+        await Promise.race([batches.filled(), other]);
+        return rest.take();
+      },
+      link,
+      mark: () => batches.mark,
+    };
+    for (let batch = await batches.next(); batch !== null; batch = await batches.next()) {
+      ended.signal.throwIfAborted();
+      const { applied, superseded, unchanged, conflicting, quarantined } = await target.write(batch, rest, ended.signal);
+      counts.applied += applied;
+      counts.superseded += superseded;
+      counts.unchanged += unchanged;
+      counts.conflicting += conflicting;
+      counts.quarantined += quarantined;
+      progress(counts, batches.done);
     }
     return { ...counts, interrupted: false };
   } catch (error) {
@@ -104,6 +99,7 @@ export async function replay(options: ReplayOptions, signal: AbortSignal): Promi
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
+    batches.leave();
     ended.abort(new FilerError('STOPPING', 'the replay has ended'));
   }
 }
@@ -115,15 +111,15 @@ export async function planReplay(
 ): Promise<ImportPlan & Pick<ReplayCounts, 'read' | 'skipped' | 'malformed'>> {
   const { source, target } = options;
   const counts = { ...none };
-  const selection = new Selection(options, counts);
-  async function* batches(): AsyncGenerator<readonly ReplayChange[]> {
-    for await (const page of source.pages(signal)) {
-      const changes = selection.of(page);
-      if (changes.length > 0) yield* split(changes, target);
-      if (selection.broken) throw selection.broken;
+  const batches = new Batches(source.pages(signal), new Selection(options, counts), target);
+  async function* all(): AsyncGenerator<readonly ReplayChange[]> {
+    try {
+      for (let batch = await batches.next(); batch !== null; batch = await batches.next()) yield batch;
+    } finally {
+      batches.leave();
     }
   }
-  const plan = await target.plan(batches(), signal);
+  const plan = await target.plan(all(), signal);
   const { read, skipped, malformed } = counts;
   return { read, skipped, malformed, ...plan };
 }
@@ -167,60 +163,110 @@ function choose(change: ImportedChange, { since = 0, until = Infinity, pathPrefi
   return narrow(change, (path) => isWithin(path, pathPrefix) && (matches?.(path) ?? true));
 }
 
-/** Batches within the limits of a target. */
-function split(changes: readonly ReplayChange[], { changesMax, bytesMax }: ReplayTarget): ReplayChange[][] {
-  let batch: ReplayChange[] = [];
-  const batches = [batch];
-  let bytes = 0;
-  for (const one of changes) {
-    const size = one.text === null ? bytesOf(one.change) : Buffer.byteLength(one.text);
-    if (batch.length >= changesMax || (batch.length > 0 && bytes + size > bytesMax)) {
-      batches.push((batch = []));
-      bytes = 0;
-    }
-    batch.push(one);
-    bytes += size;
+/** A page of which some has been given out. */
+interface BegunPage {
+  readonly changes: readonly ReplayChange[];
+  readonly mark: string | null;
+  readonly done: number;
+  given: number;
+}
+
+/**
+ * What is chosen of a source, in batches within the limits of a target. Pages are read while nobody waits for them, up to a limit; what was read
+ * before a failure comes before it.
+ */
+class Batches {
+  /** What goes into a checkpoint once all that was given out is there. */
+  mark: string | null = null;
+  /** How much of the source that is. */
+  done = 0;
+  #pages: BegunPage[] = [];
+  #records = 0;
+  #isDone = false;
+  #isLeft = false;
+  #failure: { readonly error: unknown } | null = null;
+  #more: () => void = () => {};
+  #room: () => void = () => {};
+
+  constructor(
+    source: AsyncIterable<SourcePage>,
+    private readonly selection: Selection,
+    private readonly limitsOf: Pick<ReplayTarget, 'changesMax' | 'bytesMax'>,
+  ) {
+    void this.#read(source);
   }
-  return batches;
+
+  /** What is there now; null = nothing. */
+  take(): readonly ReplayChange[] | null {
+    const { changesMax, bytesMax } = this.limitsOf;
+    const batch: ReplayChange[] = [];
+    let bytes = 0;
+    let page = this.#pages[0];
+    while (page && batch.length < changesMax) {
+      const one = page.changes[page.given];
+      if (one) {
+        const size = one.text === null ? bytesOf(one.change) : one.text.length;
+        if (batch.length > 0 && bytes + size > bytesMax) break;
+        batch.push(one);
+        bytes += size;
+        page.given += 1;
+      }
+      if (page.given < page.changes.length) continue;
+      // Never beyond what is there: with the last change of a page, or not at all.
+      this.mark = page.mark ?? this.mark;
+      this.done = page.done;
+      this.#records -= page.changes.length;
+      this.#pages.shift();
+      page = this.#pages[0];
+    }
+    this.#room();
+    return batch.length === 0 ? null : batch;
+  }
+
+  /** Resolves when there is something to take, or nothing more will come. */
+  async filled(): Promise<void> {
+    while (this.#pages.length === 0 && !this.#isDone) await new Promise<void>((resolve) => (this.#more = resolve));
+  }
+
+  /** As `take`, waiting for something; null = that was all. @throws FilerError BODY_INVALID naming the malformed record; what the source throws */
+  async next(): Promise<readonly ReplayChange[] | null> {
+    for (;;) {
+      const batch = this.take();
+      if (batch) return batch;
+      if (this.#isDone && this.#pages.length === 0) {
+        if (this.#failure) throw this.#failure.error;
+        return null;
+      }
+      await this.filled();
+    }
+  }
+
+  /** Nothing more will be taken. */
+  leave(): void {
+    this.#isLeft = true;
+    this.#room();
+  }
+
+  async #read(source: AsyncIterable<SourcePage>): Promise<void> {
+    try {
+      for await (const page of source) {
+        const changes = this.selection.of(page);
+        const { broken } = this.selection;
+        this.#pages.push({ changes, mark: broken ? null : page.mark, done: page.done, given: 0 });
+        this.#records += changes.length;
+        if (broken) throw broken;
+        this.#more();
+        while (this.#records >= limits.replayReadAhead && !this.#isLeft) await new Promise<void>((resolve) => (this.#room = resolve));
+        if (this.#isLeft) break;
+      }
+    } catch (error) {
+      this.#failure = { error };
+    }
+    this.#isDone = true;
+    this.#more();
+  }
 }
 
 /** About. */
 const bytesOf = ({ newEntry, oldPath, newPath }: ImportedChange): number =>
-  Buffer.byteLength(newEntry ?? '') + 2 * ((oldPath?.length ?? 0) + (newPath?.length ?? 0)) + 1000;
-
-/** Reads pages while nobody waits for them, up to a limit, and gives those that are there; what was read before a failure comes before it. */
-async function* readAhead(source: AsyncIterable<SourcePage>): AsyncGenerator<readonly SourcePage[]> {
-  let [more, room]: [() => void, () => void] = [() => {}, () => {}];
-  let [pages, records]: [SourcePage[], number] = [[], 0];
-  let [isDone, isLeft] = [false, false];
-  const failures: unknown[] = [];
-  const read = async () => {
-    try {
-      for await (const page of source) {
-        pages.push(page);
-        records += page.records.length;
-        more();
-        if (records >= limits.replayReadAhead) await new Promise<void>((resolve) => (room = resolve));
-        if (isLeft) break;
-      }
-    } catch (error) {
-      failures.push(error);
-    }
-    isDone = true;
-    more();
-  };
-  void read();
-  try {
-    while (!isDone || pages.length > 0) {
-      if (pages.length === 0) await new Promise<void>((resolve) => (more = resolve));
-      const ready = pages;
-      [pages, records] = [[], 0];
-      room();
-      if (ready.length > 0) yield ready;
-    }
-    if (failures.length > 0) throw failures[0];
-  } finally {
-    isLeft = true;
-    room();
-  }
-}
+  (newEntry?.length ?? 0) + 2 * ((oldPath?.length ?? 0) + (newPath?.length ?? 0)) + 1000;

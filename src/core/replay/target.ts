@@ -8,7 +8,7 @@ import { FilerError, isFailure, messageOf } from '../errors.js';
 import { HttpClient } from '../http/client.js';
 import { checkpointPath, checkpointValue } from '../log/checkpoints.js';
 import { addPlans, emptyPlan, type ImportPlan } from '../change/plan.js';
-import { importChanges, planImport, type ImportOptions, type ImportResult } from '../log/importing.js';
+import { importSteps, planImport, type ImportResult } from '../log/importing.js';
 import { backoffMs } from '../loop.js';
 import type { Signer } from '../security/signer.js';
 import type { TimeSource } from '../time.js';
@@ -23,16 +23,28 @@ export interface ReplayChange {
   readonly text: string | null;
 }
 
+/** What comes after the first changes of a transaction. */
+export interface ReplayRest {
+  /** What is there now; null = nothing. */
+  take(): readonly ReplayChange[] | null;
+  /** As `take`, but waits for something until `other` settles. */
+  next(other: Promise<unknown>): Promise<readonly ReplayChange[] | null>;
+  /** The link whose checkpoint is written too; null = none. */
+  readonly link: string | null;
+  /** What its checkpoint says once all that was taken is there; null = nothing to go by. */
+  mark(): string | null;
+}
+
 export interface ReplayTarget {
   /** What it is called in messages. */
   readonly name: string;
-  /** Changes and bytes of one transaction. */
+  /** Changes and bytes that it takes together. */
   readonly changesMax: number;
   readonly bytesMax: number;
   /** The value of a checkpoint; null if there is none. */
   checkpoint(link: string, signal: AbortSignal): Promise<string | null>;
-  /** Writes changes in one transaction. @throws FilerError as importChanges does; PEER_UNREACHABLE */
-  write(changes: readonly ReplayChange[], options: ImportOptions, signal: AbortSignal): Promise<Omit<ImportResult, 'position'>>;
+  /** Writes changes in one transaction, and as much of the rest with them as it likes. @throws FilerError as importChanges does; PEER_UNREACHABLE */
+  write(first: readonly ReplayChange[], rest: ReplayRest, signal: AbortSignal): Promise<Omit<ImportResult, 'position'>>;
   /** Tells what writing them would do, one batch after the other, and writes nothing. */
   plan(batches: AsyncIterable<readonly ReplayChange[]>, signal: AbortSignal): Promise<ImportPlan>;
   close(): Promise<void>;
@@ -84,9 +96,11 @@ export function filerTarget(options: FilerTargetOptions): ReplayTarget {
     changesMax: limits.importChanges,
     bytesMax: limits.jsonBodyBytesMax / 2,
     checkpoint: async (link, signal) => (await client.checkpoints(signal)).find((one) => one.link === link)?.value ?? null,
-    write: async (changes, importing, signal) => {
+    write: async (changes, rest, signal) => {
       const lines = linesOf(changes);
-      const answer = await patiently(() => client.importChanges(lines, importing, signal), signal, !hasAnswered);
+      const [link, value] = [rest.link, rest.mark()];
+      const checkpoint = link !== null && value !== null ? { link, value } : undefined;
+      const answer = await patiently(() => client.importChanges(lines, { checkpoint }, signal), signal, !hasAnswered);
       hasAnswered = true;
       return answer;
     },
@@ -125,13 +139,20 @@ function storeTarget(directory: string, { log, store, begin, close }: Folder, cl
     changesMax: limits.replayChanges,
     bytesMax: limits.replayBytes,
     checkpoint: async (link) => checkpointValue((await store.find('tree', [checkpointPath(link)]))[0] ?? null),
-    write: async (changes, importing) => {
+    write: async (first, rest) => {
       await begin();
-      return importChanges(
-        log,
-        changes.map(({ change }) => change),
-        importing,
-      );
+      let count = first.length;
+      const taken = (changes: readonly ReplayChange[] | null) => {
+        count += changes?.length ?? 0;
+        return changes && importedOf(changes);
+      };
+      const hasRoom = () => count < limits.replayTransactionChanges;
+      return importSteps(log, importedOf(first), {
+        take: () => (hasRoom() ? taken(rest.take()) : null),
+        next: async (written) => (hasRoom() ? taken(await rest.next(written)) : null),
+        link: rest.link,
+        mark: () => rest.mark(),
+      });
     },
     plan: (batches) => planImport(log, changesOf(batches)),
     close: async () => {
@@ -141,8 +162,10 @@ function storeTarget(directory: string, { log, store, begin, close }: Folder, cl
   };
 }
 
+const importedOf = (changes: readonly ReplayChange[]): ImportedChange[] => changes.map(({ change }) => change);
+
 async function* changesOf(batches: AsyncIterable<readonly ReplayChange[]>): AsyncGenerator<ImportedChange[]> {
-  for await (const batch of batches) yield batch.map(({ change }) => change);
+  for await (const batch of batches) yield importedOf(batch);
 }
 
 async function isStore(directory: string): Promise<boolean> {

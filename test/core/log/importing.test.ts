@@ -7,9 +7,10 @@ import { isLive } from '../../../src/core/change/row.js';
 import { limits } from '../../../src/core/config/limits.js';
 import { ChangeLog } from '../../../src/core/log/change-log.js';
 import { checkpointPath, checkpointValue } from '../../../src/core/log/checkpoints.js';
-import { importChanges, type ImportResult } from '../../../src/core/log/importing.js';
+import { importChanges, importSteps, type ImportResult } from '../../../src/core/log/importing.js';
 import { originStart } from '../../../src/core/log/log-state.js';
 import { silentLogger } from '../../../src/core/logger.js';
+import { MemoryTransaction } from '../../../src/core/store/memory/memory-transaction.js';
 import { openStore } from '../../../src/core/store/open-store.js';
 import { ManualTime } from '../../support/manual-time.js';
 import { tempDir } from '../../support/temp-dir.js';
@@ -31,6 +32,14 @@ const statesOf = async (at: OpenLog) =>
 
 const countsOf = ({ position: _position, ...counts }: ImportResult) => counts;
 const nothing = { applied: 0, superseded: 0, unchanged: 0, conflicting: 0, quarantined: 0 };
+
+/** Imports changes in one transaction, so many in a step; they are there when they are asked for, or come a little later. */
+function inSteps(log: ChangeLog, changes: readonly ImportedChange[], size: number, isReady: boolean): Promise<ImportResult> {
+  const steps = Array.from({ length: Math.ceil(changes.length / size) }, (_, index) => changes.slice(index * size, (index + 1) * size));
+  const take = () => steps.shift() ?? null;
+  const first = take() ?? [];
+  return importSteps(log, first, { take: isReady ? take : () => null, next: () => Promise.resolve(take()), link: null, mark: () => null });
+}
 
 const conflictsOf = (at: OpenLog) => at.store.readConflicts({ limit: 100, bytesMax: 1e9 });
 
@@ -89,6 +98,65 @@ describe('importChanges', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('decides the same over steps that come while others are written, in one transaction or several', async () => {
+    const [dir, ids] = [await tempDir(), new ManualTime({ seed: 1 })];
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        anyHistory(2, 20),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.boolean(),
+        async (history, size, most, isReady) => {
+          const [a, b, whole] = [await openLog(), await openLog(), await openLog()];
+          for (const one of history) await take(one, [a, b]);
+          const changes = [...(await changesOf(a)), ...(await changesOf(b))];
+          const expected = changes.length === 0 ? nothing : countsOf(await importChanges(whole.log, changes));
+          const store = await openStore({ directory: join(dir, String((runs += 1))), time: ids });
+          try {
+            const log = await ChangeLog.open({ store, time: whole.time, limits, logger: silentLogger });
+            const total = { ...nothing };
+            for (let from = 0; from < changes.length; from += most) {
+              const counts = countsOf(await inSteps(log, changes.slice(from, from + most), size, isReady));
+              for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += counts[name];
+            }
+            expect(total).to.deep.equal(expected);
+            expect(log.digest).to.equal(whole.log.digest);
+            const { buckets, counts: counted } = await store.recount();
+            expect({ buckets, counts: counted }).to.deep.equal({ buckets: log.state.buckets, counts: log.state.counts });
+            expect(log.state.counts).to.deep.equal(whole.log.state.counts);
+          } finally {
+            await store.close();
+          }
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('looks at nothing below a directory that is new, unless something was deleted here', async () => {
+    const [a, b] = [await openLog(), await openLog()];
+    for (const name of ['x', 'y', 'z']) await put(a, `/new/${name}`);
+    const changes = await changesOf(a);
+    const lookedFor: string[] = [];
+    const find = MemoryTransaction.prototype.findWithChildren;
+    MemoryTransaction.prototype.findWithChildren = function (this: MemoryTransaction, paths) {
+      lookedFor.push(...paths);
+      return find.call(this, paths);
+    };
+    try {
+      await inSteps(b.log, changes, 1, true);
+      expect(lookedFor).to.deep.equal(['/']);
+      await put(b, '/old');
+      await b.tree.remove(p('/old'), false);
+      lookedFor.length = 0;
+      await inSteps(b.log, changes, 1, true);
+      expect(lookedFor).to.include.members(['/new', '/new/x', '/new/y', '/new/z']);
+    } finally {
+      MemoryTransaction.prototype.findWithChildren = find;
+    }
   });
 
   it('ends in one tree and one log whatever was imported in which order, and how often', async () => {
