@@ -58,8 +58,12 @@ export const limits = {
    */
   replayChanges: 600,
   replayBytes: 2 * 1024 * 1024,
-  /** Changes of one transaction of a replay into a folder, about: what it writes more than once, and waits for the disk, is soon little beside them. */
+  /**
+   * Changes of one transaction of a replay into a folder, and bytes of them, about: what it writes more than once, and waits for the disk, is soon little
+   * beside them. Their rows are in memory until it ends.
+   */
   replayTransactionChanges: 3000,
+  replayTransactionBytes: 8 * 1024 * 1024,
   /** Changes read ahead while the target is busy, besides the page under way. With 300 a replay takes some 10 MB more. */
   replayReadAhead: 150,
   /** The cache of the store in a folder, bytes: there is no filer that answers others meanwhile, and memory is to stay small whatever is in the pipe. */

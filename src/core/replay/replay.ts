@@ -7,7 +7,7 @@ import { FilerError } from '../errors.js';
 import type { ImportPlan } from '../change/plan.js';
 import { isAbort } from '../loop.js';
 import type { ReplaySource, SourcePage, SourceRecord } from './source.js';
-import type { ReplayChange, ReplayRest, ReplayTarget } from './target.js';
+import { bytesOf, type ReplayChange, type ReplayRest, type ReplayTarget } from './target.js';
 
 /*
  *   source ──► pages ──► chosen changes ──► batches ──► target
@@ -205,7 +205,7 @@ class Batches {
     while (page && batch.length < changesMax) {
       const one = page.changes[page.given];
       if (one) {
-        const size = one.text === null ? bytesOf(one.change) : one.text.length;
+        const size = bytesOf(one);
         if (batch.length > 0 && bytes + size > bytesMax) break;
         batch.push(one);
         bytes += size;
@@ -266,7 +266,3 @@ class Batches {
     this.#more();
   }
 }
-
-/** About. */
-const bytesOf = ({ newEntry, oldPath, newPath }: ImportedChange): number =>
-  (newEntry?.length ?? 0) + 2 * ((oldPath?.length ?? 0) + (newPath?.length ?? 0)) + 1000;

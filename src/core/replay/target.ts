@@ -23,6 +23,11 @@ export interface ReplayChange {
   readonly text: string | null;
 }
 
+/** Bytes of a change, about. */
+export function bytesOf({ change: { newEntry, oldPath, newPath }, text }: ReplayChange): number {
+  return text?.length ?? (newEntry?.length ?? 0) + 2 * ((oldPath?.length ?? 0) + (newPath?.length ?? 0)) + 1000;
+}
+
 /** What comes after the first changes of a transaction. */
 export interface ReplayRest {
   /** What is there now; null = nothing. */
@@ -141,15 +146,17 @@ function storeTarget(directory: string, { log, store, begin, close }: Folder, cl
     checkpoint: async (link) => checkpointValue((await store.find('tree', [checkpointPath(link)]))[0] ?? null),
     write: async (first, rest) => {
       await begin();
-      let count = first.length;
-      const taken = (changes: readonly ReplayChange[] | null) => {
-        count += changes?.length ?? 0;
-        return changes && importedOf(changes);
+      let [count, bytes] = [0, 0];
+      const taken = (changes: readonly ReplayChange[]) => {
+        count += changes.length;
+        bytes += changes.reduce((sum, one) => sum + bytesOf(one), 0);
+        return importedOf(changes);
       };
-      const hasRoom = () => count < limits.replayTransactionChanges;
-      return importSteps(log, importedOf(first), {
-        take: () => (hasRoom() ? taken(rest.take()) : null),
-        next: async (written) => (hasRoom() ? taken(await rest.next(written)) : null),
+      const maybeTaken = (changes: readonly ReplayChange[] | null) => changes && taken(changes);
+      const hasRoom = () => count < limits.replayTransactionChanges && bytes < limits.replayTransactionBytes;
+      return importSteps(log, taken(first), {
+        take: () => (hasRoom() ? maybeTaken(rest.take()) : null),
+        next: async (written) => (hasRoom() ? maybeTaken(await rest.next(written)) : null),
         link: rest.link,
         mark: () => rest.mark(),
       });
