@@ -322,23 +322,6 @@ describe('the tree over HTTP', () => {
     expect((await tree.get('/copies/dir/sub/x')).text).to.equal('x');
   });
 
-  it('names and labels what it sends as the request asks', async () => {
-    const dl = await tree.get('/dir/file?dl=true');
-    expect([dl.text, dl.headers['content-disposition']]).to.deep.equal(['hello', 'attachment; filename="file"']);
-    await tree.put(`/${encodeURIComponent('"é%.txt')}`, 'x');
-    expect((await tree.get(`/${encodeURIComponent('"é%.txt')}?dl`)).headers['content-disposition']).to.equal(
-      `attachment; filename="___.txt"; filename*=UTF-8''%22%C3%A9%25.txt`,
-    );
-    const { headers } = await tree.get(
-      '/dir/file?response-content-type=text/html&response-cache-control=no-store&response-expires=0&dl=true&response-content-disposition=inline',
-    );
-    expect(headers).to.include({ 'content-type': 'text/html', 'cache-control': 'no-store', expires: '0', 'content-disposition': 'inline' });
-    expect(headers).to.include({ 'x-content-type-options': 'nosniff', 'content-security-policy': "sandbox; default-src 'none'" });
-    for (const value of ['a%0d%0aSet-Cookie:x', '%00', '%C3%A9', 'x'.repeat(1025)]) {
-      expect(codeOf(await tree.get(`/dir/file?response-content-type=${value}`)), value).to.equal('PARAMETER_INVALID');
-    }
-  });
-
   it('sends several parts of a file in one answer', async () => {
     const { status, headers, text } = await tree.get('/dir/file', { Range: 'bytes=0-0,4-4' });
     expect([status, headers['content-type']?.split(';')[0]]).to.deep.equal([206, 'multipart/byteranges']);
