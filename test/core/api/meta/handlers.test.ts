@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { callerToHeaders, filerHeaders } from '../../../../src/core/api/meta/protocol.js';
+import { callerToHeaders } from '../../../../src/core/api/meta/protocol.js';
 import { HttpPeer, type MetaClient } from '../../../../src/core/api/meta/client.js';
 import { positionsEqual, type Origin } from '../../../../src/core/clock/vector.js';
 import { FilerError } from '../../../../src/core/errors.js';
@@ -36,8 +36,6 @@ describe('replication API of one filer', () => {
   const put = (path: string, content: string) => processes.send(filer, 'PUT', path, content);
   const get = (target: string, headers?: Record<string, string>): Promise<HttpAnswer> => processes.send(filer, 'GET', target, undefined, headers);
   const changes = (query: string) => get(`/.filer/v1/changes?${query}`);
-  const names = (texts: readonly string[]) =>
-    texts.map((text) => (JSON.parse(text) as { eventNotification: { newEntry: { name: string } } }).eventNotification.newEntry.name);
   const caller = (origin: Origin): Caller => ({
     origin,
     address: '127.0.0.1:1',
@@ -55,139 +53,6 @@ describe('replication API of one filer', () => {
     expect(info).to.deep.equal({ ...mine, time: info.time });
     expect(info).to.include({ state: 'ready', engine: 'sqlite', address: filer.address });
     expect(info.counts.entries).to.equal(4);
-  });
-
-  describe('GET changes', () => {
-    it('answers with one change a line, from the start, and where to go on', async () => {
-      const answer = await changes('offset=-1');
-      expect(answer.text()).to.match(/^\[\n(\{.*\},?\n){4}\]$/);
-      expect(answer.headers).to.include({ 'content-type': 'application/json', 'stream-up-to-date': 'true' });
-      const next = String(answer.headers['stream-next-offset']);
-      expect(next).to.equal(filer.filer.info().head);
-      expect((await changes(`offset=${next}`)).json()).to.deep.equal([]);
-    });
-
-    it('tells position, head, digest and time on every answer, a 204 too', async () => {
-      for (const query of ['offset=-1', 'offset=now&live=long-poll&timeout=1ms']) {
-        const { headers, status } = await changes(query);
-        expect(status).to.equal(query.includes('live') ? 204 : 200);
-        expect(headers[filerHeaders.position.toLowerCase()], query).to.equal(`${own}:4`);
-        expect(headers[filerHeaders.head.toLowerCase()]).to.equal(`${own}:4`);
-        expect(headers[filerHeaders.digest.toLowerCase()]).to.equal(filer.filer.log.digest);
-        expect(Number(headers[filerHeaders.time.toLowerCase()])).to.be.greaterThan(1.7e15);
-        expect(headers['stream-next-offset']).to.equal(filer.filer.info().head);
-        expect(headers['stream-up-to-date']).to.equal('true');
-        expect(headers['stream-cursor']).to.match(/^\d+$/);
-      }
-    });
-
-    it('pages by offset and by position, each change once', async () => {
-      const byOffset: string[] = [];
-      for (let offset = '-1', done = false; !done;) {
-        const page = await meta.feed({ offset, limit: 1, waitMs: 0 });
-        byOffset.push(...names(page.texts));
-        [offset, done] = [page.next, page.upToDate];
-      }
-      const byPosition: string[] = [];
-      for (let position = new Map() as ReadonlyMap<Origin, number>, done = false; !done;) {
-        const page = await meta.feed({ position, bytesMax: 1, waitMs: 0 });
-        byPosition.push(...names(page.texts));
-        [position, done] = [page.position, page.upToDate];
-      }
-      expect(byOffset).to.deep.equal(['docs', 'a', 'b', 'c']);
-      expect(byPosition).to.deep.equal(byOffset);
-    });
-
-    it('narrows by path, time and origin', async () => {
-      expect(names((await meta.feed({ pathPrefix: '/docs/b', waitMs: 0 })).texts)).to.deep.equal(['b']);
-      expect(names((await meta.feed({ pathPrefix: '/doc', waitMs: 0 })).texts)).to.deep.equal([]);
-      expect(names((await meta.feed({ scope: 'local', waitMs: 0 })).texts)).to.have.length(4);
-      expect(names((await meta.feed({ origins: [stranger], waitMs: 0 })).texts)).to.deep.equal([]);
-      const [, , third] = (await meta.feed({ waitMs: 0 })).texts.map((text) => (JSON.parse(text) as { replication: { version: number } }).replication.version);
-      expect(names((await meta.feed({ since: third, waitMs: 0 })).texts)).to.deep.equal(['b', 'c']);
-      const bounded = await meta.feed({ until: third, waitMs: 0 });
-      expect(names(bounded.texts)).to.deep.equal(['docs', 'a', 'b']);
-      expect(bounded.ended).to.equal(true);
-    });
-
-    it('keeps to `since` when a reader goes on by offset', async () => {
-      const far = (await meta.feed({ waitMs: 0 })).time + 1e12;
-      const page = await meta.feed({ offset: (await meta.feed({ limit: 1, waitMs: 0 })).next, since: far, waitMs: 0 });
-      expect(page.texts).to.deep.equal([]);
-    });
-
-    it('wakes who waits as soon as something is written', async () => {
-      const waiting = meta.feed({ offset: 'now', waitMs: 20_000 });
-      await waitFor(() => filer.filer.log.waiters.count > 0, { what: 'the poll to be held' });
-      await put('/docs/d', 'd');
-      expect(names((await waiting).texts)).to.deep.equal(['d']);
-    });
-
-    it('ends a bounded follow when its time has passed', async () => {
-      const page = await meta.feed({ offset: 'now', until: filer.filer.log.clock.now() + 100_000, waitMs: 20_000 });
-      expect(page.ended).to.equal(true);
-    });
-
-    it('gives one text and one store read to all who read at one place', async () => {
-      const before = filer.filer.feed.reads;
-      const bodies = await Promise.all(Array.from({ length: 20 }, () => changes('offset=-1&limit=3')));
-      expect(new Set(bodies.map((body) => body.text())).size).to.equal(1);
-      expect(filer.filer.feed.reads - before).to.be.at.most(1);
-    });
-
-    it('refuses values that make no sense, naming the parameter', async () => {
-      const wrong = [
-        'offset=x',
-        'position=x',
-        'since=yesterday',
-        'until=-1',
-        'scope=some',
-        'origins=me',
-        'pathPrefix=docs',
-        'limit=0',
-        'limit=10001',
-        'maxBytes=0',
-        'timeout=61s',
-        'live=always',
-        'cursor=x',
-      ];
-      for (const query of wrong) {
-        const error = await failure(changes(query));
-        expect(error.code, query).to.equal('PARAMETER_INVALID');
-        expect(error.message).to.include(query.split('=')[0]);
-      }
-      expect((await failure(changes(`scope=local&origins=${own}`))).code).to.equal('PARAMETER_INVALID');
-    });
-
-    it('answers 410 for an offset of another feed', async () => {
-      const { head } = filer.filer.info();
-      expect((await failure(changes(`offset=${'0'.repeat(8)}${head.slice(8)}`))).code).to.equal('OFFSET_UNKNOWN');
-      expect((await failure(changes(`offset=${head.slice(0, 8)}${'9'.repeat(15).padStart(16, '0')}`))).code).to.equal('OFFSET_UNKNOWN');
-    });
-
-    it('answers HEAD with where the feed ends', async () => {
-      const answer = await processes.send(filer, 'HEAD', '/.filer/v1/changes');
-      expect(answer.headers['stream-next-offset']).to.equal(filer.filer.info().head);
-    });
-
-    it('sends events until it is told to stop', async () => {
-      const controller = new AbortController();
-      const answer = await fetch(`http://${filer.address}/.filer/v1/changes?offset=-1&live=sse&limit=2`, { signal: controller.signal });
-      expect(answer.headers.get('content-type')).to.equal('text/event-stream');
-      let text = '';
-      const decoder = new TextDecoder();
-      const reading = (async () => {
-        for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) text += decoder.decode(chunk, { stream: true });
-      })().catch(() => {});
-      await waitFor(() => text.includes('"upToDate":true'), { what: 'the end of the feed' });
-      await put('/docs/event', 'e');
-      await waitFor(() => text.includes('"name":"event"'), { what: 'the new change' });
-      controller.abort();
-      await reading;
-      expect(text).to.match(
-        /^event: data\ndata: \[\ndata: \{.*\},\ndata: \{.*\}\ndata: \]\n\nevent: control\ndata: \{"streamNextOffset":"[0-9a-f]{24}","streamCursor":"\d+","upToDate":false\}\n\n/,
-      );
-    });
   });
 
   describe('callers', () => {
@@ -297,21 +162,6 @@ describe('replication API of one filer', () => {
     expect((await put('a')).status).to.equal(204);
     await processes.send(small, 'DELETE', '/.filer/v1/kv/a');
     expect((await put('c')).status).to.equal(204);
-  });
-
-  it('is alive, ready, and counts', async () => {
-    expect((await get('/healthz')).json()).to.deep.equal({ status: 'ok' });
-    expect((await get('/readyz?maxLag=1s')).json()).to.deep.equal({ ready: true, state: 'ready', reasons: [], warnings: [] });
-    expect((await failure(get('/readyz?maxLag=soon'))).code).to.equal('PARAMETER_INVALID');
-    const text = (await get('/metrics')).text();
-    for (const line of [
-      /^kelp_requests_total\{method="GET",route="\/healthz",status="200"\} \d+$/m,
-      /^kelp_store_commits_total \d+$/m,
-      /^kelp_ready 1$/m,
-      /^kelp_changes_total\{kind="local"\} [1-9]/m,
-    ]) {
-      expect(text).to.match(line);
-    }
   });
 });
 
