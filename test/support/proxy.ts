@@ -41,6 +41,11 @@ export class Proxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Sockets that are open, on both sides. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
   /** From now on it leads to another port; what is under way is broken. */
   leadTo(port: number): void {
     this.targetPort = port;

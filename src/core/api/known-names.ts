@@ -13,7 +13,7 @@ export interface NameQuestion {
   readonly signal: AbortSignal;
 }
 
-/** Addresses of the filers that a master knows as up. @throws FilerError PEER_UNREACHABLE */
+/** Addresses of the filers of no group that a master knows as up. @throws FilerError PEER_UNREACHABLE */
 export async function knownFilers({ address, signer, signal }: NameQuestion): Promise<string[]> {
   return asking(signer, async (http) =>
     (await new MasterClient(http, address).list('', signal)).members.filter(({ state }) => state === 'up').map((member) => member.address),
