@@ -62,12 +62,15 @@ export const limits = {
    * Changes of one transaction of a replay into a folder, and bytes of them, about: what it writes more than once, and waits for the disk, is soon little
    * beside them. Their rows are in memory until it ends.
    */
-  replayTransactionChanges: 3000,
+  replayTransactionChanges: 6000,
   replayTransactionBytes: 8 * 1024 * 1024,
   /** Changes read ahead while the target is busy, besides the page under way. With 300 a replay takes some 10 MB more. */
   replayReadAhead: 150,
-  /** The cache of the store in a folder, bytes: there is no filer that answers others meanwhile, and memory is to stay small whatever is in the pipe. */
-  replayCacheBytes: 16 * 1024 * 1024,
+  /**
+   * The cache of the store in a folder, bytes: less than a transaction writes, so that most of it is in the write-ahead log before the commit, while the
+   * next changes are decided. There is no filer that answers others meanwhile.
+   */
+  replayCacheBytes: 4 * 1024 * 1024,
 
   // ---- snapshot
   snapshotRows: 1000,

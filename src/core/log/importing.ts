@@ -118,16 +118,18 @@ export async function importSteps(log: ChangeLog, first: readonly ImportedChange
     let written: Promise<void> = Promise.resolve();
     await draft.loadNew([...(link === null ? [] : [link]), ...first.flatMap(pathsOfImported)]);
     for (let step: readonly ImportedChange[] | null = first; step !== null;) {
+      // Asked for before this step is decided: of what the next one looks at, it changes nothing that is not loaded already.
+      let next = steps.take();
+      let loaded = next && draft.loadNew(next.flatMap(pathsOfImported));
+      loaded?.catch(() => {});
       if (link === null) refuseAhead(step, draft.now);
       importAll(draft, step, counts);
       isOnlyReserved &&= isReservedOnly(step);
       await written;
-      // Asked for before this step is written, as in importChanges; if nothing is there yet, it is read while this step is written.
-      let next = steps.take();
-      let loaded = next && draft.loadNew(next.flatMap(pathsOfImported));
       written = draft.flush({ more: true });
       written.catch(() => {});
       if (next === null) {
+        // Nothing is there yet: it may come while this step is written.
         next = await steps.next(written);
         loaded = next && draft.loadNew(next.flatMap(pathsOfImported));
       }
