@@ -34,6 +34,17 @@ export class Hazards {
 
   constructor(private readonly options: HazardsOptions) {}
 
+  /** What befalls one process, whatever world it is in. */
+  befall(filer: SimFiler, what: 'pause' | 'crash' | 'crashAtCommit' | 'backup'): Promise<void> | undefined {
+    const { random, time } = this.options;
+    // What needs no time takes none, not that of a promise: else what runs beside it would draw its random numbers in another order.
+    if (what === 'pause') return time.advance(random.pick([100, 1000, 2500]));
+    if (what === 'crash') filer.crash();
+    else if (what === 'crashAtCommit') filer.crashAtNextCommit(random.pick(['before', 'after']));
+    else filer.backup = filer.disk.clone();
+    return undefined;
+  }
+
   isolate(filer: SimFiler): void {
     const { filers, masters, network, count } = this.options;
     // A copy that nothing shows would report in its name what it has not seen (docs/protocol.md): where it cannot say so, that is not to be noticed.

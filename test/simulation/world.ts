@@ -189,15 +189,12 @@ export class World {
         for (let i = random.below(3); i >= 0; i--) this.clients.operate(random.pick(filers));
         return;
       case 'pause':
-        return this.time.advance(random.pick([100, 1000, 2500]));
+      case 'crash':
+      case 'crashAtCommit':
+      case 'backup':
+        return hazards.befall(filer, action);
       case 'read':
         return this.clients.read();
-      case 'crash':
-        filer.crash();
-        return;
-      case 'crashAtCommit':
-        filer.crashAtNextCommit(random.pick(['before', 'after']));
-        return;
       case 'start':
         return hazards.startAll();
       case 'cut':
@@ -235,9 +232,6 @@ export class World {
         filer.crash();
         this.history.losing(filer, filers, null);
         filers.splice(filers.indexOf(filer), 1);
-        return;
-      case 'backup':
-        filer.backup = filer.disk.clone();
         return;
       case 'restore': {
         const saved = filers.filter(({ backup }) => backup !== null);

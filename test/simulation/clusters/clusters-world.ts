@@ -144,13 +144,10 @@ export class ClustersWorld {
         }
         return;
       case 'pause':
-        return this.#time.advance(random.pick([100, 1000, 2500]));
       case 'crash':
-        filer.crash();
-        return;
       case 'crashAtCommit':
-        filer.crashAtNextCommit(random.pick(['before', 'after']));
-        return;
+      case 'backup':
+        return cluster.hazards.befall(filer, action);
       case 'start':
         for (const { hazards } of this.#clusters) await hazards.startAll();
         return;
@@ -188,9 +185,6 @@ export class ClustersWorld {
         cluster.history.losing(filer, cluster.filers, null);
         cluster.filers.splice(cluster.filers.indexOf(filer), 1);
         this.#loseLog(cluster, filer);
-        return;
-      case 'backup':
-        filer.backup = filer.disk.clone();
         return;
       case 'restore':
         if (filer.backup === null) return;
