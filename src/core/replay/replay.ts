@@ -168,6 +168,7 @@ interface BegunPage {
   readonly changes: readonly ReplayChange[];
   readonly mark: string | null;
   readonly done: number;
+  readonly bytes: number;
   given: number;
 }
 
@@ -182,6 +183,7 @@ class Batches {
   done = 0;
   #pages: BegunPage[] = [];
   #records = 0;
+  #bytes = 0;
   #isDone = false;
   #isLeft = false;
   #failure: { readonly error: unknown } | null = null;
@@ -216,6 +218,7 @@ class Batches {
       this.mark = page.mark ?? this.mark;
       this.done = page.done;
       this.#records -= page.changes.length;
+      this.#bytes -= page.bytes;
       this.#pages.shift();
       page = this.#pages[0];
     }
@@ -252,11 +255,14 @@ class Batches {
       for await (const page of source) {
         const changes = this.selection.of(page);
         const { broken } = this.selection;
-        this.#pages.push({ changes, mark: broken ? null : page.mark, done: page.done, given: 0 });
+        const bytes = changes.reduce((sum, one) => sum + bytesOf(one), 0);
+        this.#pages.push({ changes, mark: broken ? null : page.mark, done: page.done, bytes, given: 0 });
         this.#records += changes.length;
+        this.#bytes += bytes;
         if (broken) throw broken;
         this.#more();
-        while (this.#records >= limits.replayReadAhead && !this.#isLeft) await new Promise<void>((resolve) => (this.#room = resolve));
+        const isFull = () => this.#records >= limits.replayReadAhead || this.#bytes >= limits.replayReadAheadBytes;
+        while (isFull() && !this.#isLeft) await new Promise<void>((resolve) => (this.#room = resolve));
         if (this.#isLeft) break;
       }
     } catch (error) {
