@@ -9,7 +9,7 @@ import type { Logger } from '../logger.js';
 import { backoffMs, isAbort } from '../loop.js';
 import type { TimeSource } from '../time.js';
 import { Choice, isPassing, type ClusterSide } from './cluster-side.js';
-import { heldBy, Lease, type LeaseLimits } from './lease.js';
+import { heldBy, Lease, mustBeLast, type LeaseLimits } from './lease.js';
 import { aboutLink, linkName, overlapping, parseLinkState, type LinkSpec, type LinkState } from './link.js';
 import { LinkWriter, type WriterLimits } from './link-writer.js';
 import { Progress, type DirectionState, type DirectionStatus } from './progress.js';
@@ -182,7 +182,7 @@ export class Direction {
     this.acknowledged = () => writer.acknowledged;
     for (;;) {
       if (state.phase !== 'feed') state = await this.#copy(writer, state, signal);
-      state = await this.#follow(writer, state, signal);
+      state = await this.#follow(writer, state, to, signal);
     }
   }
 
@@ -325,7 +325,7 @@ export class Direction {
   // ---- following
 
   /** Follows the feed until it fails; resolves with a copy to take if the source's log no longer reaches back. */
-  async #follow(writer: LinkWriter, begun: LinkState, signal: AbortSignal): Promise<LinkState> {
+  async #follow(writer: LinkWriter, begun: LinkState, to: SyncFiler, signal: AbortSignal): Promise<LinkState> {
     const { limits, logger, mirror } = this.options;
     let state = begun;
     const since = this.#since ?? undefined;
@@ -348,6 +348,7 @@ export class Direction {
       }
     } catch (error) {
       if (!isFailure(error, 'LINK_EXPIRED')) throw error;
+      await mustBeLast(to, this.#name().link, state.position, signal);
       this.#failed(error, 'copying');
       logger.warn(`${this.#progress.name}: ${error.message}${mirror ? '' : ', and nothing is deleted'}`);
       this.#since = null;

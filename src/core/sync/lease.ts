@@ -1,6 +1,7 @@
-import type { Origin } from '../clock/vector.js';
+import { positionCovers, type Origin, type Position } from '../clock/vector.js';
 import { FilerError, isFailure } from '../errors.js';
 import type { TimeSource } from '../time.js';
+import { parseLinkState } from './link.js';
 import type { SyncFiler } from './sync-filer.js';
 
 /*
@@ -106,4 +107,16 @@ function readHolder(text: string): Holder | null {
 /** The failure of a link that another one runs. */
 export function heldBy(link: string, holder: Holder, address: string): FilerError {
   return new FilerError('STORE_LOCKED', `link ${link} is run by ${holder.who} at ${address}; waiting for it`, { holder: holder.who });
+}
+
+/**
+ * Passes if nobody has brought a link further than `position`. A second runner, at another filer of the target, may have, and the source's log was trimmed
+ * up to its checkpoint, which every filer of the target has then: the run ends here and begins again from there.
+ * @throws FilerError POSITION_BEHIND; what the filer answers
+ */
+export async function mustBeLast(to: SyncFiler, link: string, position: Position, signal: AbortSignal): Promise<void> {
+  const found = (await to.checkpoints(signal)).find((one) => one.link === link);
+  const state = found && parseLinkState(found.value);
+  if (state?.phase === 'feed' && positionCovers(state.position, position) && !positionCovers(position, state.position))
+    throw new FilerError('POSITION_BEHIND', `somebody else has brought link ${link} further at ${to.address}; goes on from there`);
 }

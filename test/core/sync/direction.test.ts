@@ -158,6 +158,30 @@ describe('one direction of a sync', () => {
     await arrived('/as-ever', null);
   });
 
+  it('goes on from the checkpoint where a second runner has brought the link further and the log was trimmed up to there', async () => {
+    await a.put('/first');
+    const first = await start();
+    const slow = new MemorySyncFiler(a.filer);
+    const second = await startSync(slow, new MemorySyncFiler(b.filer), time, { passive: true });
+    running.push(second);
+    await following(first);
+    await following(second);
+    let release = () => {};
+    slow.before = ({ kind }) => (kind === 'feed' ? new Promise((resolve) => (release = resolve)) : undefined);
+    await a.put('/second');
+    await arrived('/second');
+    await passUntil(time, 'the second to have it too', () => statusOf(second).behind === 0 && slow.calls.at(-1)?.kind === 'feed');
+    await a.put('/third');
+    await arrived('/third');
+    await trim();
+    slow.before = () => {};
+    release();
+    await a.put('/fourth');
+    await arrived('/fourth');
+    await passUntil(time, 'the second to go on', () => statusOf(second).lastError !== null && statusOf(second).state === 'following');
+    expect(statusOf(second).lastError).to.include({ code: 'POSITION_BEHIND' });
+  });
+
   it('waits for a filer of the source that may have the log, when that of another one no longer reaches back', async () => {
     await a.put('/deleted');
     const first = await start();

@@ -51,12 +51,15 @@ export class Accounts {
         else if (known !== null && known.path !== row.path) first.set(content, null);
       }
     }
+    const homes = new Map(this.clusters.flatMap((cluster) => [...cluster.history.chains.all()].map(({ origin }) => [origin, cluster])));
     const acknowledged = [...this.#acknowledged()];
     for (const { filers } of this.clusters) {
       for (const standing of filers[0]?.disk.content.areas.tree.values() ?? []) {
         const content = contentOf(standing);
         const put = content === null ? null : first.get(content);
         if (!put || put.version === standing.version) continue;
+        // It came where tombstones of its time were forgotten, and was written anew there (DESIGN: Importing): that is newer than what was on its way to overrule it.
+        if (homes.get(standing.author) !== homes.get(put.author)) continue;
         const over = acknowledged.find(
           ({ row }) => row.path === put.path && contentOf(row) !== content && !this.#gone.has(row) && vectorIncludes(row.vector, put.author, put.version),
         );

@@ -38,6 +38,8 @@ export class Crossings {
   /** True once that may happen: a store was lost, or put back. Who is filled by a snapshot has no log before it. */
   mayExpire = false;
   readonly #seen = new WeakMap<SimFiler, Seen>();
+  /** Links that have begun. */
+  readonly #begun = new Set<string>();
   /** States as they stand in the log of one origin. */
   readonly #written = new Set<string>();
 
@@ -93,6 +95,9 @@ export class Crossings {
       const value = checkpointValue(filer.disk.content.areas.tree.get(checkpointPath(link)) ?? null);
       const known = seen.checkpoints.get(link);
       if (value === null || value === known?.value) continue;
+      // What was deleted and forgotten before it began, it does not know of.
+      if (!this.#begun.has(link)) this.isExpired ||= source.filers.some(({ disk }) => Number(disk.content.meta.get('floor') ?? 0) > 0);
+      this.#begun.add(link);
       const state = parseLinkState(value);
       const upto = known?.upto ?? new Map<Origin, Seq>();
       if (state.phase === 'feed' && !this.isExpired) this.#reached({ source, target, scope }, filer, state, upto);
