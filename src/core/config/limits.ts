@@ -64,9 +64,11 @@ export const limits = {
    */
   replayTransactionChanges: 6000,
   replayTransactionBytes: 8 * 1024 * 1024,
-  /** Changes, and about how many bytes of them, read ahead while the target is busy, besides the page under way. With 300 a replay takes some 10 MB more. */
+  /** Changes, and about how many bytes of them, read ahead while the folder is busy, besides the page under way. With 300 a replay takes some 10 MB more. */
   replayReadAhead: 150,
   replayReadAheadBytes: 2 * 1024 * 1024,
+  /** The same changes while a filer is: what has been read then goes into one request, and a great one costs the filer less than two. */
+  replayReadAheadSent: 600,
   /**
    * The cache of the store in a folder, bytes: less than a transaction writes, so that most of it is in the write-ahead log before the commit, while the
    * next changes are decided. There is no filer that answers others meanwhile.

@@ -193,7 +193,7 @@ class Batches {
   constructor(
     source: AsyncIterable<SourcePage>,
     private readonly selection: Selection,
-    private readonly limitsOf: Pick<ReplayTarget, 'changesMax' | 'bytesMax'>,
+    private readonly limitsOf: Pick<ReplayTarget, 'changesMax' | 'bytesMax' | 'readAhead'>,
   ) {
     void this.#read(source);
   }
@@ -261,7 +261,7 @@ class Batches {
         this.#bytes += bytes;
         if (broken) throw broken;
         this.#more();
-        const isFull = () => this.#records >= limits.replayReadAhead || this.#bytes >= limits.replayReadAheadBytes;
+        const isFull = () => this.#records >= this.limitsOf.readAhead || this.#bytes >= limits.replayReadAheadBytes;
         while (isFull() && !this.#isLeft) await new Promise<void>((resolve) => (this.#room = resolve));
         if (this.#isLeft) break;
       }

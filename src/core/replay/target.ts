@@ -46,6 +46,8 @@ export interface ReplayTarget {
   /** Changes and bytes that it takes together. */
   readonly changesMax: number;
   readonly bytesMax: number;
+  /** Changes read ahead while it is busy, besides the page under way. */
+  readonly readAhead: number;
   /** The value of a checkpoint; null if there is none. */
   checkpoint(link: string, signal: AbortSignal): Promise<string | null>;
   /** Writes changes in one transaction, and as much of the rest with them as it likes. @throws FilerError as importChanges does; PEER_UNREACHABLE */
@@ -100,6 +102,7 @@ export function filerTarget(options: FilerTargetOptions): ReplayTarget {
     name: address,
     changesMax: limits.importChanges,
     bytesMax: limits.jsonBodyBytesMax / 2,
+    readAhead: limits.replayReadAheadSent,
     checkpoint: async (link, signal) => (await client.checkpoints(signal)).find((one) => one.link === link)?.value ?? null,
     write: async (changes, rest, signal) => {
       const lines = linesOf(changes);
@@ -143,6 +146,7 @@ function storeTarget(directory: string, { log, store, begin, close }: Folder, cl
     name: directory,
     changesMax: limits.replayChanges,
     bytesMax: limits.replayBytes,
+    readAhead: limits.replayReadAhead,
     checkpoint: async (link) => checkpointValue((await store.find('tree', [checkpointPath(link)]))[0] ?? null),
     write: async (first, rest) => {
       await begin();
