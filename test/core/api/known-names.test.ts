@@ -49,23 +49,15 @@ describe('knownPaths', () => {
   before(async () => {
     tree = await LocalTree.start({ directories: { listed: true, exposed: true, dirListLimit: names.length } });
     for (const name of names) await tree.put(`/dir/${encodeURIComponent(name)}`);
-    for (const directory of ['/dir2/sub/', '/top']) await tree.send(directory.endsWith('/') ? 'POST' : 'PUT', directory);
+    await tree.send('POST', '/dir2/sub/?mode=0000');
+    await tree.put('/top');
   });
   after(() => tree.stop());
 
   const paths = (directory: string, prefix: string) => knownPaths({ address: `127.0.0.1:${tree.port}`, signal }, directory, prefix);
 
   it('gives what begins with the prefix, to the letter, signs of patterns too', async () => {
-    const prefixes = new Set(
-      names.flatMap((name) =>
-        Array.from(name, (_, index) =>
-          Array.from(name)
-            .slice(0, index + 1)
-            .join(''),
-        ),
-      ),
-    );
-    for (const prefix of ['', 'A', '**', ...prefixes])
+    for (const prefix of ['', 'A', '**', ...names])
       expect(await paths('/dir', prefix), prefix).to.have.members(names.filter((name) => name.startsWith(prefix)).map((name) => `/dir/${name}`));
   });
 

@@ -30,6 +30,7 @@ describe('a page of changes', () => {
         expect(lines.count).to.equal(texts.length);
         expect(textsOf(lines)).to.deep.equal(texts);
       }),
+      { numRuns: 50 },
     );
     const page = encodeChangePage(['{"a":"]"}', '{"b":[1]}']);
     for (let size = 1; size < page.length; size++)
@@ -44,6 +45,7 @@ describe('a page of changes', () => {
         expect(decodeChangePage(pretty, 'x').map((text) => JSON.parse(text) as unknown)).to.deep.equal(values);
         expect(textsOf(decodeChangeLines(piecesOf(pretty, 100), 'x'))).to.deep.equal(decodeChangePage(pretty, 'x'));
       }),
+      { numRuns: 50 },
     );
   });
 

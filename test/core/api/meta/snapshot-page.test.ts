@@ -36,6 +36,7 @@ describe('a page of a snapshot', () => {
         const page: SnapshotPage = { ...empty, rows, position, hashes, versions, runs, next, floor: 17 };
         expect(decodeSnapshotPage(encodeSnapshotPage(page), 'x')).to.deep.equal(page);
       }),
+      { numRuns: 50 },
     );
   });
 
