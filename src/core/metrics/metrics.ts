@@ -28,6 +28,8 @@ export class Metrics<T extends Table> {
   readonly #table: T;
   /** Metric to label text (`{state="up"}`, or nothing) to what was counted. */
   readonly #series = new Map<string, Map<string, Series>>();
+  /** The same by the label values as they come: every request is counted, and label texts are made once. */
+  readonly #known = new Map<string, Map<string, Series>>();
   readonly #callbacks = new Map<string, () => Iterable<readonly [Readonly<Record<string, string>>, number]>>();
 
   constructor(table: T) {
@@ -54,9 +56,9 @@ export class Metrics<T extends Table> {
     const series = this.#at(name, labels);
     series.value += value;
     series.count += 1;
-    (this.#table[name]?.buckets ?? []).forEach((bound, index) => {
-      if (value <= bound) series.under[index] = (series.under[index] ?? 0) + 1;
-    });
+    const bounds = this.#table[name]?.buckets ?? [];
+    // Bounds ascend: those from the first one that is not below the value on count it.
+    for (let at = bounds.length - 1; at >= 0 && value <= (bounds[at] as number); at--) series.under[at] = (series.under[at] ?? 0) + 1;
   }
 
   /** Prometheus' text format, version 0.0.4. */
@@ -73,13 +75,19 @@ export class Metrics<T extends Table> {
   #at(name: string, labels: Readonly<Record<string, string>>): Series {
     const metric = this.#table[name];
     if (!metric) throw new TypeError(`there is no metric ${name}`);
+    let values = '';
+    for (const label of metric.labels ?? []) values += `${labels[label] ?? ''}\0`;
+    const known = this.#known.get(name)?.get(values);
+    if (known) return known;
     let all = this.#series.get(name);
     if (!all) this.#series.set(name, (all = new Map()));
     let key = formatLabels(metric, labels);
     // Labels can come from peers: past the limit they share one series.
-    if (!all.has(key) && all.size >= limits.seriesMax) key = formatLabels(metric, Object.fromEntries((metric.labels ?? []).map((label) => [label, 'other'])));
+    const isOther = !all.has(key) && all.size >= limits.seriesMax;
+    if (isOther) key = formatLabels(metric, Object.fromEntries((metric.labels ?? []).map((label) => [label, 'other'])));
     let series = all.get(key);
     if (!series) all.set(key, (series = { value: 0, under: (metric.buckets ?? []).map(() => 0), count: 0 }));
+    if (!isOther) this.#known.set(name, (this.#known.get(name) ?? new Map<string, Series>()).set(values, series));
     return series;
   }
 }
