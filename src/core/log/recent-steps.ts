@@ -45,17 +45,23 @@ export class DraftSteps {
   }
 }
 
-/** What the last changes did to rows, in memory, so that the digest sums at a position just passed can be told. */
+/**
+ * What the last changes did to rows, in memory, so that the digest sums at a position just passed can be told. While nobody compares digests,
+ * nothing is kept (as in RecentRecords).
+ */
 export class RecentSteps {
   #changes: ChangeSteps[] = [];
   #count = 0;
+  /** Steps taken over since anybody asked for sums. */
+  #unread = 0;
 
   /** `stepsMax` are kept, twice as many at times. */
   constructor(private readonly stepsMax: number) {}
 
   /** Takes over what a transaction did; null = it cannot be told, and what was before it neither. */
   follow(changes: readonly ChangeSteps[] | null): void {
-    if (changes === null) {
+    for (const { steps } of changes ?? []) this.#unread += steps.length;
+    if (changes === null || this.#unread > this.stepsMax) {
       this.#changes = [];
       this.#count = 0;
       return;
@@ -70,6 +76,7 @@ export class RecentSteps {
 
   /** The sums at `then`, which `now` covers, of a tree that has `sums` at `now`; null if what lies between is not all here. */
   sumsAt(then: Position, now: Position, sums: readonly number[]): number[] | null {
+    this.#unread = 0;
     let left = positionDistance(now, then);
     let from = this.#changes.length;
     while (left > 0 && from > 0) {

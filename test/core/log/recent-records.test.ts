@@ -49,12 +49,24 @@ describe('RecentRecords', () => {
   it('spares a reader that keeps up the store, and sends one that is behind to it', async () => {
     const at = await openLog({ limits: { recentBytes: 2000 } });
     const feed = new Feed(at.store, at.log, at.time, limits);
-    for (let i = 0; i < 20; i++) await at.tree.put(p(`/f${i}`), file('x'), mode);
     const upTo = async (index: number) => (await feed.read(ask({ start: { kind: 'offset', index } }), never)).records.length;
-    expect(await upTo(19)).to.equal(1);
+    for (let i = 0; i < 20; i++) {
+      await at.tree.put(p(`/f${i}`), file('x'), mode);
+      expect(await upTo(i)).to.equal(1);
+    }
     expect(feed.reads).to.equal(0);
     expect(await upTo(0)).to.equal(20);
     expect(feed.reads).to.equal(1);
+  });
+
+  it('keeps nothing once more was written than it keeps and nobody has read, until somebody reads again', async () => {
+    const at = await openLog({ limits: { recentBytes: 2000 } });
+    const feed = new Feed(at.store, at.log, at.time, limits);
+    for (let i = 0; i < 20; i++) await at.tree.put(p(`/f${i}`), file('x'), mode);
+    const upTo = async (index: number) => (await feed.read(ask({ start: { kind: 'offset', index } }), never)).records.length;
+    expect([await upTo(19), feed.reads]).to.deep.equal([1, 1]);
+    await at.tree.put(p('/f20'), file('x'), mode);
+    expect([await upTo(20), feed.reads]).to.deep.equal([1, 1]);
   });
 
   it('begins anew when a snapshot moves an origin without a record', async () => {

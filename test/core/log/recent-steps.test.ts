@@ -47,11 +47,26 @@ describe('RecentSteps', () => {
     for (let i = 0; i < 30; i++) {
       await at.tree.put(p(`/f${i}`), file(`${i}`), mode);
       passed.push({ position: at.log.position, digest: at.log.digest });
+      const [before] = passed.slice(-2);
+      expect(at.log.digestAt(before!.position)).to.equal(before!.digest);
     }
     const told = passed.map(({ position }) => at.log.digestAt(position));
     const first = told.findIndex((digest) => digest !== null);
     expect(passed.length - first).to.be.within(6, 11);
     expect(told.slice(first)).to.deep.equal(passed.slice(first).map(({ digest }) => digest));
+  });
+
+  it('keeps nothing while nobody asks, and goes on from where somebody does', async () => {
+    const at = await openLog({ limits: { recentSteps: 5 } });
+    const passed: { position: Position; digest: string }[] = [];
+    const put = async (name: string) => {
+      await at.tree.put(p(`/${name}`), file(name), mode);
+      passed.push({ position: at.log.position, digest: at.log.digest });
+    };
+    for (let i = 0; i < 8; i++) await put(`f${i}`);
+    expect(passed.slice(0, -1).map(({ position }) => at.log.digestAt(position))).to.deep.equal(new Array(7).fill(null));
+    await put('asked');
+    expect(passed.slice(-3).map(({ position, digest }) => at.log.digestAt(position) === digest)).to.deep.equal([false, true, true]);
   });
 
   it('tells nothing of what was before rows moved by anything but a change', async () => {
