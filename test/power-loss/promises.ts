@@ -1,4 +1,5 @@
-import { parsePosition, type Origin, type Seq } from '../../src/core/clock/vector.js';
+import { parseHave } from '../../src/core/api/meta/protocol.js';
+import { formatPosition, parsePosition, type Origin, type Seq } from '../../src/core/clock/vector.js';
 import type { TraceEvent } from './trace.js';
 
 /*
@@ -49,8 +50,8 @@ export class Promises {
     if (isAnswer && position !== undefined) this.#promise(position);
     if (isAnswer && position !== undefined && !headers.has('filer-head')) this.acknowledged += 1;
     const have = headers.get('filer-have');
-    // ORIGIN:SEQ:HASH, the hash of a change that must not go either; the log is compared record by record.
-    if (have !== undefined) this.#promise(have.replace(/(:\d+):[0-9a-f]+/g, '$1'));
+    // The hashes of changes that must not go either: the log is compared record by record.
+    if (have !== undefined) this.#promise(formatPosition(new Map([...parseHave(have)].map(([origin, { seq }]) => [origin, seq]))));
     const report = headers.get('filer-report');
     if (report !== undefined) this.#promise(report);
     const isPeers = have !== undefined || report !== undefined;
