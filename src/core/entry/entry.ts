@@ -72,18 +72,38 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** The entry without empty fields, as a writer puts it into a change: equal entries then have equal content hashes. */
-export function withoutEmpty(entry: Entry): Entry {
+/** The entry under `name` and without empty fields, as a writer puts it into a change: equal entries then have equal content hashes. */
+export function withoutEmpty(entry: Entry, name = entry.name): Entry {
   const kept: Record<string, unknown> = {};
   // In the order of the canonical form, which then needs no copy of its own.
-  for (const field of Object.keys(entry).sort()) {
-    const value = field === 'attributes' ? attributesWithoutEmpty(entry.attributes ?? {}) : entry[field];
-    if (field === 'name' || field === 'isDirectory' || !isEmpty(value)) kept[field] = value;
+  for (const field of inOrder(Object.keys(entry))) {
+    if (field === 'name') kept.name = name;
+    else if (field === 'isDirectory') kept.isDirectory = entry.isDirectory;
+    else {
+      const value = field === 'attributes' ? attributesWithoutEmpty(entry.attributes ?? {}) : entry[field];
+      if (!isEmpty(value)) keep(kept, field, value);
+    }
   }
   return kept as Entry;
 }
 
 function attributesWithoutEmpty(attributes: Attributes): Attributes {
-  const names = Object.keys(attributes).sort();
-  return Object.fromEntries(names.filter((name) => !isEmpty(attributes[name])).map((name) => [name, attributes[name]]));
+  const kept: Record<string, unknown> = {};
+  for (const name of inOrder(Object.keys(attributes))) {
+    const value = attributes[name];
+    if (!isEmpty(value)) keep(kept, name, value);
+  }
+  return kept;
+}
+
+/** Sorts what is not in order: most writers make it so. */
+function inOrder(names: string[]): string[] {
+  for (let i = 1; i < names.length; i++) if ((names[i] as string) < (names[i - 1] as string)) return names.sort();
+  return names;
+}
+
+/** Sets a field whatever its name is: an assignment to "__proto__" would set none. */
+function keep(fields: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__') Object.defineProperty(fields, name, { value, enumerable: true, configurable: true, writable: true });
+  else fields[name] = value;
 }

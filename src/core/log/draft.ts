@@ -337,7 +337,9 @@ export class Draft implements View {
   }
 
   get #counts(): Counts {
-    return { ...this.#tree.counts, ...this.#log.counts };
+    const { entries, directories, tombstones } = this.#tree.counts;
+    const { changes, bytes } = this.#log.counts;
+    return { entries, directories, tombstones, changes, bytes };
   }
 
   #setCounts(): void {

@@ -56,7 +56,7 @@ export function replacedBy(mutation: Mutation, rowAt: (path: FullPath) => Row | 
 export function issuedChange(mutation: Mutation, { oldPath, oldRow, newPath, targetRow, outside }: ReplacedRows, version: Version, maker: Maker): Change {
   const { storeId, own, beginsRun } = maker;
   const isRename = mutation.kind === 'rename';
-  const newEntry = mutation.kind === 'delete' ? null : canonicalJson(withoutEmpty({ ...mutation.entry, name: nameOf(newPath as FullPath) }));
+  const newEntry = mutation.kind === 'delete' ? null : canonicalJson(withoutEmpty(mutation.entry, nameOf(newPath as FullPath)));
   const mark: Vector = { [own.origin]: version };
   const stands = isLive(oldRow) || isRename || mutation.kind === 'delete';
   const change: Unchained = {
@@ -69,7 +69,7 @@ export function issuedChange(mutation: Mutation, { oldPath, oldRow, newPath, tar
     newEntry,
     isDirectory: mutation.kind === 'delete' ? false : mutation.entry.isDirectory,
     contentHash: newEntry === null ? '' : contentHash(newEntry),
-    vector: mergeVectors(mergeVectors(targetRow?.vector ?? {}, outside?.vector ?? {}), mark),
+    vector: targetRow === null && outside === null ? mark : mergeVectors(mergeVectors(targetRow?.vector ?? {}, outside?.vector ?? {}), mark),
     oldVector: isRename ? mergeVectors(oldRow?.vector ?? {}, mark) : null,
     clusters: [],
     beginsRun,

@@ -130,25 +130,25 @@ export function putFile(view: View, path: FullPath, spec: FileSpec, stamp: Stamp
   const ttlSec = spec.ttlSec ?? 0;
   const born = before ?? stampCrtime(stamp, ttlSec);
   const entry: Entry = {
-    name: '',
-    isDirectory: false,
-    // Written out: what follows a spread is added field by field, and this is made for every write.
+    // Written out, and in the order of the canonical form: this is made for every write, and need not be sorted then.
     attributes: {
-      mtime: String((spec.mtime ?? stamp).seconds),
-      mtimeNs: (spec.mtime ?? stamp).nanos,
-      ctime: String(stamp.seconds),
-      ctimeNs: stamp.nanos,
       crtime: born.crtime ?? String(stamp.seconds),
       crtimeNs: born.crtimeNs,
+      ctime: String(stamp.seconds),
+      ctimeNs: stamp.nanos,
       fileMode: spec.mode ?? before?.fileMode ?? modeDefault,
       fileSize: String(spec.size),
-      mime: spec.mime,
       md5: spec.md5,
+      mime: spec.mime,
+      mtime: String((spec.mtime ?? stamp).seconds),
+      mtimeNs: (spec.mtime ?? stamp).nanos,
       ttlSec,
     },
-    extended: spec.extended ? { ...spec.extended } : undefined,
     chunks: spec.chunks,
     content: spec.content,
+    extended: spec.extended ? { ...spec.extended } : undefined,
+    isDirectory: false,
+    name: '',
   };
   return putEntry(view, path, entry, stamp);
 }

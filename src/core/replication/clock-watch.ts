@@ -30,6 +30,8 @@ export class ClockWatch {
 
   /** Seconds by which the local clock is ahead of the median of those heard lately, if that is too much; else null. */
   tooFarAhead(): number | null {
+    // Every write asks, and a filer that is alone has heard nobody.
+    if (this.#heard.size === 0) return null;
     const now = this.time.monotonic();
     const recent = [...this.#heard.values()].filter(({ at }) => now - at <= this.limits.clockHeardMs).map(({ aheadSeconds }) => aheadSeconds);
     if (recent.length === 0) return null;

@@ -14,7 +14,7 @@ import { FilerError, messageOf } from '../errors.js';
 
 /** The entry of a path in the words of protobuf JSON, without empty fields. */
 export function entryOfJson(json: EntryJson): Entry {
-  return withoutEmpty({ ...entryFromJson(json), name: nameOf(json.FullPath as FullPath) });
+  return withoutEmpty(entryFromJson(json), nameOf(json.FullPath as FullPath));
 }
 
 export function encodeRecord(json: EntryJson): string {

@@ -50,4 +50,14 @@ describe('withoutEmpty', () => {
   it('takes an entry from outside whose attributes are null', () => {
     expect(withoutEmpty({ name: 'a', isDirectory: true, attributes: null } as unknown as Entry)).to.deep.equal({ name: 'a', isDirectory: true });
   });
+
+  it('names the entry, and puts its fields in the order of the canonical form', () => {
+    const named = withoutEmpty({ name: 'old', isDirectory: false, content: 'YQ==', attributes: { mtime: '5', crtime: '4' } }, 'new');
+    expect(JSON.stringify(named)).to.equal('{"attributes":{"crtime":"4","mtime":"5"},"content":"YQ==","isDirectory":false,"name":"new"}');
+  });
+
+  it('keeps a field whatever its name is', () => {
+    const text = '{"__proto__":"1","attributes":{"__proto__":"2"},"isDirectory":false,"name":"a"}';
+    expect(JSON.stringify(withoutEmpty(JSON.parse(text) as Entry))).to.equal(text);
+  });
 });

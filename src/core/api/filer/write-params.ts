@@ -82,6 +82,7 @@ const unsupported: Readonly<Record<string, string>> = {
 
 /** @throws FilerError PARAMETER_INVALID */
 export function refuseUnsupported(query: Query): void {
+  if (query.isEmpty) return;
   for (const [name, cure] of Object.entries(unsupported)) {
     if (query.has(name)) throw new FilerError('PARAMETER_INVALID', `${name}: is not supported; ${cure}`, { parameter: name });
   }

@@ -8,7 +8,7 @@ import { FilerError, isFailure, messageOf } from '../../errors.js';
 import type { Filer } from '../../filer.js';
 import { readBoolean } from '../../http/params.js';
 import { empty, json, type Request, type Response } from '../../http/router.js';
-import type { Appended, Written } from '../../namespace/namespace.js';
+import type { Written } from '../../namespace/namespace.js';
 import type { Found } from '../../namespace/shown.js';
 import { writeCondition } from './conditions.js';
 import { entryFromJson } from './entry-from-json.js';
@@ -90,11 +90,16 @@ export class TreeWrites {
     this.filer.admission.mustWrite();
     const { namespace } = this.filer;
     const condition = writeCondition(headers);
-    const written: Appended = isAppend(query)
-      ? await namespace.append(path, spec, fileModeDefault, this.contentBytesMax, condition)
-      : { ...(await namespace.put(path, spec, fileModeDefault, condition)), size: content.length, md5 };
-    const answer: WrittenJson = { name: nameOf(path), size: written.size };
-    return json(201, answer, { 'Content-MD5': written.md5, ...this.#position(written) });
+    if (isAppend(query)) {
+      const written = await namespace.append(path, spec, fileModeDefault, this.contentBytesMax, condition);
+      return this.#wroteFile(path, written, written.size, written.md5);
+    }
+    return this.#wroteFile(path, await namespace.put(path, spec, fileModeDefault, condition), content.length, md5);
+  }
+
+  #wroteFile(path: FullPath, written: Written, size: number, md5: string): Response {
+    const answer: WrittenJson = { name: nameOf(path), size };
+    return json(201, answer, { 'Content-MD5': md5, [positionHeader]: this.#positionOf(written) });
   }
 
   /** Writes what `GET ?metadata=true` answered here or elsewhere, all of it. */
@@ -141,10 +146,14 @@ export class TreeWrites {
     return empty(written.dot === null ? 304 : 202, this.#position(written));
   }
 
+  #position(written: Written): Record<string, string> {
+    return { [positionHeader]: this.#positionOf(written) };
+  }
+
   /** A write that found nothing to change is covered by what this filer has. */
-  #position({ dot }: Written): Record<string, string> {
+  #positionOf({ dot }: Written): string {
     const { log, namespace } = this.filer;
-    return { [positionHeader]: formatDot(dot ?? { origin: log.identity.origin, seq: namespace.ownSeq }) };
+    return formatDot(dot ?? { origin: log.identity.origin, seq: namespace.ownSeq });
   }
 
   async #body(request: Request, bytesMax: number): Promise<Buffer> {
