@@ -3,6 +3,7 @@ import { parsePathPattern, parsePathPrefix, parsePosition } from '../core/api/me
 import { parseTimestamp, timestampForm } from '../core/config/timestamp.js';
 import { FilerError } from '../core/errors.js';
 import { planReplay, replay, replayLink, type Replayed, type ReplayCounts } from '../core/replay/replay.js';
+import { keepHeapSmall } from '../core/replay/small-heap.js';
 import { openFeed, openInput, type ReplaySource } from '../core/replay/source.js';
 import { filerTarget, openStoreTarget } from '../core/replay/target.js';
 import { realTime } from '../core/time.js';
@@ -58,6 +59,7 @@ export default class FilerMetaReplay extends BaseCommand<typeof FilerMetaReplay>
       pathPrefix: parsePathPrefix(pathPrefix),
       matches: pattern === undefined ? undefined : parsePathPattern(pattern),
     };
+    keepHeapSmall();
     const target =
       store === undefined
         ? filerTarget({ address: filer, signer: this.signer, time: realTime, ...this.#patience(filer) })

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { readStoreIds } from '../../src/core/offline-store.js';
 import { startCluster, type Cluster, type ClusterFiler } from '../support/cluster.js';
+import { peakMemoryMiB } from '../support/load.js';
 import { kelpBin, runKelp } from '../support/run-kelp.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -104,6 +105,20 @@ describe('filer.meta.replay between processes', function () {
     expect(await replay(['-', `--store=${directory}`], all)).to.include({ read: 3000, applied: 0, unchanged: 3000 });
     const check = await runKelp(['filer.store.id', `--store=${directory}`, '--check'], { timeoutMs });
     expect(check.code, check.stdout).to.equal(0);
+  });
+
+  it('takes a long pipe in less than 200 MB of memory', async () => {
+    const directory = join(cluster.directory, 'long');
+    const { child } = piped([`--store=${directory}`], '');
+    const [step, count] = [1000, 40_000];
+    for (let from = 0; from < count; from += step) if (child.stdin?.write(events(from, from + step)) === false) await once(child.stdin, 'drain');
+    await holds(directory, count);
+    const peak = peakMemoryMiB(child.pid as number);
+    child.stdin?.end();
+    const [code] = (await once(child, 'close')) as [number];
+    expect(code).to.equal(0);
+    // 200 MB. Null: the system does not tell.
+    if (peak !== null) expect(peak).to.be.below(190);
   });
 
   it('ends at Ctrl-C, and says how to go on', async () => {

@@ -138,23 +138,7 @@ export function mapRow(scope: Scope, row: Row, clusterId: string): Mapped {
   if (row.entry === null && !scope.deletes) return { kind: 'withheld', version };
   const states =
     row.entry === null ? { oldPath: path, newPath: null, newEntry: null } : { oldPath: null, newPath: path, newEntry: entryFor(scope, row.entry, path) };
-  const { origin, seq } = row.dot ?? { origin: author, seq: 1 };
-  const change = {
-    origin,
-    seq,
-    hash: chainStart,
-    version,
-    author,
-    ...states,
-    isDirectory,
-    contentHash: '',
-    vector,
-    oldVector: null,
-    clusters: [clusterId],
-    beginsRun: false,
-  };
-  const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
-  return { kind: 'change', operation: operationOf(states), text, version, isCut: false, dot: { origin, seq }, paths: [row.path] };
+  return { kind: 'change', ...changeOf({ ...states, version, author, isDirectory, vector }, row.dot, clusterId), version, isCut: false, paths: [row.path] };
 }
 
 /**
@@ -162,25 +146,20 @@ export function mapRow(scope: Scope, row: Row, clusterId: string): Mapped {
  */
 export function deletionOf({ path, version: last, author, vector: seen, dot }: Row, clusterId: string): MappedChange {
   const version = last + 1;
-  const vector = { ...seen, [author]: version };
-  const { origin, seq } = dot ?? { origin: author, seq: 1 };
-  const states = { oldPath: path, newPath: null, newEntry: null };
-  const change = {
-    origin,
-    seq,
-    hash: chainStart,
-    version,
-    author,
-    ...states,
-    isDirectory: false,
-    contentHash: '',
-    vector,
-    oldVector: null,
-    clusters: [clusterId],
-    beginsRun: false,
-  };
+  const state = { oldPath: path, newPath: null, newEntry: null, version, author, isDirectory: false, vector: { ...seen, [author]: version } };
+  return { kind: 'change', ...changeOf(state, dot, clusterId), version, isCut: false, paths: [path] };
+}
+
+/** A state as the change that would bring it: of which only what a target looks at is set. */
+function changeOf(
+  state: Pick<Change, 'oldPath' | 'newPath' | 'newEntry' | 'version' | 'author' | 'isDirectory' | 'vector'>,
+  dot: Dot | null,
+  clusterId: string,
+): Pick<MappedChange, 'operation' | 'text' | 'dot'> {
+  const { origin, seq } = dot ?? { origin: state.author, seq: 1 };
+  const change = { ...state, origin, seq, hash: chainStart, contentHash: '', oldVector: null, clusters: [clusterId], beginsRun: false };
   const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
-  return { kind: 'change', operation: 'DELETE', text, version, isCut: false, dot: { origin, seq }, paths: [path] };
+  return { operation: operationOf(state), text, dot: { origin, seq } };
 }
 
 function entryFor({ ttlSec }: Scope, canonical: string, path: FullPath): string {
