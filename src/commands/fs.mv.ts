@@ -7,6 +7,7 @@ import { limits } from '../core/config/limits.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address } from '../ux/flags.js';
 import { printable } from '../ux/printable.js';
+import { stepProgress } from '../ux/step-progress.js';
 
 export default class FsMv extends BaseCommand<typeof FsMv> {
   static override description = [
@@ -40,11 +41,13 @@ export default class FsMv extends BaseCommand<typeof FsMv> {
     return withTree({ address: from.address, signer: this.signer, inFlight: limits.stepsInFlight }, async (tree) => {
       const target = merge ? to.path : await moveTarget(tree, from.path, to.path, this.signal);
       const again = `kelp ${this.id} --filer=${from.address} --merge ${quoted(from.path)} ${quoted(target)}`;
-      const told = {
-        begun: () => this.say(`${printable(from.path)} is too large for one transaction: it goes in steps; should it be broken off, go on with ${again}`),
-        done: (count: number) => (steps = count),
+      const begun = () => this.say(`${printable(from.path)} is too large for one transaction: it goes in steps; should it be broken off, go on with ${again}`);
+      const progress = stepProgress(`moving ${printable(from.path)}`, begun, { coloured: this.flags.color });
+      const done = (count: number) => {
+        steps = count;
+        progress.done(count);
       };
-      await moveAll(tree, { from: from.path, to: target, merge }, told, this.signal);
+      await moveAll(tree, { from: from.path, to: target, merge }, { begun: progress.begun, done }, this.signal).finally(progress.stop);
       this.log(`move: ${printable(from.path)} => ${printable(target)}`);
       return { from: from.path, to: target, steps };
     });

@@ -7,6 +7,7 @@ import { withTree } from '../core/tree/with-tree.js';
 import { BaseCommand } from '../ux/base-command.js';
 import { address } from '../ux/flags.js';
 import { printable } from '../ux/printable.js';
+import { stepProgress } from '../ux/step-progress.js';
 
 export default class FsRm extends BaseCommand<typeof FsRm> {
   static override description = [
@@ -36,7 +37,8 @@ export default class FsRm extends BaseCommand<typeof FsRm> {
     const removed: string[] = [];
     const failed: { path: string; code: string; error: string }[] = [];
     for (const { path, address: at } of locations) {
-      const steps = { begun: () => this.say(`${printable(path)} is too large for one transaction: it goes in steps`), done: () => {} };
+      const begun = () => this.say(`${printable(path)} is too large for one transaction: it goes in steps`);
+      const steps = stepProgress(`deleting ${printable(path)}`, begun, { coloured: this.flags.color });
       try {
         const remove = { path, recursive, force };
         if (await withTree({ address: at, signer: this.signer, inFlight: limits.stepsInFlight }, (tree) => removeAt(tree, remove, steps, this.signal)))
@@ -47,6 +49,8 @@ export default class FsRm extends BaseCommand<typeof FsRm> {
         failed.push({ path, code: error.code, error: error.message });
         this.say(`kelp ${this.id}: ${printable(error.message)}`);
         process.exitCode = error.exit;
+      } finally {
+        steps.stop();
       }
     }
     return { removed, failed };

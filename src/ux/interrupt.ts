@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 type StopSignal = 'SIGINT' | 'SIGTERM';
 
 const exitCodes: Record<StopSignal, number> = { SIGINT: 130, SIGTERM: 143 };
@@ -18,6 +20,8 @@ class Interrupt {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
+      // Everything a command has under way listens to it: that there is much of it is no leak.
+      setMaxListeners(0, this.#controller.signal);
       process.on('SIGINT', this.#onSignal);
       process.on('SIGTERM', this.#onSignal);
     }

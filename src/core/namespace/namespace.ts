@@ -202,12 +202,21 @@ export class Namespace {
    */
   async remove(path: FullPath, recursive: boolean, precondition = anything): Promise<Written> {
     if (path === root) throw new FilerError('PATH_INVALID', 'the root cannot be deleted; delete what is in it');
-    if (!recursive) {
-      return this.#decide([path], 1000, (draft, view) => {
+    // What has nothing below it shares a transaction with other writes, as most of what is deleted one by one does.
+    if (recursive && (await this.find(path))?.isDirectory) return this.#removeAll(path, precondition);
+    try {
+      return await this.#decide([path], 1000, (draft, view) => {
         precondition(foundIn(view, path));
         return { dot: issueAll(draft, removeOne(view, path)), created: false };
       });
+    } catch (error) {
+      // It may have become a directory since it was looked at.
+      if (!recursive || !isFailure(error, 'DIRECTORY_NOT_EMPTY')) throw error;
     }
+    return this.#removeAll(path, precondition);
+  }
+
+  #removeAll(path: FullPath, precondition: Precondition): Promise<Written> {
     return this.log.aloneForClient(async (draft) => {
       await draft.load([path]);
       precondition(foundIn(currentView(draft, this.#now()), path));

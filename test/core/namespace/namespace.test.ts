@@ -229,6 +229,27 @@ describe('Namespace.remove', () => {
     await expectConsistent(at);
   });
 
+  it('takes files that are deleted together in few transactions, recursive or not', async () => {
+    const at = await openLog();
+    const names = Array.from({ length: 20 }, (_, i) => p(`/d/${i}`));
+    for (const name of names) await put(at, name);
+    at.store.transactions = 0;
+    await Promise.all(names.map((name) => at.tree.remove(name, true)));
+    expect(at.store.transactions).to.be.at.most(2);
+    expect(await live(at)).to.deep.equal(['/d']);
+  });
+
+  it('takes what has come below a file since it was looked at', async () => {
+    const at = await openLog();
+    await put(at, '/f');
+    // A write of another filer, which is before it in the queue.
+    const below = force(at, '/f/below');
+    await at.tree.remove(p('/f'), true);
+    await below;
+    expect(await live(at)).to.deep.equal([]);
+    await expectConsistent(at);
+  });
+
   it('takes hidden files and rows below directories that have none', async () => {
     const at = await openLog();
     for (const path of ['/d/hidden', '/d/hidden/f', '/d/a/b/c']) await force(at, path);
