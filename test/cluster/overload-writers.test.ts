@@ -16,6 +16,15 @@ describe('A filer with more writes than it can take', function () {
     // A short queue, so that a test can fill it.
     a = await processes.filer({ masters, limits: { queueDecisions: 200, groupDecisions: 50 } });
     b = await processes.filer({ masters });
+    // Whoever joins the others answers 503, and under the load below that would take long.
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const path = `/before/${from.address}`;
+      await waitFor(() => processes.send(from, 'PUT', path, 'x'), { what: `${path} to be written`, timeoutMs: 30_000 });
+      await waitFor(() => processes.send(to, 'HEAD', path), { what: `${path} at the other filer`, timeoutMs: 30_000 });
+    }
   });
 
   after(() => processes.stopAll());
