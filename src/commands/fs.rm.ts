@@ -46,6 +46,8 @@ export default class FsRm extends BaseCommand<typeof FsRm> {
       } catch (error) {
         // Whoever does not answer would not answer the next time either.
         if (!(error instanceof FilerError) || error.retriable) throw error;
+        // Before anything is said, which would stand in its line.
+        steps.stop();
         failed.push({ path, code: error.code, error: error.message });
         this.say(`kelp ${this.id}: ${printable(error.message)}`);
         process.exitCode = error.exit;
