@@ -9,6 +9,8 @@ import type { TimeSource } from './time.js';
 export class Admission {
   /** Why nobody is let in: a master or a peer has refused this filer. */
   #refusal: FilerError | null = null;
+  /** It is about to be filled, to rejoin, or to become one with others, though its store is still ready. */
+  #joins = false;
   readonly #running = new AbortController();
   #serving = new AbortController();
 
@@ -36,7 +38,8 @@ export class Admission {
   get state(): FilerState {
     if (this.#refusal) return 'refused';
     const { phase } = this.log.identity;
-    return phase === 'fresh' ? 'starting' : phase === 'restored' ? 'readonly' : phase;
+    if (phase === 'restored') return 'readonly';
+    return phase === 'fresh' || (phase === 'ready' && this.#joins) ? 'starting' : phase;
   }
 
   /**
@@ -87,11 +90,13 @@ export class Admission {
 
   /** Serves peers from now on. */
   serve(): void {
+    this.#joins = false;
     this.#serving = new AbortController();
   }
 
-  /** Ends what peers are being served. */
+  /** Ends what peers are being served, and says so to whoever asks: nobody may count on what this filer has now. */
   serveNoMore(): void {
+    this.#joins = true;
     this.#serving.abort(new FilerError('BOOTSTRAPPING', 'this filer joins the others first; ask another one'));
   }
 
@@ -100,7 +105,7 @@ export class Admission {
     const before = this.#refusal;
     this.#refusal = error !== null && isFailure(error, 'ORIGIN_IN_USE') ? error : null;
     if (this.#refusal && !before) this.#serving.abort(this.#refusal);
-    else if (before && !this.#refusal) this.serve();
+    else if (before && !this.#refusal && !this.#joins) this.serve();
   }
 
   /** Lets nobody in any more. */

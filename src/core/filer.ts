@@ -1,4 +1,4 @@
-import { FilerError, messageOf } from './errors.js';
+import { FilerError, isFailure, messageOf } from './errors.js';
 import { formatPosition, type Position } from './clock/vector.js';
 import type { Member } from './cluster/member.js';
 import { Membership } from './cluster/membership.js';
@@ -12,6 +12,7 @@ import { Checkpoints } from './log/checkpoints.js';
 import { Feed } from './log/feed.js';
 import { ReadGate } from './log/read-gate.js';
 import { Expiry } from './namespace/expiry.js';
+import { backoffMs } from './loop.js';
 import { Namespace } from './namespace/namespace.js';
 import { Aggregator, type Interruption } from './replication/aggregator.js';
 import { ClockWatch } from './replication/clock-watch.js';
@@ -115,6 +116,7 @@ export class Filer {
       caller,
       bootstrap: this.joining.bootstrap,
       interrupted: (why) => this.#interrupt(why),
+      branches: () => this.#parting.branches(),
       clockHeard: (origin, seconds) => this.clockWatch.hear(origin, seconds),
     });
     this.#parting = new Parting({ log, store, time, logger: logger.child('parting'), limits });
@@ -210,21 +212,44 @@ export class Filer {
   }
 
   async #replicate(signal: AbortSignal): Promise<void> {
-    const { logger } = this.options;
-    while (!signal.aborted) {
+    const { logger, limits, time } = this.options;
+    const backoff = { msMin: limits.backoffMsMin, msMax: limits.backoffMsMax };
+    for (let failures = 0; !signal.aborted;) {
       try {
         await this.membership.firstRound(signal);
         await this.joining.untilReady(signal);
         const why = await this.#follow(signal);
-        if (why?.kind === 'rejoin') await this.joining.rejoinWith(why.info, signal);
-        else if (why?.kind === 'bootstrap') await this.joining.bootstrapAgain();
-        else if (why?.kind === 'adopt') await this.joining.adopt(why.info);
-        else if (why?.kind === 'parted') await this.#giveUp(why);
+        failures = why === null || (await this.#yield(why, signal)) ? 0 : failures + 1;
       } catch (error) {
         if (signal.aborted) return;
-        logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
-        await this.options.time.sleep(this.options.limits.backoffMsMax, signal).catch(() => {});
+        if (isFailure(error)) logger.warn(error.message);
+        else logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        failures += 1;
       }
+      if (failures > 0)
+        await time
+          .sleep(
+            backoffMs(failures, backoff, () => time.random()),
+            signal,
+          )
+          .catch(() => {});
+    }
+  }
+
+  /** Does what following was interrupted for; false if it was nothing, since the peer is no longer what it was. */
+  async #yield(why: Interruption, signal: AbortSignal): Promise<boolean> {
+    switch (why.kind) {
+      case 'rejoin':
+        return this.joining.rejoinWith(why.info, signal);
+      case 'bootstrap':
+        await this.joining.bootstrapAgain();
+        return true;
+      case 'adopt':
+        await this.joining.adopt(why.info);
+        return true;
+      default:
+        await this.#giveUp(why);
+        return true;
     }
   }
 

@@ -75,6 +75,18 @@ describe('Admission', () => {
     expect(admission.serving.aborted).to.equal(false);
   });
 
+  it('says that it is not ready while it is about to join others, takes writes until then, and no master’s word makes it serve', async () => {
+    const admission = open();
+    admission.serveNoMore();
+    expect([admission.state, admission.mayWrite()]).to.deep.equal(['starting', true]);
+    admission.refuse(inUse);
+    admission.refuse(null);
+    expect([admission.state, await codeOf(() => admission.mustServe())]).to.deep.equal(['starting', 'BOOTSTRAPPING']);
+    admission.serve();
+    admission.mustServe();
+    expect(admission.state).to.equal('ready');
+  });
+
   it('works on under any other refusal', () => {
     const admission = open();
     admission.refuse(new FilerError('CLUSTER_MISMATCH', 'another cluster'));

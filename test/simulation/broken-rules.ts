@@ -153,8 +153,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'nobody-relays',
     'Who asks whom: changes of an owner that is gone come from a peer that has them',
     relay,
-    'const candidates = ahead.length > 0 ? ahead : members.has(orphan) ? following : [];',
-    'const candidates: typeof following = [];',
+    'const candidates = ahead.length > 0 ? ahead : members.has(orphan) ? able : [];',
+    'const candidates: typeof able = [];',
   ),
   // ---- snapshots
   rule(
@@ -358,8 +358,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'rejoin-by-position-alone',
     'Rejoin: rows on another branch than the peer has are not covered',
     joining,
-    'const overlap = await overlapWith(info, connect(info.address), log.state, store, signal);',
-    'const overlap = new Map([...info.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));\n    void [overlapWith, connect, store, signal];',
+    'const overlap = await overlapWith(info, peer, log.state, store, signal);',
+    'const overlap = new Map([...info.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));\n    void [overlapWith, store];',
   ),
   rule(
     'runs-ignored',
@@ -401,8 +401,29 @@ export const brokenRules: readonly BrokenRule[] = [
     'nobody-gives-way',
     'Lineages: of two that both hold something, one rejoins',
     meeting,
-    "(mine === theirs && isFirst) ? 'wait' : 'rejoin';",
-    "isFirst ? 'wait' : 'wait';",
+    "return isFirst ? 'wait' : 'rejoin';",
+    "return isFirst ? 'wait' : 'wait';",
+  ),
+  rule(
+    'original-gives-way',
+    'Lineages: of a store and its copy that know as many others, the copy rejoins',
+    meeting,
+    "if (isCopy !== other.former.includes(me.origin)) return isCopy ? 'rejoin' : 'wait';",
+    "if (isCopy !== other.former.includes(me.origin)) return isCopy ? 'wait' : 'rejoin';",
+  ),
+  rule(
+    'rejoins-by-an-old-word',
+    'Rejoin: the peer is what it was looked at for when the rejoin begins',
+    joining,
+    "if (info.state !== 'ready' || info.origin !== looked.origin || info.lineage !== looked.lineage) return false;",
+    '',
+  ),
+  rule(
+    'branch-from-anybody',
+    'Parted histories: after a branch was given up, its log is had of the peer with the other one',
+    relay,
+    'const only = branches.get(orphan);',
+    'const only = branches.get(own);',
   ),
   rule(
     'lineage-not-taken-over',

@@ -48,10 +48,12 @@ export class Clients {
   }
 
   attempt(filer: SimFiler, write: () => Promise<Dot | null>): void {
+    const { generation } = filer;
     const work = async () => {
       filer.live.admission.mustWrite();
       const dot = await write();
-      if (dot) this.options.history.acknowledge(filer, dot);
+      // A process that was killed answers nobody, not even what it has done.
+      if (dot && filer.generation === generation) this.options.history.acknowledge(filer, dot);
     };
     work().catch((error: unknown) => {
       // Refusals are answers; a process that was killed gives none.

@@ -171,6 +171,26 @@ export class Hazards {
     network.heal();
   }
 
+  /** All have begun alone and hold something, and meet one by one while messages and disks are slow: what they know of each other is old when they act on it. */
+  async meetAsStrangers(): Promise<void> {
+    const { filers, masters, network, time, clients, random } = this.options;
+    for (const filer of filers) this.isolate(filer);
+    await this.startAll();
+    await time.advance(1000);
+    for (const filer of filers) for (let i = random.below(4); i >= 0; i--) clients.operate(filer);
+    await time.advance(random.pick([100, 9000]));
+    network.delayMs = random.pick([5, 50, 200, 600]);
+    for (const filer of filers) filer.commitMs = random.pick([0, 100, 400]);
+    for (let i = random.pick([0, 3, 6]); i > 0; i--) {
+      network.join(random.pick([...filers, ...masters]));
+      await time.advance(random.pick([0, 100, 1000]));
+    }
+    network.cut.clear();
+    await time.advance(random.pick([1000, 5000]));
+    for (const filer of filers) filer.commitMs = 0;
+    network.heal();
+  }
+
   /** A change that a filer has put aside is deleted, and the deletion forgotten where it may be; meanwhile the filer writes there, by a slow clock. */
   async putAside(filer: SimFiler, other: SimFiler): Promise<void> {
     const { time, clients, filers } = this.options;

@@ -23,6 +23,8 @@ interface Seen {
   tips: Tips;
   /** Quarantined changes. */
   aside: Set<Written>;
+  /** Those of them that its program refuses, under origins without branches. */
+  readonly unread: Set<Written>;
   model: Model;
   /** The last change of its own that a client was told of. */
   own: Dot | null;
@@ -54,7 +56,7 @@ export class History {
   readonly #own = new Map<string, Written>();
   /** The first violation found between two checks. */
   violation: unknown = null;
-  /** Changes that a filer's program refused, under origins that may have branches: given up with one, they are lost. */
+  /** Changes that a filer's program refused, and gave up or may have given up: with a branch of their origin, or with its own when it rejoined. */
   readonly #refused = new Set<Written>();
   /** The greatest version of any tombstone that anybody has dropped. */
   #floor = 0;
@@ -194,6 +196,7 @@ export class History {
         seqs: new Map(),
         tips: new Map(),
         aside: new Set(),
+        unread: new Set(),
         model: new Model(),
         own: null,
         alike: new Map(),
@@ -258,9 +261,10 @@ export class History {
     // Of what is new and what was quarantined, all that is not quarantined now has its effect.
     for (const change of seen.aside) {
       const waiting = content.quarantine.get(formatDot(change));
-      if (waiting?.refusal && this.chains.isDoubtful(change.origin)) this.#refused.add(change);
+      if (waiting?.refusal) (this.chains.isDoubtful(change.origin) ? this.#refused : seen.unread).add(change);
       if (waiting) continue;
       seen.aside.delete(change);
+      seen.unread.delete(change);
       for (const row of change.rows) seen.model.add(row);
     }
     seen.tips = tips;
@@ -311,7 +315,11 @@ export class History {
   /** I13 and I6 of one filer: once it has rejoined, everything it had stands, is beaten, or was a deletion of something else. */
   #rejoined(filer: SimFiler, seen: Seen): void {
     const phase = filer.disk.content.meta.get('phase');
-    if (phase === 'rejoining' && seen.phase !== 'rejoining') seen.emptied = seen.rows;
+    if (phase === 'rejoining' && seen.phase !== 'rejoining') {
+      seen.emptied = seen.rows;
+      for (const change of seen.unread) this.#refused.add(change);
+      seen.unread.clear();
+    }
     if (phase !== 'ready' || seen.emptied === null) return;
     const { areas, quarantine } = filer.disk.content;
     // Named the first by an operator, it goes on with what it remembers.

@@ -15,13 +15,16 @@ export interface Node {
   onDeath(listener: () => void): () => void;
 }
 
+/** The longest that a message takes one way, milliseconds. */
+const delayMs = 5;
+
 /** Messages between nodes: they take time, get lost, come twice, and do not pass where the network is cut. */
 export class Network {
   /** `from>to` names of links that drop everything, one way. */
   readonly cut = new Set<string>();
   loss = 0;
   duplicates = 0;
-  delayMs = 5;
+  delayMs = delayMs;
   readonly #lastPages = new Map<string, ChangesPage>();
 
   constructor(
@@ -36,10 +39,16 @@ export class Network {
     return this;
   }
 
+  /** Opens the links between a node and everybody. */
+  join({ name }: Pick<Node, 'name'>): void {
+    for (const link of this.cut) if (link.split('>').includes(name)) this.cut.delete(link);
+  }
+
   heal(): void {
     this.cut.clear();
     this.loss = 0;
     this.duplicates = 0;
+    this.delayMs = delayMs;
   }
 
   peer(from: SimFiler, address: string, find: (address: string) => SimFiler | undefined): Peer {

@@ -7,6 +7,8 @@ import { limits } from '../../src/core/config/limits.js';
 import type { MasterPort } from '../../src/core/cluster/member.js';
 import { createLogger, silentLogger } from '../../src/core/logger.js';
 import type { Peer } from '../../src/core/replication/peer.js';
+import type { StoreTransaction } from '../../src/core/store/store.js';
+import type { TimeSource } from '../../src/core/time.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -48,6 +50,22 @@ export interface Surroundings {
   count(name: string): void;
 }
 
+/** A store whose commits wait for their disk. */
+class SlowStore extends MemoryStore {
+  constructor(
+    private readonly time: Pick<TimeSource, 'sleep'>,
+    private readonly nextMs: () => number,
+    ...store: ConstructorParameters<typeof MemoryStore>
+  ) {
+    super(...store);
+  }
+
+  override transaction<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    const ms = this.nextMs();
+    return ms > 0 ? this.time.sleep(ms).then(() => super.transaction(work)) : super.transaction(work);
+  }
+}
+
 /** A filer process on a disk: the real core, started, crashed, moved; the disk wiped, restored, copied. */
 export class SimFiler {
   skewMs = 0;
@@ -62,6 +80,8 @@ export class SimFiler {
   refuses = 0;
   /** How often its disk was put back so that nothing shows it. */
   wentBack = 0;
+  /** The longest that a commit waits for the disk, milliseconds. */
+  commitMs = 0;
   /** What its disk is, should it find that it is not what it was. */
   nature: 'restored' | 'copy' = 'restored';
   /** Dies at its next commit: before or after it is written. */
@@ -91,7 +111,7 @@ export class SimFiler {
     const isDead = () => this.generation !== generation;
     const { time, random, verbose } = this.around;
     const source = time.source(this, isDead);
-    const store = new MemoryStore(this.disk, {
+    const store = new SlowStore(source, () => (this.commitMs === 0 ? 0 : this.commitMs * random.next()), this.disk, {
       beforeCommit: () => this.#commitFault('before', isDead),
       afterCommit: () => {
         this.around.committed(this);

@@ -102,6 +102,7 @@ export class World {
   async run(): Promise<void> {
     const count = 3 + this.random.below(2);
     for (let i = 0; i < count; i++) this.#add();
+    if (this.random.chance(0.15)) await this.hazards.meetAsStrangers();
     for (const filer of this.filers) await filer.start();
     for (let step = 0; step < this.options.steps; step++) {
       await this.#act(this.random.weighted(weights));

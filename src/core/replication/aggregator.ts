@@ -37,6 +37,8 @@ export interface AggregatorOptions {
   readonly caller: () => Caller;
   readonly bootstrap: Bootstrap;
   readonly interrupted: (why: Interruption) => void;
+  /** Logs that only one peer may relay (Parting). */
+  readonly branches: () => ReadonlyMap<Origin, Origin>;
   /** A peer has told its wall clock: seconds ahead of ours. */
   readonly clockHeard: (origin: Origin, seconds: number) => void;
 }
@@ -45,7 +47,7 @@ export interface AggregatorOptions {
 export class Aggregator {
   readonly #subscriptions = new Map<Origin, Subscription>();
   #relays = new Map<Origin, Origin>();
-  /** What the relays were last decided by: the position, and each subscription with its head if it follows. */
+  /** What the relays were last decided by: the position, the branches awaited, and each subscription with its head if it follows. */
   #decidedBy: readonly unknown[] = [];
   #staging: Promise<void> = Promise.resolve();
   #running = false;
@@ -193,7 +195,8 @@ export class Aggregator {
     const { log } = this.options;
     // Every answer of every peer comes by here, and few bring news.
     if (this.#isDecided()) return;
-    this.#decidedBy = [log.position, ...this.subscriptions.flatMap((subscription) => [subscription, headIfFollowing(subscription)])];
+    const branches = this.options.branches();
+    this.#decidedBy = [log.position, branches, ...this.subscriptions.flatMap((subscription) => [subscription, headIfFollowing(subscription)])];
     const following = this.subscriptions.filter((subscription) => subscription.state === 'following');
     const next = assignRelays({
       own: log.identity.origin,
@@ -201,6 +204,7 @@ export class Aggregator {
       members: new Set(this.#subscriptions.keys()),
       following: following.map(({ origin, head }) => ({ origin, head })),
       current: this.#relays,
+      branches,
     });
     const before = this.#relays;
     this.#relays = next;
@@ -219,8 +223,9 @@ export class Aggregator {
   /** True if nothing has changed of what the relays were last decided by. */
   #isDecided(): boolean {
     const decidedBy = this.#decidedBy;
-    if (decidedBy.length !== 1 + 2 * this.#subscriptions.size || decidedBy[0] !== this.options.log.position) return false;
-    let at = 1;
+    if (decidedBy.length !== 2 + 2 * this.#subscriptions.size) return false;
+    if (decidedBy[0] !== this.options.log.position || decidedBy[1] !== this.options.branches()) return false;
+    let at = 2;
     for (const subscription of this.#subscriptions.values()) {
       if (decidedBy[at] !== subscription || decidedBy[at + 1] !== headIfFollowing(subscription)) return false;
       at += 2;

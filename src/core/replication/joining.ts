@@ -72,7 +72,8 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
   // A store that was of the lineage that is given up has most, and would only have to be left again.
   const from = best(fit.filter((info) => info.lineage === lineage)) ?? best(fit) ?? (force ? best(able) : undefined);
   if (from) return { kind: 'take', from };
-  const holders = answers.filter(hasData);
+  // One that is empty and cannot serve waits itself, whatever floor it has: two such would wait for each other.
+  const holders = answers.filter((info) => hasData(info) && (info.state === 'ready' || info.state === 'readonly' || !isEmptyPosition(info.position)));
   if (phase === 'fresh' && holders.length === 0) return { kind: 'ready' };
   // Those that can serve hold nothing, so there is nothing to take.
   const isNothingToTake = serving.length > 0 && holders.length === 0;
@@ -146,13 +147,19 @@ export class Joining {
   }
 
   /**
-   * Begins a rejoin with a peer: this store was closed, restored or copied, or is of another lineage.
+   * Begins a rejoin with a peer: this store was closed, restored or copied, or is of another lineage. From before this call until its store is
+   * emptied this filer must say that it is not ready: of filers that each find that they must rejoin through the next, all round, the last
+   * to say so finds that the next one has said so already. Else all would wait for each other, and what each counted on the next to have would be gone.
+   * Resolves with false, and nothing has begun, if the peer is no longer what it was when it was looked at.
    * @throws FilerError as the peer answers: then nothing has begun
    */
-  async rejoinWith(info: FilerInfo, signal: AbortSignal): Promise<void> {
+  async rejoinWith(looked: FilerInfo, signal: AbortSignal): Promise<boolean> {
     const { log, store, time, logger, limits, changed, connect } = this.options;
+    const peer = connect(looked.address);
+    const info = { ...(await peer.info(signal)), address: looked.address };
+    if (info.state !== 'ready' || info.origin !== looked.origin || info.lineage !== looked.lineage) return false;
     // What stands here on another branch of a log is not covered, whatever its dot: the peer has other changes under it.
-    const overlap = await overlapWith(info, connect(info.address), log.state, store, signal);
+    const overlap = await overlapWith(info, peer, log.state, store, signal);
     const isDouble = this.options
       .members()
       .some(
@@ -161,9 +168,13 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    this.#rejoin = await beginRejoin(log, info, overlap, isDouble ? time.randomHex(8) : null, time, limits);
+    const { rejoin, unread } = await beginRejoin(log, info, overlap, isDouble ? time.randomHex(8) : null, time, limits);
+    if (unread > 0)
+      logger.error(`${unread} quarantined changes that this program cannot read, and ${info.address} is not known to have, are given up with the old origin`);
+    this.#rejoin = rejoin;
     this.bootstrap.progress = null;
     changed();
+    return true;
   }
 
   /** An empty store that was ready gives up its readiness to be filled, unless something was written meanwhile. */
@@ -220,8 +231,7 @@ export class Joining {
         else await this.#setPhase('ready');
         return false;
       case 'rejoin':
-        await this.rejoinWith(step.with, signal);
-        return false;
+        return !(await this.rejoinWith(step.with, signal));
       case 'take':
         if (isPutBack(step.from, log)) {
           logger.warn(`${step.from.address} has changes of this filer that it lacks itself: it was put back to an older state, and takes a new origin`);
@@ -236,8 +246,7 @@ export class Joining {
           await this.bootstrap.take(connect(step.from.address), step.from, 'tree', signal);
         } catch (error) {
           if (!isFailure(error, 'ORIGIN_CLOSED')) throw error;
-          await this.rejoinWith(step.from, signal);
-          return false;
+          return !(await this.rejoinWith(step.from, signal));
         }
         if (this.#rejoin) this.#rejoin = await markTaken(log, this.#rejoin);
         this.options.changed();

@@ -65,7 +65,8 @@ export function mayMerge(me: Side, other: Side): boolean {
  * - adopt: `me` takes over the lineage of `other`, and stays as it is
  * - bootstrap: `me` holds nothing, and takes a snapshot of `other`
  * - rejoin: both hold something; the side that knows fewer others gives way, so that a newcomer never moves a cluster. Before that, one
- *   that has given up a branch: it can serve no snapshot
+ *   that has given up a branch: it can serve no snapshot. Of two that know as many, the copy of the other one: it remembers what it has
+ *   deleted as long as the origin it was copied from is open, while the original may have forgotten
  * - wait: `other` has to do one of these first
  */
 export function verdict(me: Side, other: Side): 'follow' | 'introduce' | 'adopt' | 'bootstrap' | 'rejoin' | 'wait' {
@@ -76,7 +77,10 @@ export function verdict(me: Side, other: Side): 'follow' | 'introduce' | 'adopt'
   const isFirst = me.lineage < other.lineage;
   if (mayMerge(me, other)) return isFirst ? 'wait' : other.knows.has(me.origin) ? 'adopt' : 'introduce';
   const [mine, theirs] = [othersKnown(me), othersKnown(other)];
-  return mine > theirs || (mine === theirs && isFirst) ? 'wait' : 'rejoin';
+  if (mine !== theirs) return mine > theirs ? 'wait' : 'rejoin';
+  const isCopy = me.former.includes(other.origin);
+  if (isCopy !== other.former.includes(me.origin)) return isCopy ? 'rejoin' : 'wait';
+  return isFirst ? 'wait' : 'rejoin';
 }
 
 /**

@@ -203,12 +203,14 @@ async function whereTheyPart(
 
 export interface PartingLimits {
   readonly draftRows: number;
+  /** For so long the other branch is waited for alone, milliseconds. */
+  readonly peerSilentMs: number;
 }
 
 export interface PartingOptions {
   readonly log: ChangeLog;
   readonly store: LogStore;
-  readonly time: Pick<TimeSource, 'randomHex' | 'micros'>;
+  readonly time: Pick<TimeSource, 'randomHex' | 'micros' | 'monotonic'>;
   readonly logger: Logger;
   readonly limits: PartingLimits;
 }
@@ -216,8 +218,24 @@ export interface PartingOptions {
 export class Parting {
   /** What this store must have before it writes its rows again: where the peer was when it was first followed again. */
   #goal: { readonly peer: Origin; readonly position: Position } | null = null;
+  /** Logs of which a branch was given up here, each with the peer that has the other one. Replaced as a whole. */
+  #awaited: ReadonlyMap<Origin, { readonly peer: Origin; readonly common: Seq; readonly since: number }> = new Map();
+  #branches: ReadonlyMap<Origin, Origin> = new Map();
 
   constructor(private readonly options: PartingOptions) {}
+
+  /**
+   * Logs of which a branch was given up here, each with the peer that has the other one: any other peer may still have the branch that was
+   * given up, hand it on once more, and so without end. Until the log goes on here, or the peer has had its time. The same map until it changes.
+   */
+  branches(): ReadonlyMap<Origin, Origin> {
+    const { log, time, limits } = this.options;
+    const isOver = (origin: Origin, { common, since }: { common: Seq; since: number }) =>
+      (log.position.get(origin) ?? 0) > common || time.monotonic() - since > limits.peerSilentMs;
+    const awaited = [...this.#awaited].filter(([origin, one]) => !isOver(origin, one));
+    if (awaited.length < this.#awaited.size) this.#await(new Map(awaited));
+    return this.#branches;
+  }
 
   /** Gives up this store's branch, all in one transaction. What was staged is thrown away, and the feed begun anew. */
   async giveUp(branch: Branch, to: FilerInfo): Promise<void> {
@@ -243,6 +261,8 @@ export class Parting {
       return count;
     });
     this.#goal = null;
+    // Not where the log goes back further than it is common: it would be over at once.
+    this.#await(new Map(this.#awaited).set(origin, { peer: to.origin, common: log.position.get(origin) ?? 0, since: time.monotonic() }));
     logger.warn(
       `this store and ${to.address} have other changes under origin ${origin} after ${branch.common}, as after a store was put back in place: gives up its own, follows the others', then writes ${rows} entries again`,
     );
@@ -262,6 +282,11 @@ export class Parting {
     logger.info(`level with the others: ${written} entries of the branch that was given up still stood and are written again`);
     if (left > 0)
       logger.warn(`${left} more are as old as deletions that the others have forgotten, and may have been deleted: left out, see kelp filer.conflicts`);
+  }
+
+  #await(awaited: ReadonlyMap<Origin, { readonly peer: Origin; readonly common: Seq; readonly since: number }>): void {
+    this.#awaited = awaited;
+    this.#branches = new Map([...awaited].map(([origin, { peer }]) => [origin, peer]));
   }
 
   #isLevel(partedFrom: Origin, following: readonly { readonly origin: Origin; readonly head: Position }[]): boolean {

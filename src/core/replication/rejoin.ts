@@ -68,7 +68,8 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
 
 /**
  * Remembers every row whose change `peer` is not known to have, takes a new origin (and `storeId`, if given) and becomes empty. `overlap`
- * says what it has.
+ * says what it has. Resolves with what has begun, and with how many quarantined changes are given up: those that the peer is not known to
+ * have and that this program cannot read.
  */
 export async function beginRejoin(
   log: ChangeLog,
@@ -77,7 +78,7 @@ export async function beginRejoin(
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
-): Promise<Rejoin> {
+): Promise<{ rejoin: Rejoin; unread: number }> {
   const { lineage } = peer;
   const { identity, origins } = log.state;
   // A peer of another lineage may give that up before its snapshot is wanted: what this store never knew need not be reached. One that was
@@ -87,13 +88,13 @@ export async function beginRejoin(
   const covered = new Map([...overlap].map(([origin, { common }]) => [origin, common]));
   const doubtful = new Map([...overlap].filter(([, { common, foreign }]) => foreign > common + 1));
   const rejoin: Rejoin = { goal, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
-  await log.alone(async (draft) => {
+  const unread = await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       const lacking = rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot));
       // A checkpoint says what this store had, tombstones too, which are dropped by now: the others have not seen those, and must be told again.
       await draft.tx.write({ rows: { remembered: isStranger ? lacking.filter(({ path }) => !isCheckpoint(path)) : lacking } });
     }
-    await rememberWaiting(draft, covered, log.receive);
+    const count = await rememberWaiting(draft, covered, log.receive);
     const { origin, former } = draft.identity;
     await draft.empty(time.randomHex(4));
     await draft.tx.clear('staging');
@@ -104,18 +105,20 @@ export async function beginRejoin(
     draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage, doubtful: Object.fromEntries(doubtful), doubts: rejoin.doubts }));
     draft.setMeta('rejoinTaken', null);
     await draft.flush();
+    return count;
   });
-  return rejoin;
+  return { rejoin, unread };
 }
 
-/** Remembers what good changes would have brought that only wait here: if the peer lacks them, they are nowhere else. */
-async function rememberWaiting(draft: Draft, covered: Position, receive: ReceiveChange): Promise<void> {
+/** Remembers what good changes would have brought that only wait here: if the peer lacks them, they may be nowhere else. Tells of how many that is not known. */
+async function rememberWaiting(draft: Draft, covered: Position, receive: ReceiveChange): Promise<number> {
   const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(covered, dot)).map(({ text }) => receive(text));
   const rows = lacking.flatMap((change) => (isRefused(change) ? [] : rowsOf(change)));
   const paths = [...new Set(rows.map((row) => row.path))];
   const known = new Map((await draft.tx.find('remembered', paths)).map((row) => [row.path, row]));
   for (const row of rows) known.set(row.path, joinRows(known.get(row.path) ?? null, row));
   await draft.tx.write({ rows: { remembered: [...known.values()] } });
+  return lacking.filter((change) => isRefused(change)).length;
 }
 
 /** The snapshot is here: from now on only remembered rows are left to write. */
@@ -194,9 +197,9 @@ function rewrite(draft: Draft, row: Row): boolean {
     draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(row.entry) as Entry }, row);
     return true;
   }
-  if (standing === null) {
-    // The peer lacks what it deleted, and somebody who was cut off may bring that. As it is, and not as a new deletion: that would beat
-    // what was made there since.
+  if (standing === null || (!isLive(standing) && compareStates(row, standing) > 0)) {
+    // The peer lacks what it deleted, or has it in quarantine, and somebody who was cut off may bring that. As it is, and not as a new
+    // deletion: that would beat what was made there since.
     const { path, version, author, vector } = row;
     draft.adopt({ version, author, vector, oldPath: path, newPath: null, newEntry: null, isDirectory: false, oldVector: null, clusters: [], oldEntry: null });
     return true;

@@ -9,6 +9,8 @@ export interface RelaySituation {
   readonly following: readonly { readonly origin: Origin; readonly head: Position }[];
   /** Who relays whom so far. */
   readonly current: ReadonlyMap<Origin, Origin>;
+  /** Origin to the only peer that may relay it: others may still have the branch of its log that this store has given up. */
+  readonly branches: ReadonlyMap<Origin, Origin>;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface RelaySituation {
  * news first or hear of it; origins that are nobody's any more are not.
  */
 export function assignRelays(situation: RelaySituation): Map<Origin, Origin> {
-  const { own, position, members, following, current } = situation;
+  const { own, position, members, following, current, branches } = situation;
   const followed = new Set(following.map(({ origin }) => origin));
   const orphans = new Set<Origin>(members);
   for (const { head } of following) for (const origin of head.keys()) orphans.add(origin);
@@ -26,8 +28,10 @@ export function assignRelays(situation: RelaySituation): Map<Origin, Origin> {
   for (const orphan of orphans) {
     if (orphan === own || followed.has(orphan)) continue;
     const have = position.get(orphan) ?? 0;
-    const ahead = following.filter(({ head }) => (head.get(orphan) ?? 0) > have);
-    const candidates = ahead.length > 0 ? ahead : members.has(orphan) ? following : [];
+    const only = branches.get(orphan);
+    const able = only !== undefined && members.has(only) ? following.filter(({ origin }) => origin === only) : following;
+    const ahead = able.filter(({ head }) => (head.get(orphan) ?? 0) > have);
+    const candidates = ahead.length > 0 ? ahead : members.has(orphan) ? able : [];
     const before = current.get(orphan);
     const via = candidates.find(({ origin }) => origin === before) ?? candidates[0];
     if (via) relays.set(orphan, via.origin);

@@ -50,6 +50,7 @@ class Mesh {
       caller: () => filer.caller(),
       bootstrap: filer.bootstrap(),
       interrupted: (why) => interruptions.push(why),
+      branches: () => new Map(),
       clockHeard: (origin, seconds) => heard.set(origin, seconds),
     });
     started.push(aggregator);

@@ -7,7 +7,7 @@ import { Joining, nextStep, type JoiningLimits, type Situation, type Step } from
 import type { FilerInfo, FilerState } from '../../../src/core/replication/peer.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
-import { codeOf, file, mode, never, p, pull } from '../../support/open-log.js';
+import { codeOf, file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
 
 const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
@@ -51,6 +51,18 @@ describe('nextStep', () => {
     ['a rejoining store and one that lacks some of it', { phase: 'rejoining', goal: new Map([[b, 6]]) }, [fuller], 'wait'],
     ['a rejoining store whose peers hold nothing, as it must reach nothing', { phase: 'rejoining', goal: new Map([[b, 0]]) }, [empty], 'ready'],
     ['a rejoining store whose peers have lost what it must reach', { phase: 'rejoining', goal }, [empty], 'wait'],
+    [
+      'a rejoining store whose peers hold nothing, as it must reach nothing, beside one that waits itself and has a floor',
+      { phase: 'rejoining', goal: new Map([[b, 0]]) },
+      [empty, info(c, 'rejoining', { [c]: 0 }, 'l', 7)],
+      'ready',
+    ],
+    [
+      'a rejoining store whose peers hold nothing, as it must reach nothing, beside one with entries that will serve',
+      { phase: 'rejoining', goal: new Map([[b, 0]]) },
+      [empty, info(c, 'rejoining', { [c]: 1 })],
+      'wait',
+    ],
     ['a rejoining store alone', { phase: 'rejoining', goal: new Map() }, [], 'wait'],
     [
       'a rejoining store and two of the lineage it met, another having more',
@@ -118,6 +130,32 @@ async function join(at: MemoryFiler, others: readonly MemoryFiler[], options: { 
 }
 
 describe('Joining', () => {
+  it('begins no rejoin with a peer that is no longer what it was when it was looked at', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+    for (const filer of [peer, at]) await put(filer, `/${filer.address}`);
+    const before = at.info();
+    const { joining } = joiningOf(at, [peer]);
+    const looked = peer.info();
+    await peer.setPhase('rejoining');
+    expect(await joining.rejoinWith(looked, never), 'it rejoins itself').to.equal(false);
+    await peer.setPhase('ready');
+    expect(await joining.rejoinWith({ ...looked, lineage: c }, never), 'it has become one of another lineage').to.equal(false);
+    expect(await joining.rejoinWith({ ...looked, origin: c }, never), 'its origin was renewed').to.equal(false);
+    expect(at.info(), 'nothing has begun').to.deep.equal({ ...before, time: at.info().time });
+    expect(await joining.rejoinWith(looked, never)).to.equal(true);
+    expect(at.core.log.identity.phase).to.equal('rejoining');
+  });
+
+  it('counts on what the peer has when the rejoin begins, not on what it had when it was looked at', async () => {
+    const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+    await put(at, '/seen');
+    const looked = peer.info();
+    await pull(at.core, peer.core);
+    const { joining } = joiningOf(at, [peer]);
+    expect(await joining.rejoinWith(looked, never)).to.equal(true);
+    expect(await rowsIn(at.core.store, 'remembered'), 'the peer has it by now').to.deep.equal([]);
+  });
+
   it('takes over a lineage where it is known, and makes the other known with it', async () => {
     const [at, peer] = await Promise.all(['a:1', 'b:1'].map((address) => openFiler(address, 'ready', { isStranger: true })));
     const of = async (filer: MemoryFiler, lineage: string) =>

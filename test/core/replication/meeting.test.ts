@@ -58,6 +58,27 @@ describe('verdict', () => {
       'wait',
     ],
     ['two groups that nobody has dropped anything in', side(mine, { [mine]: 5, [old]: 1 }), side(yours, { [yours]: 5, [third]: 1 }), 'wait', 'rejoin'],
+    [
+      'a store that has dropped a tombstone and its copy, whose lineage is smaller',
+      side(yours, { [yours]: 5 }, { floor: 9 }),
+      side(mine, { [mine]: 2, [yours]: 3 }, { former: [yours] }),
+      'wait',
+      'rejoin',
+    ],
+    [
+      'a store that has dropped a tombstone and its copy, whose lineage is greater',
+      side(mine, { [mine]: 5 }, { floor: 9 }),
+      side(yours, { [yours]: 2, [mine]: 3 }, { former: [mine] }),
+      'wait',
+      'rejoin',
+    ],
+    [
+      'a store that has dropped a tombstone and a group that one of its copies is in',
+      side(mine, { [mine]: 5 }, { floor: 9 }),
+      side(yours, { [yours]: 2, [mine]: 3, [third]: 1 }, { former: [mine] }),
+      'rejoin',
+      'wait',
+    ],
     ['a small group and a large one', side(mine, { [mine]: 5, [old]: 1 }), side(yours, { [yours]: 5, [third]: 1, ['5'.repeat(16)]: 1 }), 'rejoin', 'wait'],
   ];
   for (const [what, one, another, forOne, forAnother] of cases) {
@@ -71,7 +92,7 @@ describe('verdict', () => {
     const anySide = (origin: Origin) =>
       fc.record({
         origin: fc.constant(origin),
-        former: fc.constant([]),
+        former: fc.subarray(origins.filter((other) => other !== origin)),
         lineage: fc.constantFrom(...origins),
         knows: fc
           .dictionary(fc.constantFrom(...origins), fc.integer({ min: 0, max: 2 }), { noNullPrototype: true })

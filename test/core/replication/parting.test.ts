@@ -12,7 +12,8 @@ import { alpha } from '../../support/store-values.js';
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
 const remove = (at: MemoryFiler, path: string) => at.core.tree.remove(p(path), false);
 const branchOf = (at: MemoryFiler, peer: MemoryFiler) => findBranch(peer.info(), peer.peer, at.core.log, at.core.store, never);
-const parting = ({ core: { log, store, time } }: MemoryFiler) => new Parting({ log, store, time, logger: silentLogger, limits: { draftRows: 2 } });
+const parting = ({ core: { log, store, time } }: MemoryFiler) =>
+  new Parting({ log, store, time, logger: silentLogger, limits: { draftRows: 2, peerSilentMs: 15_000 } });
 const at = ({ origin, core }: MemoryFiler) => ({ origin, head: core.log.position });
 
 async function trim(filer: MemoryFiler, through: number): Promise<void> {
@@ -341,6 +342,23 @@ describe('giving up a branch', () => {
       ['/held/below', filer.origin],
     ]);
     await expectConsistent(filer.core);
+  });
+
+  it('leaves only the peer with the other branch to relay that log, until it goes on here or that peer has had its time', async () => {
+    const [one, other, origin] = await followers({ shared: 2, lost: 2, written: 2 });
+    const [loser, winner] = (await branchOf(one, other))?.isOurs ? [one, other] : [other, one];
+    const parted = await giveUp(loser, winner);
+    expect([...parted.branches()]).to.deep.equal([[origin, winner.origin]]);
+    expect(parted.branches(), 'the same map until it changes').to.equal(parted.branches());
+    await pull(winner.core, loser.core);
+    expect([...parted.branches()], 'the log goes on').to.deep.equal([]);
+
+    const [owner, peer] = await putBack({ shared: 2, lost: 1, written: 1 });
+    const waiting = await giveUp(owner, peer);
+    await owner.core.time.advance(14_000);
+    expect(waiting.branches().size).to.equal(1);
+    await owner.core.time.advance(2000);
+    expect(waiting.branches().size, 'it may be gone, and who else has that branch is not known').to.equal(0);
   });
 
   it('has nothing to write again where nothing was written', async () => {

@@ -19,7 +19,8 @@ const content = async (at: MemoryFiler, path: string) => {
 
 /** All that its position says, as where hashes are equal. */
 const overlapOf = (peer: MemoryFiler) => new Map([...peer.core.log.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));
-const begin = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), overlapOf(peer), null, at.core.time, smallPages);
+const beginWith = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), overlapOf(peer), null, at.core.time, smallPages);
+const begin = async (at: MemoryFiler, peer: MemoryFiler) => (await beginWith(at, peer)).rejoin;
 const finish = async (at: MemoryFiler) =>
   finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
 
@@ -103,7 +104,7 @@ describe('a rejoin', () => {
       await put(at, '/shared/a', 'of the copy');
       await remove(at, '/shared/c');
       const { peer: asked } = peer;
-      const begun = await beginRejoin(
+      const { rejoin: begun } = await beginRejoin(
         at.core.log,
         peer.info(),
         await overlapWith(peer.info(), asked, at.core.log.state, at.core.store, never),
@@ -263,6 +264,26 @@ describe('a rejoin', () => {
     await expectConsistent(at.core);
   });
 
+  it('keeps it where an older deletion stands too', async () => {
+    const [peer, at] = await parted();
+    const away = await openFiler('away:1');
+    await remove(peer, '/shared/a');
+    await exchange(peer, at);
+    for (const filer of [peer, at]) await pull(filer.core, away.core);
+    for (const filer of [away, at]) filer.core.time.step(1e6);
+    await put(away, '/shared/a', 'of one that the peer has not reached since');
+    await pull(away.core, at.core);
+    await remove(at, '/shared/a');
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 1, overruled: 0 });
+    await exchange(peer, at);
+    for (const filer of [peer, at]) {
+      await pull(away.core, filer.core);
+      expect(await content(filer, '/shared/a'), filer.address).to.equal(null);
+    }
+    await expectSame(peer.core, at.core);
+    await expectConsistent(at.core);
+  });
+
   it('does not delete with it what was made there since, and its clock does not go back with it', async () => {
     const [peer, at, away] = await deletedUnheard();
     const before = at.core.log.clock.last;
@@ -325,7 +346,11 @@ describe('a rejoin', () => {
     log.putBad('/held');
     log.put('/held/below');
     await at.core.log.apply(log.texts.map((text) => receiveChange(text)));
-    await rejoin(at, peer);
+    const { rejoin: begun, unread } = await beginWith(at, peer);
+    expect(unread, 'one cannot be read, and so not be remembered').to.equal(1);
+    await at.bootstrap().take(peer.peer, peer.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    await finish(at);
     expect(at.core.log.state.quarantine.size).to.equal(0);
     expect(await content(at, '/held/below')).to.equal('');
     await expectConsistent(at.core);

@@ -6,7 +6,7 @@ const [own, b, c, d, gone] = ['0', '1', '2', '3', '4'].map((digit) => digit.repe
 
 const at = (position: Record<Origin, number>): Position => new Map(Object.entries(position));
 const relays = (more: Partial<RelaySituation>) =>
-  Object.fromEntries(assignRelays({ own, position: new Map(), members: new Set([b, c, d]), following: [], current: new Map(), ...more }));
+  Object.fromEntries(assignRelays({ own, position: new Map(), members: new Set([b, c, d]), following: [], current: new Map(), branches: new Map(), ...more }));
 
 describe('assignRelays', () => {
   it('asks nobody for filers that are followed themselves, nor for its own changes', () => {
@@ -48,6 +48,18 @@ describe('assignRelays', () => {
     ];
     expect(relays({ following, members: new Set([b, c]), position: at({ [gone]: 2 }) })).to.deep.equal({ [gone]: b });
     expect(relays({ following, members: new Set([b, c]), position: at({ [gone]: 7 }), current: new Map([[gone, b]]) })).to.deep.equal({});
+  });
+
+  it('asks only the one that has the other branch of a log that was given up, and waits for it', () => {
+    const head = at({ [gone]: 7 });
+    const situation = { members: new Set([b, c]), position: at({ [gone]: 2 }), current: new Map([[gone, b]]) };
+    const following = [
+      { origin: b, head },
+      { origin: c, head: at({ [gone]: 3 }) },
+    ];
+    expect(relays({ ...situation, following, branches: new Map([[gone, c]]) })).to.deep.equal({ [gone]: c });
+    expect(relays({ ...situation, following: [{ origin: b, head }], branches: new Map([[gone, c]]) }), 'it does not answer yet').to.deep.equal({ [c]: b });
+    expect(relays({ ...situation, following, branches: new Map([[gone, d]]) }), 'it is no member any more').to.deep.equal({ [gone]: b });
   });
 
   it('asks nobody when nobody answers', () => {
