@@ -70,6 +70,8 @@ export interface StoreJson {
   readonly position: Readonly<Record<string, number>>;
   readonly head: string;
   readonly digest: string;
+  /** Null while it takes a snapshot, and with it a lineage. */
+  readonly lineage: string | null;
   readonly counts: Readonly<Record<'entries' | 'directories' | 'tombstones' | 'changes' | 'bytes', number>>;
   readonly [field: string]: unknown;
 }
@@ -336,15 +338,18 @@ export class Cluster {
     return filer;
   }
 
-  /** Waits until all of `filers` (default: those that run) have equal, non-empty positions and equal digests; returns the digest. */
+  /** Waits until all of `filers` (default: those that run) are of one lineage, at one position, with one digest; returns the digest. */
   async converged(filers: readonly ClusterFiler[] = this.filers.filter(({ running }) => running), timeoutMs = readyMs): Promise<string> {
     let last: StoreJson[] = [];
     const agree = async (): Promise<string | null> => {
       last = await Promise.all(filers.map((filer) => filer.store()));
-      const [first, ...others] = last.map((store) => ({ position: positionText(store), digest: store.digest }));
-      return first && others.every(({ position, digest }) => position === first.position && digest === first.digest) ? first.digest : null;
+      const [first, ...others] = last;
+      // Of two lineages one still joins the other, and is empty while it does.
+      const isAsFirst = (store: StoreJson) =>
+        positionText(store) === positionText(first) && store.digest === first.digest && store.lineage === first.lineage && store.lineage !== null;
+      return others.every(isAsFirst) ? first.digest : null;
     };
-    return waitFor(agree, { what: 'equal positions and digests', timeoutMs, everyMs: 50 }).catch((error: Error) => {
+    return waitFor(agree, { what: 'equal positions, digests and lineages', timeoutMs, everyMs: 50 }).catch((error: Error) => {
       error.message += `\n${last.map((store) => `${store.address} ${store.state} ${positionText(store)} ${store.digest}`).join('\n')}${this.logs()}`;
       throw error;
     });

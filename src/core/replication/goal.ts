@@ -64,6 +64,10 @@ function notSynced(seen: readonly Seen[], start: Position | null): Waiting[] {
   const quarantining = [first, ...others].filter(({ info }) => info.quarantined.length > 0);
   if (quarantining.length > 0)
     return quarantining.map(({ address, info }) => ({ filer: address, why: `${info.quarantined.length} changes are in quarantine` }));
+  // Equal or not for the moment: one of two lineages still takes a snapshot of the other.
+  const strangers = others.filter(({ info }) => info.lineage !== first.info.lineage);
+  if (strangers.length > 0)
+    return strangers.map(({ address }) => ({ filer: address, why: `it and ${first.address} have met only now, and one joins the other` }));
   if (others.every(({ info }) => positionsEqual(info.position, first.info.position))) {
     const different = others.filter(({ info }) => info.digest !== first.info.digest);
     return different.map(({ address }) => ({ filer: address, why: `holds another tree than ${first.address} at one position` }));

@@ -8,7 +8,7 @@ const at = (text: Record<string, number>) => new Map(Object.entries(text));
 
 function seen(address: string, position: Record<string, number> | null, more: Partial<FilerInfo> = {}, reasons: string[] = []): Seen {
   if (position === null) return { address, info: null, reasons, error: `cannot reach ${address}` };
-  const info = { position: at(position), digest: 'd', damage: null, quarantined: [], state: 'ready', ...more } as unknown as FilerInfo;
+  const info = { position: at(position), digest: 'd', damage: null, quarantined: [], state: 'ready', lineage: a, ...more } as unknown as FilerInfo;
   return { address, info, reasons, error: null };
 }
 
@@ -39,6 +39,12 @@ describe('waiting for filers', () => {
       expect(whoWaits(synced, [seen('x', { [a]: 3 }), seen('y', { [a]: 3 }, { digest: 'e' })])).to.deep.equal(['y: holds another tree than x at one position']);
       expect(whoWaits(synced, [seen('x', { [a]: 3 }), seen('y', { [a]: 3 }, { quarantined: [`${a}:2`] })])).to.deep.equal(['y: 1 changes are in quarantine']);
       expect(whoWaits(synced, [seen('x', { [a]: 3 }, { damage: 'broken' }), seen('y', { [a]: 3 })])).to.deep.equal(['x: broken']);
+    });
+
+    it('does not end while one of two lineages still has to join the other', () => {
+      expect(whoWaits(synced, [seen('x', { [a]: 3 }), seen('y', { [a]: 3 }, { lineage: b })])).to.deep.equal([
+        'y: it and x have met only now, and one joins the other',
+      ]);
     });
 
     it('waits for one that does not answer or is not ready', () => {
