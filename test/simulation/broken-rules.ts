@@ -412,20 +412,6 @@ export const brokenRules: readonly BrokenRule[] = [
     "if (isCopy !== other.former.includes(me.origin)) return isCopy ? 'wait' : 'rejoin';",
   ),
   rule(
-    'rejoins-by-an-old-word',
-    'Rejoin: the peer is what it was looked at for when the rejoin begins',
-    joining,
-    "if (info.state !== 'ready' || info.origin !== looked.origin || info.lineage !== looked.lineage) return false;",
-    '',
-  ),
-  rule(
-    'branch-from-anybody',
-    'Parted histories: after a branch was given up, its log is had of the peer with the other one',
-    relay,
-    'const only = branches.get(orphan);',
-    'const only = branches.get(own);',
-  ),
-  rule(
     'lineage-not-taken-over',
     'Lineages: a snapshot brings the lineage of its source',
     bootstrap,
