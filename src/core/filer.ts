@@ -236,7 +236,7 @@ export class Filer {
     }
   }
 
-  /** Does what following was interrupted for; false if it was nothing, since the peer is no longer what it was. */
+  /** Does what following was interrupted for. Resolves with false if nothing came of it, since the peer is no longer what it was. */
   async #yield(why: Interruption, signal: AbortSignal): Promise<boolean> {
     switch (why.kind) {
       case 'rejoin':
@@ -247,7 +247,7 @@ export class Filer {
       case 'adopt':
         await this.joining.adopt(why.info);
         return true;
-      default:
+      case 'parted':
         await this.#giveUp(why);
         return true;
     }

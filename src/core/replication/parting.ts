@@ -261,7 +261,7 @@ export class Parting {
       return count;
     });
     this.#goal = null;
-    // Not where the log goes back further than it is common: it would be over at once.
+    // From where the log stands by now: it may have gone back further than to what is common.
     this.#await(new Map(this.#awaited).set(origin, { peer: to.origin, common: log.position.get(origin) ?? 0, since: time.monotonic() }));
     logger.warn(
       `this store and ${to.address} have other changes under origin ${origin} after ${branch.common}, as after a store was put back in place: gives up its own, follows the others', then writes ${rows} entries again`,

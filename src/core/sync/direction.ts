@@ -341,9 +341,10 @@ export class Direction {
         next?.catch(() => {});
         await this.#take(writer, page, state, signal);
         this.#since = null;
-        this.position = page.position;
         this.#become('following');
         await writer.retry(this.#reader, state, signal);
+        // Not before: whoever sees that all is here ends the run, and what waited may go at once.
+        this.position = page.position;
         asked = next ?? read({ position: page.position, since, waitMs: limits.peerPollMs });
       }
     } catch (error) {

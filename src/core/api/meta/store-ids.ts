@@ -36,7 +36,9 @@ const phases: Record<FilerState, StoreIds['phase']> = {
 export async function askStoreIds(address: string, signal: AbortSignal, signer?: Signer): Promise<StoreIds> {
   return withClient(address, signer, async (client) => {
     const { storeId, origin, former, clusterId, lineage, head, state, engine, kind, position } = await client.info(signal);
-    return { storeId, origin, former, clusterId, lineage, epoch: head.slice(0, 8), phase: phases[state], engine, kind, position: positionToJson(position) };
+    // Only a store that is ready tells its lineage: its filer is about to join others.
+    const phase = state === 'starting' && lineage !== null ? 'ready' : phases[state];
+    return { storeId, origin, former, clusterId, lineage, epoch: head.slice(0, 8), phase, engine, kind, position: positionToJson(position) };
   });
 }
 
