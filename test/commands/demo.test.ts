@@ -48,7 +48,8 @@ function processOf(name: string, { TMPDIR }: { TMPDIR: string }): number {
 }
 
 describe('kelp demo', function () {
-  this.timeout(timeoutMs);
+  // Longer than any wait in it: a wait that fails shows what the demo said.
+  this.timeout(timeoutMs + 30_000);
   const started: Started[] = [];
 
   async function start(args: string[], env: { TMPDIR: string }): Promise<Started> {

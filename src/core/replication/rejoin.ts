@@ -1,7 +1,7 @@
 import { isRefused, rowsOf } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
 import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
-import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Origin, type Position } from '../clock/vector.js';
+import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -81,10 +81,11 @@ export async function beginRejoin(
 ): Promise<{ rejoin: Rejoin; unread: number }> {
   const { lineage } = peer;
   const { identity, origins } = log.state;
-  // A peer of another lineage may give that up before its snapshot is wanted: what this store never knew need not be reached. One that was
-  // being filled holds rows of origins it does not name yet.
+  // A peer of another lineage may give that up before its snapshot is wanted, and its changes with it: what this store never had need not be
+  // reached. One that was being filled holds rows of origins it does not name yet.
   const isStranger = identity.phase === 'ready' && lineage !== identity.lineage;
-  const goal = new Map([...peer.position].filter(([origin]) => !isStranger || origins.has(origin)));
+  const had = [...peer.position].map(([origin, seq]): [Origin, Seq] => [origin, Math.min(seq, origins.get(origin)?.seq ?? 0)]);
+  const goal = isStranger ? new Map(had.filter(([, seq]) => seq > 0)) : peer.position;
   const covered = new Map([...overlap].map(([origin, { common }]) => [origin, common]));
   const doubtful = new Map([...overlap].filter(([, { common, foreign }]) => foreign > common + 1));
   const rejoin: Rejoin = { goal, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
