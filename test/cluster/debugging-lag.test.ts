@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { commandsOf, root } from '../support/examples.js';
+import { leaveOut } from '../support/leave-out.js';
 import { nextHost, Place } from '../support/place.js';
 import { kelpOnPath } from '../support/run-shell.js';
 import { shapeOf } from '../support/shape.js';
@@ -57,10 +58,7 @@ describe(file, function () {
 
   before(async function () {
     const missing = ['sqlite3', 'jq', 'prlimit', 'curl'].filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0);
-    if (missing.length > 0) {
-      process.stderr.write(`      skipped: ${missing.join(', ')} not installed\n`);
-      this.skip();
-    }
+    if (missing.length > 0) leaveOut(this, `${missing.join(', ')} not installed`);
     directory = await mkdtemp(join(tmpdir(), 'kelp-lag-'));
     process.env.PATH = `${await kelpOnPath(directory)}:${PATH}`;
     place = await Place.open(directory, nextHost());

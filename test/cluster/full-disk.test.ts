@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { startCluster, type Cluster, type ClusterFiler } from '../support/cluster.js';
+import { leaveOut } from '../support/leave-out.js';
 import { runKelp } from '../support/run-kelp.js';
 import { expectSame } from '../support/trees.js';
 
@@ -26,8 +27,7 @@ describe('A filer whose disk is full', function () {
       await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', place]);
       disk = place;
     } catch (error) {
-      process.stderr.write(`      skipped: no small disk can be made here (${(error as Error).message.trim().split('\n').at(-1)})\n`);
-      this.skip();
+      leaveOut(this, `no small disk can be made here (${(error as Error).message.trim().split('\n').at(-1)})`);
     }
   });
 

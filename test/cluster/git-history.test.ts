@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { startCluster, type Cluster, type ClusterFiler } from '../support/cluster.js';
 import { GitRepository, type GitChange } from '../support/git-repository.js';
+import { leaveOut } from '../support/leave-out.js';
 import { expectSame, treeOf } from '../support/trees.js';
 
 describe('The history of a git repository, replayed over three filers in turn', function () {
@@ -18,8 +19,7 @@ describe('The history of a git repository, replayed over three filers in turn', 
     const commits = repository === null ? 0 : (await repository.history()).length;
     if (repository === null || commits < 2) {
       // The generated one below is replayed in any case.
-      this.test!.title += ` (left out: ${repository === null ? 'no git repository here' : `a history of ${commits} commit`})`;
-      this.skip();
+      leaveOut(this, repository === null ? 'no git repository here' : `a history of ${commits} commit`);
     }
     await replay(repository, '/own');
   });

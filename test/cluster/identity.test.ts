@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { Context } from 'mocha';
 import { freePort, startCluster, type Cluster, type ClusterFiler, type ClusterProcess } from '../support/cluster.js';
+import { leaveOut } from '../support/leave-out.js';
 import { MasterView } from '../support/master-view.js';
 import { runKelp, startKelp } from '../support/run-kelp.js';
 import { expectSame } from '../support/trees.js';
@@ -268,7 +268,7 @@ describe('A folder that holds no store and can take none', function () {
     await mkdir(directory, { mode: 0o500 });
     // Rights hold root back only without the capability to pass them over.
     const under = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override'] : [];
-    if (!(await canRun([...under, 'true']))) return skip(this, 'rights do not hold root back, and setpriv is not to be had');
+    if (!(await canRun([...under, 'true']))) return leaveOut(this, 'rights do not hold root back, and setpriv is not to be had');
     const { code, stderr } = await runKelp(argsFor(directory), { under });
     expect(code, stderr).to.equal(5);
     expect(stderr).to.include(directory).and.include('check the folder and its rights');
@@ -278,7 +278,7 @@ describe('A folder that holds no store and can take none', function () {
     const directory = join(cluster.directory, 'read-only');
     await mkdir(directory);
     const under = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs -o ro none "$0" && exec "$@"', directory];
-    if (!(await canRun([...under, 'true']))) return skip(this, 'this user may not mount a file system');
+    if (!(await canRun([...under, 'true']))) return leaveOut(this, 'this user may not mount a file system');
     const { code, stderr } = await runKelp(argsFor(directory), { under });
     expect(code, stderr).to.equal(5);
     expect(stderr).to.include(directory).and.include('check the folder and its rights');
@@ -292,9 +292,4 @@ function canRun([program, ...args]: readonly string[]): Promise<boolean> {
     child.on('error', () => resolve(false));
     child.on('exit', (code) => resolve(code === 0));
   });
-}
-
-function skip({ test }: Context, why: string): never {
-  if (test) test.title += ` (left out: ${why})`;
-  return test?.skip() as never;
 }

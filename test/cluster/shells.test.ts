@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { startCluster, type Cluster } from '../support/cluster.js';
+import { leaveOut } from '../support/leave-out.js';
 import { kelpOnPath, runShell } from '../support/run-shell.js';
 
 /** True if `program` can be started; else says why what needs it is skipped. */
@@ -65,7 +66,7 @@ complete -p kelp
   });
 
   it('zsh: the same', async function () {
-    if (!has('zsh')) this.skip();
+    if (!has('zsh')) leaveOut(this, 'zsh is not installed');
     const out = await answers(
       'zsh',
       `autoload -U compinit; compinit -u -D
@@ -80,7 +81,7 @@ words=(kelp filer.meta.tail --pathPrefix=/docs/); CURRENT=3; _kelp
   });
 
   it('fish: the same, with what each means', async function () {
-    if (!has('fish')) this.skip();
+    if (!has('fish')) leaveOut(this, 'fish is not installed');
     const out = await answers(
       'fish',
       `kelp completion fish | source

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { startCluster, type Cluster, type ClusterProcess } from '../support/cluster.js';
+import { leaveOut } from '../support/leave-out.js';
 import { kelpOnPath } from '../support/run-shell.js';
 import { hasTerminal, TerminalWindow, type Shown } from '../support/terminal-window.js';
 
@@ -22,7 +23,7 @@ describe('kelp in a terminal', function () {
   const windows: TerminalWindow[] = [];
 
   before(async function () {
-    if (!hasTerminal()) return this.skip();
+    if (!hasTerminal()) leaveOut(this, 'tmux is not installed');
     cluster = await startCluster({ filers: 3 });
     const [a] = cluster.filers;
     for (const name of names) await a.put(`/names/${name}`, 'x');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Random } from '../simulation/random.js';
+import { leaveOut } from '../support/leave-out.js';
 import type { SyncFilter } from './crash-disk.js';
 import { problemsOfMaster } from './master-image.js';
 import { powerCuts, readRun, type PowerCut } from './power-cut.js';
@@ -97,9 +98,7 @@ describe(`After a power cut at any moment (seed ${seed})`, function () {
 
   before(function () {
     const reason = obstacle();
-    if (reason === null) return;
-    report(`skipped: ${reason}`);
-    this.skip();
+    if (reason !== null) leaveOut(this, reason);
   });
 
   describe('of filers and a master as they are', () => {

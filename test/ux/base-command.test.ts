@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { leaveOut } from '../support/leave-out.js';
 import { runKelp, startKelp, type Finished, type RunOptions } from '../support/run-kelp.js';
 
 const bin = fileURLToPath(new URL('fixture/run.js', import.meta.url));
@@ -114,7 +115,7 @@ describe('output', () => {
   });
 
   it('that cannot be written exits 2 with the reason', async function () {
-    if (!existsSync('/dev/full')) this.skip();
+    if (!existsSync('/dev/full')) leaveOut(this, 'there is no /dev/full');
     const { stdout, stderr } = await shell('"$NODE" "$BIN" flags --json > /dev/full; echo $? >&2');
     expect({ stdout, stderr }).to.deep.equal({ stdout: '', stderr: 'kelp: ENOSPC: no space left on device, write\n2\n' });
   });
@@ -127,7 +128,7 @@ describe('output', () => {
   it('to a pipe that is closed ends a quiet follower with 0', async function () {
     // Only GNU tail can watch a pipe for us.
     const { stdout: tail } = await shell('tail --version 2>/dev/null || true');
-    if (!tail.includes('GNU')) this.skip();
+    if (!tail.includes('GNU')) leaveOut(this, 'this tail is not that of GNU');
     const { stdout } = await shell('"$NODE" "$BIN" stream --quiet | { read -r a; read -r b; read -r c; echo "$c"; }; echo "${PIPESTATUS[0]}"');
     expect(stdout).to.equal('{"line":3}\n0\n');
   });

@@ -5,6 +5,7 @@ import { Config } from '@oclif/core';
 import { expect } from 'chai';
 import { failures } from '../../../src/core/errors.js';
 import { manPages } from '../../../src/ux/manual/manual.js';
+import { leaveOut } from '../../support/leave-out.js';
 import { runKelp } from '../../support/run-kelp.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -41,14 +42,14 @@ describe('the manual', () => {
   });
 
   it('is faultless for mandoc', function () {
-    if (!has('mandoc')) this.skip();
+    if (!has('mandoc')) leaveOut(this, 'mandoc is not installed');
     const { stdout, status } = spawnSync('mandoc', ['-Tlint', '-Wwarning', ...[...pages.keys()].map((file) => `${folder}/${file}`)], { encoding: 'utf8' });
     expect(stdout).to.equal('');
     expect(status).to.equal(0);
   });
 
   it('is faultless for groff', function () {
-    if (!has('groff')) this.skip();
+    if (!has('groff')) leaveOut(this, 'groff is not installed');
     for (const file of pages.keys()) {
       const { stderr, status } = spawnSync('groff', ['-ww', '-man', '-Tutf8', '-z', `${folder}/${file}`], { encoding: 'utf8' });
       expect({ file, stderr, status }).to.deep.equal({ file, stderr: '', status: 0 });
@@ -56,7 +57,7 @@ describe('the manual', () => {
   });
 
   it('shows flags, quotes and dashes as they are typed', function () {
-    if (!has('mandoc')) this.skip();
+    if (!has('mandoc')) leaveOut(this, 'mandoc is not installed');
     const struck = execFileSync('mandoc', ['-Tutf8', `${folder}/kelp-filer.meta.tail.1`], { encoding: 'utf8' }).split('\b');
     // Bold is a letter, a step back and the letter again.
     const text = [...struck.slice(0, -1).map((piece) => piece.slice(0, -1)), struck.at(-1)].join('');
