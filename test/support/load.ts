@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { expect } from 'chai';
+import type { Context } from 'mocha';
+import { limits } from '../../src/core/config/limits.js';
 import { openFilesMax } from '../../src/core/http/open-files.js';
+import { leaveOut } from './leave-out.js';
 
 /** One connection that sends bytes as they are, and keeps the beginning of what comes back. */
 export class Client {
@@ -42,10 +46,14 @@ export const tell = (text: string) => void process.stdout.write(`      ${text}\n
 export const requestText = (method: string, path: string, ...headers: string[]) =>
   [`${method} ${path} HTTP/1.1`, 'Host: localhost', ...headers, '', ''].join('\r\n');
 
-/** Opens many connections, so many at one time; fewer if the system lets the process open no more, and says so. */
-export async function openClients(port: number, wanted: number, begin: (client: Client, index: number) => void = () => {}): Promise<Client[]> {
-  const count = Math.min(wanted, openFilesMax() - 500);
-  if (count < wanted) tell(`${count} connections instead of ${wanted}: ulimit -n is ${openFilesMax()}`);
+/** Leaves a test out where the system does not let this process, or the filers that it starts, have so many connections open. */
+export function needConnections(context: Context, count: number): void {
+  const files = count + Math.max(limits.filesKept, 500);
+  if (openFilesMax() < files) leaveOut(context, `${count} connections take ${files} open files, and ulimit -Hn is ${openFilesMax()}`);
+}
+
+/** Opens many connections, some at one time. */
+export async function openClients(port: number, count: number, begin: (client: Client, index: number) => void = () => {}): Promise<Client[]> {
   const clients: Client[] = [];
   for (let at = 0; at < count; at += 250) {
     const some = await Promise.all(Array.from({ length: Math.min(250, count - at) }, () => Client.open(port)));
@@ -69,12 +77,16 @@ export function statusesOf(clients: readonly Client[]): Record<string, number> {
   return counts;
 }
 
-/** The greatest resident memory a process has had so far, in MiB; null where the system does not tell (no /proc). */
+/** The greatest resident memory a process has had so far, in MiB; null where no system tells it (there is no /proc). */
 export function peakMemoryMiB(pid: number): number | null {
-  try {
-    const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    return kib === undefined ? null : Math.round(Number(kib) / 1024);
-  } catch {
-    return null;
-  }
+  if (!existsSync('/proc/self/status')) return null;
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  if (kib === undefined) throw new Error(`process ${pid} holds no memory: it has ended`);
+  return Math.round(Number(kib) / 1024);
+}
+
+/** Expects a process to have stayed below a bound; where no system tells how much it took, says that this was left out. */
+export function expectPeakBelow(peakMiB: number | null, boundMiB: number): void {
+  if (peakMiB === null) tell('(left out: there is no /proc that tells how much memory a process took)');
+  else expect(peakMiB, 'peak of resident memory, MiB').to.be.below(boundMiB);
 }
