@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { request } from 'undici';
 import { startCluster, type Cluster, type ClusterFiler, type ClusterProcess } from '../support/cluster.js';
-import { runKelp, type Finished } from '../support/run-kelp.js';
+import { runKelp, startKelp, type Finished } from '../support/run-kelp.js';
 import { tempDir } from '../support/temp-dir.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -171,5 +174,96 @@ describe('A cluster with a secret', function () {
         expect(everything.includes(form), 'a secret').to.equal(false);
       }
     }
+  });
+});
+
+/** Where only a process is reached that listens beyond 127.0.0.1: at an address of this machine, else at another one of its loopback. */
+const outside =
+  Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.2';
+
+/** A request by way of `outside`. */
+async function fromOutside(port: number | string, method: 'GET' | 'PUT', path: string, body?: string): Promise<{ status: number; text: string }> {
+  const answer = await request(`http://${outside}:${port}${path}`, { method, body, headers: { host: 'localhost' } });
+  return { status: answer.statusCode, text: await answer.body.text() };
+}
+
+describe('A process that listens beyond loopback', function () {
+  this.timeout(60_000);
+  const everywhere = '--ip.bind=0.0.0.0';
+  let folder: string;
+  let cluster: Cluster | null = null;
+
+  beforeEach(async () => {
+    folder = await tempDir();
+  });
+  afterEach(async () => {
+    await cluster?.close();
+    cluster = null;
+  });
+
+  for (const [name, flags, listens, path] of [
+    ['filer', ['--port=0', '--master=', '--defaultStoreDir=DIR'], /filer http:\/\/\S+:(\d+) /, '/.filer/v1/store'],
+    ['master', ['--port=0', '--mdir=DIR'], /listens at \S+:(\d+)/, '/cluster/status'],
+    ['server', ['--master.port=0', '--filer.port=0', '--dir=DIR'], /filer http:\/\/\S+:(\d+) /, '/.filer/v1/store'],
+  ] as const) {
+    it(`is refused without a secret; with the flag that was named, --insecure, it warns and serves whoever comes: ${name}`, async () => {
+      const directory = join(folder, 'made');
+      const args = [name, everywhere, ...flags.map((flag) => flag.replace('DIR', directory))];
+      const { code, stdout, stderr } = await runKelp(args);
+      expect([code, stdout], stderr).to.deep.equal([2, '']);
+      expect(stderr).to.include(`type: kelp ${args.join(' ')} --secretFile=FILE, or --insecure`);
+      expect(existsSync(directory), 'nothing was made').to.equal(false);
+
+      const started = startKelp([...args, '--insecure']);
+      try {
+        const [, port] = await started.waitForLine(listens, 20_000);
+        expect(started.output.stderr).to.include('listening at 0.0.0.0 with --insecure: everybody who reaches it can read and change everything');
+        expect((await fromOutside(port, 'GET', '/healthz')).status).to.equal(200);
+        expect((await fromOutside(port, 'GET', path)).status, 'unsigned').to.equal(200);
+        if (name === 'master') return;
+        await waitFor(async () => (await fromOutside(port, 'PUT', '/docs/a.txt', 'from outside')).status === 201, { what: 'a write' });
+        expect(await fromOutside(port, 'GET', '/docs/a.txt')).to.deep.equal({ status: 200, text: 'from outside' });
+      } finally {
+        await started.kill();
+      }
+    });
+  }
+
+  it('joins others that do, with --insecure', async () => {
+    cluster = await startCluster({ filers: 0 });
+    const open = { args: [everywhere, '--insecure'], ready: false };
+    const [a, b] = [await cluster.addFiler(open), await cluster.addFiler(open)];
+    await Promise.all([a.ready(), b.ready()]);
+    await a.put('/docs/a.txt', 'unsigned');
+    await cluster.converged([a, b]);
+    expect(await b.get('/docs/a.txt')).to.equal('unsigned');
+  });
+
+  it('with a secret refuses what is not signed; who signs joins, who does not stays out', async () => {
+    const file = join(folder, 'secret');
+    await writeFile(file, `${first}\n`, { mode: 0o600 });
+    const signed = `--secretFile=${file}`;
+    cluster = await startCluster({ filers: 0, masterArgs: [signed] });
+    const a = await cluster.addFiler({ args: [everywhere, signed] });
+    expect(a.log()).to.include('listening at 0.0.0.0: replication is signed, but the tree API has neither tokens nor TLS yet').and.not.include('--insecure');
+    await a.put('/docs/a.txt', 'signed');
+    for (const path of ['/.filer/v1/store', '/.filer/v1/changes', '/.filer/v1/snapshot', '/.filer/v1/peers']) {
+      const { status, text } = await fromOutside(a.port, 'GET', path);
+      expect({ path, status, code: (JSON.parse(text) as { code: string }).code }).to.deep.equal({ path, status: 401, code: 'SIGNATURE_INVALID' });
+    }
+    expect((await fromOutside(a.port, 'GET', '/healthz')).status).to.equal(200);
+
+    const b = await cluster.addFiler({ args: [everywhere, signed] });
+    expect(await b.get('/docs/a.txt')).to.equal('signed');
+    await b.put('/docs/b.txt', 'signed too');
+    await waitFor(() => a.get('/docs/b.txt'), { what: 'the write of the peer that signs' });
+
+    const stranger = await cluster.addFiler({ args: [everywhere, '--insecure'], ready: false });
+    await stranger.started.waitForLine(/refuses this filer: this must be signed/, 20_000);
+    const listed = await runKelp(['filer.peers', `--master=${cluster.master.address}`, signed, '--json']);
+    expect((JSON.parse(listed.stdout) as { filers: { address: string }[] }).filers.map(({ address }) => address)).to.have.members([a.address, b.address]);
+    expect(await stranger.get('/docs/a.txt')).to.equal(null);
   });
 });
