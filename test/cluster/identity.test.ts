@@ -192,6 +192,77 @@ describe('The identity of a store', function () {
     await expectSame(cluster, [a, b]);
   });
 
+  /** Waits until a filer that has registered with the address of `holder` has been told so, and its /readyz says why. */
+  async function expectMistaken(mistaken: ClusterFiler, holder: ClusterFiler): Promise<void> {
+    const { origin } = await holder.store();
+    const [, said] = await mistaken.started.waitForLine(/refuses this filer: (.*)/, 20_000);
+    await mistaken.until('to take writes all the same', async () => (await mistaken.store()).state === 'ready');
+    const cure = `filer ${origin} answers at ${holder.address}, which filer ${(await mistaken.store()).origin} gives as its own; start that one with an --ip and --port`;
+    expect(said).to.include(cure);
+    const { status, text } = await mistaken.request('GET', '/readyz');
+    const { reasons } = JSON.parse(text) as { reasons: { code: string; error: string }[] };
+    expect(status).to.equal(503);
+    expect(reasons.find(({ code }) => code === 'ADDRESS_IN_USE')?.error).to.include(cure);
+  }
+
+  /** Waits until the master has refused an address twice more, and sees that the filer that has it was not touched. */
+  async function expectUnharmed(holder: ClusterFiler): Promise<void> {
+    const { origin } = await holder.store();
+    const refused = async () => {
+      const { text } = await cluster.master.request('GET', '/metrics');
+      return Number(/^kelp_master_announcements_total\{outcome="ADDRESS_IN_USE"\} (\d+)$/m.exec(text)?.[1]);
+    };
+    const before = await refused();
+    await waitFor(async () => (await refused()) >= before + 2, { what: 'two more refusals', timeoutMs: 20_000 });
+    const there = (await membersOf(cluster.master)).filter(({ address, state }) => address === holder.address && state === 'up');
+    expect(there.map((member) => member.origin)).to.deep.equal([origin]);
+    expect(cluster.master.started.output.stderr).not.to.match(new RegExp(`filer ${origin} at \\S+ is down: it gave way`));
+  }
+
+  it('a second filer that gives the address of another one hears of it, harms nobody, and joins once it has one of its own', async () => {
+    const mistaken = await cluster.addFiler({ bind: '127.0.0.3', port: a.port, ready: false });
+    await expectMistaken(mistaken, a);
+    await mistaken.put('/mistaken/alone', 'written while nobody follows it');
+    await expectUnharmed(a);
+    expect((await membersOf(cluster.master)).map(({ origin }) => origin)).not.to.include((await mistaken.store()).origin);
+    await Promise.all([a.put('/beside-it/a', 'goes on'), b.put('/beside-it/b', 'goes on')]);
+    expect([...(await expectSame(cluster, [a, b])).keys()])
+      .to.include.members(['/beside-it/a', '/beside-it/b'])
+      .and.not.include('/mistaken/alone');
+    await Promise.all([a.ready(), b.ready()]);
+    expect(mistaken.started.output.stderr.match(/refuses this filer/g), 'said once').to.have.length(1);
+
+    await mistaken.stop();
+    const cured = await cluster.addFiler({ directory: mistaken.directory });
+    const tree = await expectSame(cluster, [a, b, cured]);
+    expect([...tree.keys()]).to.include.members(['/beside-it/a', '/beside-it/b', '/mistaken/alone']);
+    expect(await a.get('/mistaken/alone')).to.equal('written while nobody follows it');
+    expect(cured.log()).not.to.include('refuses this filer');
+  });
+
+  it('a member that comes back with the address of another one goes on with its peers, and is heard again once it has its own', async () => {
+    const c = await cluster.addFiler();
+    await c.put('/came-back/one', 'before');
+    await cluster.converged();
+    const { origin } = await c.store();
+    await c.stop();
+    const mistaken = await cluster.addFiler({ directory: c.directory, bind: '127.0.0.3', port: a.port, ready: false });
+    await expectMistaken(mistaken, a);
+    await Promise.all([a.put('/came-back/a', 'meanwhile'), b.put('/came-back/b', 'meanwhile')]);
+    await mistaken.put('/came-back/one', 'meanwhile');
+    await expectUnharmed(a);
+    for (const path of ['/came-back/a', '/came-back/b']) await waitFor(() => mistaken.get(path), { what: `${path} at the one that nobody reaches` });
+    await expectSame(cluster, [a, b]);
+    await Promise.all([a.ready(), b.ready()]);
+    expect(await a.get('/came-back/one')).to.equal('before');
+
+    await mistaken.stop();
+    await c.start();
+    expect((await c.store()).origin, 'who it was').to.equal(origin);
+    await expectSame(cluster, [a, b, c]);
+    expect(await a.get('/came-back/one')).to.equal('meanwhile');
+  });
+
   it('a filer at an address that a stale registration holds takes it over', async () => {
     const port = await freePort();
     expect((await register(cluster.master, 'f'.repeat(16), { address: `127.0.0.1:${port}` })).status).to.equal(200);

@@ -50,6 +50,10 @@ export interface AddFilerOptions {
   readonly directory?: string;
   /** False: does not wait for /readyz. */
   readonly ready?: boolean;
+  /** An address of the loopback where it listens and tests ask it, though it registers as 127.0.0.1; default that one. */
+  readonly bind?: string;
+  /** Its port; default a free one. */
+  readonly port?: number;
 }
 
 export interface StartOptions {
@@ -98,6 +102,7 @@ export class ClusterProcess {
     port: number,
     private readonly argsFor: (port: number) => readonly string[],
     private readonly options: Pick<ClusterOptions, 'env' | 'under'>,
+    private readonly bind = '127.0.0.1',
   ) {
     this.#port = port;
   }
@@ -106,13 +111,14 @@ export class ClusterProcess {
     return this.#port;
   }
 
-  /** host:port */
+  /** host:port by which it registers */
   get address(): string {
     return `127.0.0.1:${this.#port}`;
   }
 
+  /** Where it listens. */
   get url(): string {
-    return `http://${this.address}`;
+    return `http://${this.bind}:${this.#port}`;
   }
 
   /** The process id; throws if it was never started. */
@@ -323,16 +329,18 @@ export class Cluster {
     const name = `filer-${(this.#named += 1)}`;
     const directory = options.directory ?? join(this.directory, name);
     const { filerArgs = [] } = this.options;
+    const { bind } = options;
     const args = (port: number) => [
       'filer',
       '--ip=127.0.0.1',
       `--port=${port}`,
       `--master=${(options.masters ?? this.masters.map((master) => master.address)).join(',')}`,
       `--defaultStoreDir=${directory}`,
+      ...(bind === undefined ? [] : [`--ip.bind=${bind}`]),
       ...filerArgs,
       ...(options.args ?? []),
     ];
-    const filer = new ClusterFiler(name, directory, await freePort(), args, this.options);
+    const filer = new ClusterFiler(name, directory, options.port ?? (await freePort()), args, this.options, bind);
     this.filers.push(filer);
     await filer.start({ ready: options.ready });
     return filer;

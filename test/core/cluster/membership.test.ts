@@ -282,6 +282,23 @@ describe('Membership', () => {
     expect(copy.lines.filter((line) => line.startsWith('error'))).to.have.lengthOf(1);
   });
 
+  it('at the address of another filer that answers there is an outcast with the cure, and no longer once it has one of its own', async () => {
+    const m1 = master({ probe: async () => ({ origin: a.origin, instance: announcementOf(a).instance, refused: false }) });
+    const holder = filer([m1], a);
+    await settle();
+    const mistaken = filer([m1], { ...b, address: a.address });
+    await time.advance(20_000);
+    expect(mistaken.refusals).to.deep.equal(['ADDRESS_IN_USE']);
+    expect(mistaken.membership.outcast?.message).to.include(`filer ${a.origin} answers at ${a.address}`).and.include('--ip and --port');
+    expect(mistaken.lines.filter((line) => line.startsWith('error'))).to.have.lengthOf(1);
+    expect([mistaken.list, holder.list, brief(m1.registry.list('').members)], 'the one that has it stays').to.deep.equal(['', 'a up', 'a up']);
+    mistaken.announcement = { ...mistaken.announcement, address: b.address };
+    await time.advance(limits.heartbeatMs);
+    expect(mistaken.refusals).to.deep.equal(['ADDRESS_IN_USE', null]);
+    expect(mistaken.membership.outcast).to.equal(null);
+    expect([mistaken.list, holder.list]).to.deep.equal(['a up, b up', 'a up, b up']);
+  });
+
   it('takes no members from a master of another cluster', async () => {
     const [own, foreign] = [master({ clusterId: hexId('c') }), master({ clusterId: hexId('d') })];
     const first = filer([own, foreign], { ...a, clusterId: hexId('c') });
