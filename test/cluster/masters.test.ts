@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { startCluster, type Cluster, type ClusterFiler, type ClusterProcess } from '../support/cluster.js';
+import { execute } from '../support/damage.js';
 import { runKelp } from '../support/run-kelp.js';
 import { expectSame } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -11,7 +13,12 @@ interface Members {
 }
 
 interface Peers {
-  readonly peers: readonly { readonly origin: string; readonly address: string; readonly state: string }[];
+  readonly peers: readonly {
+    readonly origin: string;
+    readonly address: string;
+    readonly state: string;
+    readonly error: { readonly code: string; readonly error: string } | null;
+  }[];
 }
 
 const listOf = (master: ClusterProcess, group = ''): Promise<Members> => master.json(`/cluster/filers?group=${group}`);
@@ -191,6 +198,92 @@ describe('The master of another cluster', function () {
     const { code, stderr } = await runKelp(['master', '--port=0', `--mdir=${cluster.master.directory}`, `--clusterId=${clusterId}`]);
     expect(code).to.equal(2);
     expect(stderr).to.include('leave out --clusterId or choose another --mdir');
+  });
+});
+
+describe('A filer of another cluster', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let other: Cluster;
+  let [a, b, stranger]: ClusterFiler[] = [];
+
+  /** As one filer shows another one, by its origin. */
+  const peerOf = async (filer: ClusterFiler, origin: string) => (await filer.json<Peers>('/.filer/v1/peers')).peers.find((peer) => peer.origin === origin);
+  const toldBy = (filer: ClusterFiler, origin: string, said: RegExp) =>
+    waitFor(async () => said.test((await peerOf(filer, origin))?.error?.error ?? ''), { what: `${filer.name} to say ${said}`, timeoutMs: 20_000 });
+  /** Waits until a filer has tried twice more to follow another one. */
+  const triedAgain = async (filer: ClusterFiler, origin: string): Promise<void> => {
+    const tries = async () =>
+      Number(new RegExp(`^kelp_peer_retries_total\\{peer="${origin}"\\} (\\d+)$`, 'm').exec((await filer.request('GET', '/metrics')).text)?.[1]);
+    const before = await tries();
+    await waitFor(async () => (await tries()) >= before + 2, { what: `${filer.name} to try again`, timeoutMs: 20_000 });
+  };
+
+  beforeEach(async () => {
+    [cluster, other] = await Promise.all([startCluster({ filers: 2 }), startCluster({ filers: 1 })]);
+    [a, b] = cluster.filers;
+    [stranger] = other.filers;
+    await expectTogether(cluster, cluster.filers, '/here');
+    await expectTogether(other, other.filers, '/there');
+    // From here on nobody tells a filer who is at an address.
+    await cluster.master.kill();
+  });
+  afterEach(() => Promise.all([cluster?.close(), other?.close()]));
+
+  it('at the address of a peer is refused by name, and neither takes anything from the other, until the peer is back', async () => {
+    const [wasA, wasB] = [await a.store(), await b.store()];
+    await a.kill();
+    const { port } = stranger;
+    await stranger.restart({ port: a.port });
+    const { origin } = await stranger.store();
+    const refused = new RegExp(`${a.address} is now filer ${origin}, not ${wasA.origin}`);
+    await toldBy(b, wasA.origin, refused);
+    await Promise.all([b.put('/here/alone', 'goes on'), stranger.put('/there/alone', 'goes on')]);
+    await triedAgain(b, wasA.origin);
+
+    // Whoever starts looks for somebody to join, too.
+    await b.restart({ ready: false });
+    await toldBy(b, wasA.origin, refused);
+    expect(await b.tree()).to.deep.equal(['/here/', '/here/alone', ...[a, b].map(({ name }) => `/here/${name}`)]);
+    expect(await stranger.tree()).to.deep.equal(['/there/', '/there/alone', `/there/${stranger.name}`]);
+    expect(await b.store()).to.include({ origin: wasB.origin, clusterId: wasB.clusterId, lineage: wasB.lineage });
+    expect(Object.keys((await b.store()).position)).to.have.members([wasA.origin, wasB.origin]);
+    expect(Object.keys((await stranger.store()).position)).to.deep.equal([origin]);
+
+    await stranger.restart({ port });
+    await a.start({ ready: false });
+    await expectTogether(cluster, [a, b], '/here-again');
+    expect(await a.get('/here/alone')).to.equal('goes on');
+    expect(await a.store()).to.include({ origin: wasA.origin });
+    expect(await stranger.list('/')).to.deep.equal(['there/']);
+  });
+
+  it('under the origin of a peer is refused as such on both sides, and asks in vain, until the peer is of this one again', async () => {
+    const [{ origin: originA, clusterId: own }, { origin: originB }] = [await a.store(), await b.store()];
+    const foreign = (await stranger.store()).clusterId as string;
+    const belongs = (clusterId: string | null) => execute(join(a.directory, 'filer.db'), `UPDATE meta SET value = '${clusterId}' WHERE name = 'clusterId'`);
+    await a.stop();
+    await belongs(foreign);
+    await a.start({ ready: false });
+    await toldBy(b, originA, new RegExp(`${a.address} belongs to cluster ${foreign}, this filer to ${own}; .*filer\\.sync`));
+    await toldBy(a, originB, new RegExp(`${b.address} belongs to cluster ${own}, this filer to ${foreign}`));
+    expect(await peerOf(b, originA)).to.deep.include({ state: 'refused' });
+    expect((await peerOf(b, originA))?.error?.code).to.equal('CLUSTER_MISMATCH');
+    await Promise.all([write(a, '/apart/a', 'goes on'), write(b, '/apart/b', 'goes on')]);
+    const asks = { 'Filer-Origin': 'e'.repeat(16), 'Filer-Address': stranger.address, 'Filer-Cluster': foreign };
+    for (const path of ['changes?scope=local', 'snapshot']) {
+      const { status, text } = await b.request('GET', `/.filer/v1/${path}`, { headers: asks });
+      expect({ path, status, code: (JSON.parse(text) as { code: string }).code }).to.deep.equal({ path, status: 409, code: 'CLUSTER_MISMATCH' });
+    }
+    await Promise.all([triedAgain(a, originB), triedAgain(b, originA)]);
+    expect([await a.list('/apart'), await b.list('/apart')]).to.deep.equal([['a'], ['b']]);
+    expect(Object.keys((await b.store()).position)).to.have.members([originA, originB]);
+
+    await a.stop();
+    await belongs(own);
+    await a.start({ ready: false });
+    await expectTogether(cluster, [a, b], '/apart');
+    expect([await b.get('/apart/a'), await a.get('/apart/b')]).to.deep.equal(['goes on', 'goes on']);
   });
 });
 
