@@ -1,13 +1,18 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { request } from 'undici';
-import { startCluster, type Cluster, type ClusterFiler, type ClusterProcess } from '../support/cluster.js';
+import { silentLogger } from '../../src/core/logger.js';
+import { SecretFile } from '../../src/core/security/secret-file.js';
+import { Signer } from '../../src/core/security/signer.js';
+import { realTime } from '../../src/core/time.js';
+import { freePort, startCluster, type Cluster, type ClusterFiler, type ClusterProcess, type Reply, type StoreJson } from '../support/cluster.js';
+import { commandNames, loadCommand, runCommand } from '../support/run-command.js';
 import { runKelp, startKelp, type Finished } from '../support/run-kelp.js';
 import { tempDir } from '../support/temp-dir.js';
 import { waitFor } from '../support/wait-for.js';
@@ -15,6 +20,7 @@ import { waitFor } from '../support/wait-for.js';
 const first = 'correct horse battery staple';
 const second = 'another one for the next year';
 const wrong = 'what somebody else has for one';
+const tooShort = 'a short one';
 
 /* A master and three filers, each with a secret file of its own, as on machines of their own. */
 describe('A cluster with a secret', function () {
@@ -46,8 +52,9 @@ describe('A cluster with a secret', function () {
 
   before(async () => {
     folder = await tempDir();
-    for (const name of ['operator', 'master', 'a', 'b', 'c']) await give(name, first);
-    cluster = await startCluster({ filers: 0, masterArgs: [`--secretFile=${fileOf('master')}`] });
+    for (const name of ['operator', 'former', 'master', 'a', 'b', 'c']) await give(name, first);
+    await give('stranger', wrong);
+    cluster = await startCluster({ filers: 0, masterArgs: [`--secretFile=${fileOf('master')}`, '--logLevel=debug'], filerArgs: ['--logLevel=debug'] });
     for (const name of ['a', 'b', 'c']) await cluster.addFiler({ args: [`--secretFile=${fileOf(name)}`], ready: false });
     [a, b, c] = cluster.filers;
     for (const filer of cluster.filers) await filer.ready(40_000);
@@ -65,7 +72,6 @@ describe('A cluster with a secret', function () {
   });
 
   it('refuses commands that have none, or another one, with exit code 4', async () => {
-    await give('stranger', wrong);
     const master = `--master=${cluster.master.address}`;
     const filer = `--filer=${a.address}`;
     for (const args of [
@@ -102,7 +108,6 @@ describe('A cluster with a secret', function () {
       });
     }
     expect((await a.request('GET', '/docs/a.txt')).status).to.equal(200);
-    for (const each of all()) for (const path of ['/healthz', '/readyz', '/metrics']) heard.push((await each.expect(200, 'GET', path)).text);
   });
 
   it('lets in a client that docs/protocol.md writes with openssl', async () => {
@@ -156,26 +161,174 @@ describe('A cluster with a secret', function () {
     expect(written).to.be.above(20);
   });
 
-  it('has told its secrets to nobody', async () => {
-    const commandLines = await Promise.all(all().map(async ({ pid }) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
-    const environments = await Promise.all(all().map(async ({ pid }) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')));
+  it('answers good and bad signatures alike without a word of its secrets', async () => {
+    const [route, ofMaster] = [(name: string) => `/.filer/v1/${name}`, ['/cluster/status', '/cluster/filers']];
+    const ofFilers = ['store', 'peers', 'conflicts', 'quarantine', 'log', 'changes', 'snapshot', 'digest', 'checkpoints', 'links', 'kv/key'].map(route);
+    const callers = { right: fileOf('operator'), former: fileOf('former'), wrong: fileOf('stranger') };
     for (const each of all()) {
-      const { stdout, stderr } = (await each.stop()) as Finished;
-      heard.push(stdout, stderr);
-    }
-    const files = (await readdir(cluster.directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-    const contents = await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name), 'latin1')));
-    expect(contents.join('')).to.contain('rotation');
-    expect(heard.join('')).to.contain('SIGNATURE_INVALID');
-    const everything = [...heard, ...commandLines, ...environments, ...contents].join('\n');
-    for (const secret of [first, second, wrong]) {
-      const bytes = Buffer.from(secret);
-      for (const form of [secret, bytes.toString('hex'), bytes.toString('base64').replace(/=*$/, ''), encodeURIComponent(secret)]) {
-        expect(everything.includes(form), 'a secret').to.equal(false);
+      for (const path of ['/healthz', '/readyz', '/metrics', ...(each === cluster.master ? [] : ['/', '/docs/a.txt'])]) {
+        heard.push(textOf(await each.expect(200, 'GET', path, { headers: { accept: 'text/html' } })));
+      }
+      const paths = each === cluster.master ? ofMaster : ofFilers;
+      const audience =
+        each === cluster.master
+          ? undefined
+          : (await signedRequest(each, route('store'), callers.right).then(({ text }) => JSON.parse(text) as StoreJson)).storeId;
+      for (const path of paths) {
+        for (const [caller, file] of Object.entries(callers)) {
+          const reply = await signedRequest(each, path, file, audience);
+          heard.push(textOf(reply));
+          // Nobody has kept a value under that key.
+          expect({ path, caller, status: reply.status }).to.deep.equal({ path, caller, status: caller !== 'right' ? 401 : path.includes('kv/') ? 404 : 200 });
+        }
+        for (const authorization of ['', 'Kelp-HMAC-SHA256', 'Kelp-HMAC-SHA256 00', `Bearer ${'0'.repeat(64)}`]) {
+          const reply = await each.request('GET', path, { headers: { authorization } });
+          heard.push(textOf(reply));
+          expect({ path, authorization, status: reply.status }).to.deep.equal({ path, authorization, status: 401 });
+        }
       }
     }
   });
+
+  it('is told of by no command, whatever the file of the secret holds and whoever answers', async function () {
+    const address = { filer: a.address, master: cluster.master.address };
+    const nobody = { filer: `127.0.0.1:${await freePort()}`, master: `127.0.0.1:${await freePort()}` };
+    await give('operator', second, first);
+    await give('short', tooShort);
+    await give('three', first, second, wrong);
+    await give('open', second);
+    await chmod(fileOf('open'), 0o644);
+    const unfit = ['short', 'three', 'open'];
+    const [changes, tree] = [join(folder, 'changes'), join(folder, 'tree')];
+    const signed = [`--filer=${address.filer}`, `--secretFile=${fileOf('operator')}`];
+    await writeFile(changes, (await run(['filer.meta.tail', ...signed, '--position=', '--no-follow', '--limit=10'])).stdout);
+    await run(['fs.meta.save', ...signed, '-o', tree, '/docs']);
+    /** Commands that end by themselves, run in this process, in this order; those that follow, as processes. */
+    const argsOf = ({ filer, master }: typeof address): { oneShot: Record<string, string[]>; followers: Record<string, string[]> } => {
+      const at = `--filer=${filer}`;
+      return {
+        oneShot: {
+          'filer.cat': [`http://${filer}/docs/a.txt`],
+          'filer.conflicts': [at],
+          'filer.copy': [changes, `http://${filer}/copied/`],
+          'filer.log': [at],
+          'filer.meta.replay': [changes, at],
+          'filer.quarantine': [at],
+          'filer.store.id': [at],
+          'filer.sync.checkpoints': [at],
+          'filer.wait': [at, filer === nobody.filer ? '--timeout=1s' : '--timeout=20s'],
+          'fs.du': [at],
+          'fs.ls': [at],
+          'fs.meta.cat': [at, '/docs/a.txt'],
+          'fs.meta.load': [at, tree],
+          'fs.meta.save': [at, '-v', '-o', `${tree}.again`, '/docs'],
+          'fs.mkdir': [at, '/made'],
+          'fs.mv': [at, '/made', '/moved'],
+          'fs.rm': [at, '-r', '/moved', '/copied'],
+          'fs.tree': [at],
+        },
+        followers: {
+          'filer.meta.backup': [at, `--store=${join(folder, 'backup')}`, '--once'],
+          'filer.meta.tail': [at, '--position=', '--no-follow'],
+          'filer.peers': [`--master=${master}`],
+          'filer.sync': [`--a=${filer}`, `--b=${filer}`, '--a.path=/docs', '--b.path=/copy-of-docs', '--once', '--timeout=10s'],
+          'filer.sync.verify': [`--a=${filer}`, `--b=${filer}`],
+        },
+      };
+    };
+    const { oneShot, followers } = argsOf(address);
+    const daemons = ['demo', 'filer', 'master', 'server'];
+    expect([...Object.keys(oneShot), ...Object.keys(followers), ...daemons, 'completion', 'version'], 'all commands').to.have.members(await commandNames());
+
+    const codes: Record<string, Set<number | null>> = {};
+    const note = (how: string, { code, stdout, stderr }: Pick<Finished, 'code' | 'stdout' | 'stderr'>): void => {
+      heard.push(stdout, stderr);
+      (codes[how] ??= new Set()).add(code);
+    };
+    const ways: [how: string, to: typeof address, file: string][] = [
+      ['right', address, 'operator'],
+      ['wrong', address, 'stranger'],
+      ['former', address, 'former'],
+      ['nobody', nobody, 'operator'],
+      ...unfit.map((file): [string, typeof address, string] => ['unfit', address, file]),
+    ];
+    for (const [how, to, file] of ways) {
+      const common = [`--secretFile=${fileOf(file)}`, '--logLevel=debug'];
+      for (const more of [[], ['--json']]) {
+        for (const [name, args] of Object.entries(argsOf(to).oneShot)) note(how, await runCommand(await loadCommand(name), [...args, ...common, ...more]));
+      }
+      if (['former', 'three', 'open'].includes(file)) continue;
+      const follow = async ([name, args]: [string, string[]]): Promise<void> => {
+        const started = startKelp([name, ...args, ...common, ...(how === 'wrong' ? ['--json'] : [])]);
+        // Some go on until somebody is there.
+        if (how === 'nobody')
+          await started.waitForLine(/cannot reach/, 15_000).then(
+            () => started.kill(),
+            () => {},
+          );
+        note(how === 'unfit' ? how : `${how}, following`, await started.exited);
+      };
+      await Promise.all(Object.entries(argsOf(to).followers).map(follow));
+    }
+    for (const name of daemons) note('unfit', await runKelp([name, `--secretFile=${fileOf('short')}`], { cwd: folder }));
+    expect([...(codes['right'] as Set<number>)]).to.deep.equal([0]);
+    expect([...(codes['wrong'] as Set<number>)].sort(), 'those that ask for a tree need no signature').to.deep.equal([0, 4]);
+    expect([...(codes['former'] as Set<number>)].sort()).to.deep.equal([0, 4]);
+    expect([...(codes['nobody'] as Set<number>)]).to.deep.equal([3]);
+    expect([...(codes['unfit'] as Set<number>)]).to.deep.equal([2]);
+
+    const help = (name: string) => run([name, '--help'], { env: { KELP_SECRET_FILE: fileOf('operator') } });
+    for (const finished of await Promise.all(['filer', 'master', 'filer.peers', 'filer.sync', 'fs.ls'].map(help))) note('help', finished);
+    expect([...(codes['help'] as Set<number>)]).to.deep.equal([0]);
+  });
+
+  it('has told its secrets to nobody', async () => {
+    const commandLines = await Promise.all(all().map(async ({ pid }) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+    const environments = await Promise.all(all().map(async ({ pid }) => readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')));
+    const logs: string[] = [];
+    for (const each of all()) {
+      const { stdout, stderr } = (await each.stop()) as Finished;
+      expect(stderr, 'the log is whole').to.match(/listens at|filer http/);
+      logs.push(stdout, stderr);
+    }
+    const files = (await readdir(cluster.directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const contents = await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name), 'latin1')));
+    const everything = [...heard, ...logs, ...commandLines, ...environments, ...contents].join('\n');
+    for (const secret of [first, second, wrong, tooShort]) {
+      for (const [form, text] of formsOf(secret)) expect(everything.includes(text), `a secret, ${form}`).to.equal(false);
+    }
+    // That everything was heard, too.
+    expect(contents.join('')).to.contain('rotation');
+    for (const sign of ['SIGNATURE_INVALID', 'kelp_connections ', '"storeId"', 'has a secret of', 'holds 3 secrets', '--secretFile'])
+      expect(heard.join('')).to.contain(sign);
+  });
 });
+
+/** An answer as it came: its headers may tell as much as its body. */
+const textOf = ({ headers, text }: Reply): string => `${JSON.stringify(headers)}\n${text}`;
+
+/** A GET as somebody sends it who has this secret. */
+async function signedRequest(to: ClusterProcess, path: string, secretFile: string, audience?: string): Promise<Reply> {
+  const signer = new Signer({ secrets: SecretFile.open(secretFile, { time: realTime, logger: silentLogger }), time: realTime });
+  return to.request('GET', path, { headers: signer.sign({ method: 'GET', target: path, address: to.address, headers: {}, body: undefined, audience }) });
+}
+
+/** A secret in every way in which it might be written down, also within something longer. */
+function formsOf(secret: string): [form: string, text: string][] {
+  const bytes = Buffer.from(secret);
+  // The letters that depend on no byte before or after it, for each place in a group of three at which it may begin.
+  const base64 = [0, 1, 2].map((before) => Buffer.concat([Buffer.alloc(before), bytes.subarray(0, bytes.length - ((before + bytes.length) % 3))]));
+  return [
+    ['as it is', secret],
+    ['in hex', bytes.toString('hex')],
+    ['in upper hex', bytes.toString('hex').toUpperCase()],
+    ['as part of a URL', encodeURIComponent(secret)],
+    ['as a part of a query', new URLSearchParams({ secret }).toString().slice('secret='.length)],
+    ['as every byte of a URL', [...bytes].map((byte) => `%${byte.toString(16)}`).join('')],
+    ...base64.map((padded, before): [string, string] => [`in base64, after ${before} bytes`, padded.toString('base64').slice(before === 0 ? 0 : 4)]),
+    ...base64.map((padded, before): [string, string] => [`in base64url, after ${before} bytes`, padded.toString('base64url').slice(before === 0 ? 0 : 4)]),
+  ];
+}
 
 /** Where only a process is reached that listens beyond 127.0.0.1: at an address of this machine, else at another one of its loopback. */
 const outside =

@@ -1,28 +1,16 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command, Config } from '@oclif/core';
 import { expect } from 'chai';
 import { freePort } from '../support/free-port.js';
-import { runCommand } from '../support/run-command.js';
+import { commandNames, loadCommand, runCommand } from '../support/run-command.js';
 import { tempDir } from '../support/temp-dir.js';
-
-type CommandClass = typeof Command & (new (argv: string[], config: Config) => Command);
-
-const folder = new URL('../../src/commands/', import.meta.url);
-
-async function load(name: string): Promise<CommandClass> {
-  const { default: command } = (await import(new URL(`${name}.ts`, folder).href)) as { default: CommandClass };
-  // As oclif does it when it finds a command by its file.
-  command.id ??= name;
-  return command;
-}
 
 describe('every command', () => {
   it('ends with 2 where it is given a flag that it does not know, and names its help', async () => {
-    const names = (await readdir(folder)).map((file) => file.replace(/\.ts$/, ''));
+    const names = await commandNames();
     expect(names).to.include.members(['fs.ls', 'filer', 'master', 'completion']);
     for (const name of names) {
-      const { code, stdout, stderr } = await runCommand(await load(name), ['--nosuchflag']);
+      const { code, stdout, stderr } = await runCommand(await loadCommand(name), ['--nosuchflag']);
       expect({ code, stdout }, name).to.deep.equal({ code: 2, stdout: '' });
       expect(stderr).to.contain(`kelp ${name}: `).and.contain('--nosuchflag').and.contain(`see kelp ${name} --help`);
     }
@@ -47,11 +35,11 @@ describe('every command', () => {
       ['fs.tree'],
     ];
     for (const [name, ...args] of lines) {
-      const { code, stdout, stderr } = await runCommand(await load(name), [`--filer=${address}`, ...args]);
+      const { code, stdout, stderr } = await runCommand(await loadCommand(name), [`--filer=${address}`, ...args]);
       expect({ code, stdout }, `${name}: ${stderr}`).to.deep.equal({ code: 3, stdout: '' });
       expect(stderr, name).to.contain(address).and.contain('connection refused');
     }
-    const { code, stderr } = await runCommand(await load('filer.copy'), [file, `http://${address}/`]);
+    const { code, stderr } = await runCommand(await loadCommand('filer.copy'), [file, `http://${address}/`]);
     expect(code, stderr).to.equal(3);
   });
 });
