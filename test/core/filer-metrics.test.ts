@@ -5,7 +5,7 @@ import { filerMetricTable } from '../../src/core/metrics/filer-table.js';
 import { masterMetricTable } from '../../src/core/metrics/master-table.js';
 import type { Metric } from '../../src/core/metrics/metrics.js';
 import { Processes } from '../support/processes.js';
-import { parseExposition, type Family } from '../support/prometheus.js';
+import { parseExposition, valueIn, type Family } from '../support/prometheus.js';
 import { waitFor } from '../support/wait-for.js';
 
 const tables: Readonly<Record<string, Readonly<Record<string, Metric>>>> = { filer: filerMetricTable, master: masterMetricTable };
@@ -18,10 +18,7 @@ describe('metrics', () => {
     let ofMaster: Map<string, Family>;
 
     const read = async (process: { readonly address: string }) => parseExposition((await processes.send(process, 'GET', '/metrics')).text());
-    const valueOf = (name: string, labels: Record<string, string> = {}): number | undefined =>
-      [...families.values()]
-        .flatMap(({ samples }) => samples)
-        .find((each) => each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value))?.value;
+    const valueOf = (name: string, labels: Record<string, string> = {}) => valueIn(families, name, labels);
 
     before(async () => {
       const master = await processes.master();

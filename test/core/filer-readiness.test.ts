@@ -91,6 +91,12 @@ describe('readinessOf', () => {
     expect(silent(15_000)).to.deep.equal([]);
   });
 
+  it('is not ready while its own store fails, though the peer is not asked meanwhile and no master is there', () => {
+    const error = { code: 'STORE_FULL', error: 'the disk of the store is full' };
+    const peers = [peer({ state: 'stalled', error, behind: { events: 1, seconds: null, bytes: 1 } })];
+    expect(codes({ peers, membership: { outcast: null, silentMs: 60_000 } })).to.deep.equal(['STORE_FULL']);
+  });
+
   it('tells of damage, and of digests that differ at one position', () => {
     expect(codes({ damage: 'bucket 7 differs', peers: [peer({ digest: 'different' })] })).to.deep.equal(['DIGEST_MISMATCH', 'DIGEST_MISMATCH']);
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool, type Dispatcher } from 'undici';
 import { freePort } from './free-port.js';
+import { parseExposition, valueIn } from './prometheus.js';
 import { startKelp, type Finished, type Started } from './run-kelp.js';
 import { waitFor } from './wait-for.js';
 
@@ -211,6 +212,13 @@ export class ClusterProcess {
     const reply = await this.request(method, path, options);
     if (reply.status !== status) throw new Error(`${this.name}: ${method} ${path} answered ${reply.status}, not ${status}: ${reply.text.slice(0, 500)}`);
     return reply;
+  }
+
+  /** One value of /metrics, which must be there. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const value = valueIn(parseExposition((await this.expect(200, 'GET', '/metrics')).text), name, labels);
+    if (value === undefined) throw new Error(`${this.name}: /metrics has no ${name}${JSON.stringify(labels)}`);
+    return value;
   }
 
   /** The end of what it has written, for messages. */

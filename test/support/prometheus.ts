@@ -10,6 +10,12 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
+/** The value of one series; labels that are not named do not matter. NaN is one that has no value. */
+export function valueIn(families: ReadonlyMap<string, Family>, name: string, labels: Readonly<Record<string, string>> = {}): number | undefined {
+  const samples = [...families.values()].flatMap((family) => family.samples);
+  return samples.find((each) => each.name === name && Object.entries(labels).every(([label, value]) => each.labels[label] === value))?.value;
+}
+
 const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/;
 const labelPart = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)/y;
 const number = /^([+-]?Inf|NaN|[+-]?\d+(\.\d+)?(e[+-]?\d+)?)$/;

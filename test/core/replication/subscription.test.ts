@@ -146,6 +146,7 @@ describe('Subscription', () => {
     ['SIGNATURE_INVALID', 'refused'],
     ['BODY_INVALID', 'stalled'],
     ['STORE_FULL', 'stalled'],
+    ['STORE_FAILED', 'stalled'],
     ['OVERLOADED', 'retrying'],
     ['ORIGIN_DIVERGED', 'retrying'],
   ];
@@ -163,6 +164,32 @@ describe('Subscription', () => {
       await put(pair.peer, '/a');
       await passUntil(pair.time, 'the recovery', () => caughtUp(pair));
       expect([pair.subscription.state, pair.subscription.error]).to.deep.equal(['following', null]);
+    });
+  }
+
+  for (const code of ['STORE_FULL', 'STORE_FAILED'] as const) {
+    it(`passes nothing while its own store answers ${code}, tries that page again and again, and goes on with it`, async () => {
+      const pair = await following();
+      const { time, peer, at, subscription } = pair;
+      await put(peer, '/a');
+      await passUntil(time, 'the first change', () => caughtUp(pair));
+      const [head, digest] = [at.core.log.state.head, at.core.log.digest];
+      const fault = new FilerError(code, 'the store fails');
+      at.core.store.faults.beforeCommit = () => {
+        throw fault;
+      };
+      await put(peer, '/b');
+      await passUntil(time, 'the third attempt', () => subscription.stalls === 3);
+      const asked = peer.calls.length;
+      await passUntil(time, 'more of them', () => subscription.stalls === 6);
+      expect([subscription.state, subscription.error, subscription.behind().events]).to.deep.equal(['stalled', fault, 1]);
+      expect([at.core.log.state.head, at.core.log.position.get(peer.origin), at.core.log.digest]).to.deep.equal([head, 1, digest]);
+      expect(peer.calls.length, 'it has the page already').to.equal(asked);
+      await put(peer, '/c');
+      at.core.store.faults.beforeCommit = undefined;
+      await passUntil(time, 'the recovery', () => caughtUp(pair) && subscription.state === 'following');
+      expect([subscription.error, subscription.stalls, subscription.retries]).to.deep.equal([null, 6, 0]);
+      await expectSame(peer.core, at.core);
     });
   }
 
