@@ -102,6 +102,11 @@ describe('Digests of filers that are compared all the time', function () {
     await waitFor(() => written > before + 100, { what: 'the writers to go on' });
     expect(JSON.parse((await a.request('GET', '/readyz')).text)).to.deep.include({ ready: false });
     expect(a.log()).to.contain('has another digest at the same position');
+    const { origin } = await c.store();
+    // Of a verdict that is renewed all the time, and of the two that do not stand.
+    for (const [verdict, value] of Object.entries({ different: 1, equal: 0, unknown: 0 }))
+      expect(await a.metric('kelp_peer_digest', { peer: origin, verdict }), verdict).to.equal(value);
+    expect(await a.metric('kelp_peer_digest', { peer: (await b.store()).origin, verdict: 'equal' })).to.equal(1);
     stopWriting = true;
     await Promise.all(writers);
   });

@@ -120,10 +120,15 @@ describe('A filer whose store cannot be written, though there is room', function
       process.stderr.write(`      skipped: no process can be bound here (${(error as Error).message.trim().split('\n').at(-1)})\n`);
       this.skip();
     }
+    const began = Date.now();
     await healthy.put('/while/broken', 'x');
+    const written = Date.now();
     const { origin } = await healthy.store();
     await broken.until('its stream to stall again and again', async () => (await broken.metric('kelp_peer_stalls_total', { peer: origin })) > 1);
     await expectStalled(cluster, broken, healthy, 'STORE_FAILED', /the store failed: SQLITE_IOERR/);
+    const asked = Date.now();
+    const age = await broken.metric('kelp_peer_behind_seconds', { peer: origin });
+    expect(age, 'since it was written').to.be.within((asked - written) / 1000 - 0.05, (Date.now() - began) / 1000 + 0.05);
     const write = await broken.request('PUT', '/own/during', { body: 'x' });
     expect({ status: write.status, code: (JSON.parse(write.text) as { code: string }).code }).to.deep.equal({ status: 503, code: 'STORE_FAILED' });
     expect(await broken.get('/own/before')).to.equal('from before');

@@ -88,6 +88,28 @@ describe('Subscription', () => {
     }
   });
 
+  it('tells how fast it applies: of each page a fifth, of those before it the rest', async () => {
+    const pair = await following();
+    const { time, peer, at, subscription } = pair;
+    expect(subscription.rate).to.equal(0);
+    // Time passes only while the store fails: a page takes no time, which counts as a millisecond.
+    await put(peer, '/a');
+    await passUntil(time, 'the first change', () => caughtUp(pair), { stepMs: 1 });
+    expect(subscription.rate).to.equal(200);
+    let failures = 0;
+    at.core.store.faults.beforeCommit = () => {
+      failures += 1;
+      if (failures === 1) throw new FilerError('STORE_FULL', 'the disk is full');
+      started ??= time.monotonic();
+    };
+    let started: number | null = null;
+    const written = time.monotonic();
+    await put(peer, '/b');
+    await passUntil(time, 'the second', () => caughtUp(pair), { stepMs: 1 });
+    expect(failures).to.equal(2);
+    expect(subscription.rate).to.be.closeTo(160 + 200 / ((started ?? 0) - written), 0.001);
+  });
+
   it('tells how far it is behind, and since when', async () => {
     const pair = await following();
     const { time, peer, at, subscription } = pair;
