@@ -3,6 +3,7 @@ import type { ConflictReport, QuarantinedReport } from '../../src/core/api/meta/
 import { startCluster, type Cluster, type ClusterFiler } from '../support/cluster.js';
 import { ForgedPeer } from '../support/forged-peer.js';
 import { runKelp } from '../support/run-kelp.js';
+import { expectSame } from '../support/trees.js';
 
 describe('A peer that sends a change which breaks a rule', function () {
   this.timeout(180_000);
@@ -117,5 +118,97 @@ describe('A peer that sends a change which breaks a rule', function () {
     for (const filer of [a, b]) expect(await filer.get('/same')).to.equal('of the peer');
     expect((await kelp('filer.conflicts', `--filer=${a.address}`, '--restore=0000000000000000')).code).to.equal(1);
     expect(await kelp('filer.conflicts', `--filer=${a.address}`, '--path=/none')).to.deep.include({ code: 0, stdout: '' });
+  });
+});
+
+/*
+ * Whether a change is refused follows from its text and the program alone (src/core/change/refused.ts), and what is quarantined is tried at every
+ * open. So a change that was refused becomes good by another program, and that tries it when it starts; there an operator's retry finds
+ * something to apply only if the program has changed under a running process. Both are real processes here, and the change is one that a real
+ * filer has written: an entry nested deeper than the one of them reads.
+ */
+describe('A change that one program refuses and another one reads', function () {
+  this.timeout(60_000);
+  let cluster: Cluster;
+  let [writer, reader]: ClusterFiler[] = [];
+
+  const shallow = `--import=${new URL('../support/shallow-json.mjs', import.meta.url).href}`;
+  const nested = (depth: number): unknown => (depth === 0 ? 'core' : { in: nested(depth - 1) });
+  /** Writes an entry that is nested too deep for the reader; returns its dot. */
+  const writeDeep = async (name: string): Promise<string> => {
+    const newEntry = { name, isDirectory: false, attributes: { fileMode: 432, mtime: '1763763267' }, content: 'ZGVlcA==', remoteEntry: nested(20) };
+    const event = { directory: '/deep', eventNotification: { newEntry, newParentPath: '/deep' }, tsNs: '1763763267123456000' };
+    const { text } = await writer.expect(200, 'POST', '/.filer/v1/changes', { body: JSON.stringify([event]) });
+    return (JSON.parse(text) as { position: string }).position;
+  };
+  const quarantine = async () => (await reader.json<{ quarantine: QuarantinedReport[] }>('/.filer/v1/quarantine')).quarantine;
+  const dots = async () => (await quarantine()).map(({ dot, waitsFor }) => [dot, waitsFor]);
+  const heard = (position: string) =>
+    reader.until(`${position} to be here`, async () => {
+      const [origin = '', seq] = position.split(':');
+      return ((await reader.store()).position[origin] ?? 0) >= Number(seq);
+    });
+  const changeProgram = async (levels: number) => {
+    const before = reader.started.output.stderr.length;
+    reader.started.process.kill('SIGUSR2');
+    await reader.until('the other program', () => reader.started.output.stderr.slice(before).includes(`reads ${levels} levels`));
+  };
+  const retried = async (path: string) => JSON.parse((await reader.expect(200, 'POST', `/.filer/v1/quarantine${path}?action=retry`)).text) as unknown;
+  const verdict = () => reader.metric('kelp_peer_digest', { verdict: 'equal' });
+
+  before(async () => {
+    // The second filer's first start is of the other program.
+    cluster = await startCluster({ filers: 2, under: (name, start) => (name === 'filer-2' && start === 1 ? ['env', `NODE_OPTIONS=${shallow}`] : []) });
+    [writer, reader] = cluster.filers;
+    await writer.mkdir('/deep');
+    await cluster.converged();
+  });
+  after(() => cluster?.close());
+
+  it('is applied by a retry over HTTP, with what waited for it, and nothing else is', async () => {
+    const [first, second] = [await writeDeep('1'), await writeDeep('2')];
+    const waiting = await writer.put('/deep/1', 'written over');
+    await heard(waiting);
+    expect(await dots()).to.deep.equal([
+      [first, null],
+      [second, null],
+      [waiting, first],
+    ]);
+    const [refused] = await quarantine();
+    expect(refused).to.deep.include({ code: 'BODY_INVALID', paths: ['/deep/1'], attempts: 0 });
+    expect(refused.error).to.match(/newEntry: may be nested at most 8 deep$/);
+    expect(await retried(''), 'by the same program').to.deep.equal({ applied: [], refused: [first, second], dropped: [], left: 3 });
+    expect([await reader.list('/deep'), await verdict()]).to.deep.equal([[], 0]);
+
+    await changeProgram(100);
+    expect(await retried(`/${first}`)).to.deep.equal({ applied: [first, waiting], refused: [], dropped: [], left: 1 });
+    expect(await reader.get('/deep/1')).to.equal('written over');
+    expect([await reader.list('/deep'), await dots()]).to.deep.equal([['1'], [[second, null]]]);
+    expect(await reader.metric('kelp_quarantined_changes')).to.equal(1);
+  });
+
+  it('is applied by kelp filer.quarantine --retry, which exits 0 when nothing is left; then the filers are equal', async () => {
+    const [[second] = []] = await dots();
+    const left = await runKelp(['filer.quarantine', `--filer=${reader.address}`, '--retry=all']);
+    expect(left).to.deep.include({ code: 0, stdout: `applied\t${second}\n`, stderr: 'nothing is quarantined any more\n' });
+    expect(await runKelp(['filer.quarantine', `--filer=${reader.address}`])).to.deep.include({ code: 0, stdout: '' });
+    await expectSame(cluster, [writer, reader]);
+    expect(await reader.get('/deep/2')).to.equal('deep');
+    const metadata = async (filer: ClusterFiler) => (await filer.expect(200, 'GET', '/deep/2?metadata=true')).text;
+    expect(await metadata(reader)).to.equal(await metadata(writer));
+    await reader.until('digests to be compared again', async () => (await verdict()) === 1);
+    expect((await runKelp(['filer.peers', `--master=${cluster.master.address}`])).code).to.equal(0);
+  });
+
+  it('is applied by a restart with a program that reads it, and by none before', async () => {
+    await changeProgram(8);
+    const third = await writeDeep('3');
+    await heard(third);
+    expect(await dots()).to.deep.equal([[third, null]]);
+    await reader.restart();
+    await reader.started.waitForLine(new RegExp(`1 quarantined changes are applied now, the first is ${third}$`));
+    await expectSame(cluster, [writer, reader]);
+    expect([await reader.get('/deep/3'), await dots()]).to.deep.equal(['deep', []]);
+    expect(await reader.metric('kelp_quarantine_retries_total')).to.equal(1);
   });
 });
