@@ -19,6 +19,8 @@ export interface EndureOptions {
 
 export interface Endured extends Outcomes {
   readonly kills: number;
+  /** Acknowledged deletes. */
+  readonly deletes: number;
   /** From the first write to the last. */
   readonly seconds: number;
   readonly filers: readonly Verified[];
@@ -71,10 +73,12 @@ async function run(cluster: Cluster, { writes, kills, seed, writers: count, say 
   let killed = 0;
   const progress = () =>
     `${seconds().toFixed(1)} s: ${outcomes.acknowledged} acknowledged (${Math.round(outcomes.acknowledged / seconds())}/s), ` +
-    `${outcomes.unknown} unanswered, ${outcomes.refused} refused, ${killed} kills`;
+    `${outcomes.unknown} unanswered, ${outcomes.refused} refused, ${outcomes.vain} deletes in vain, ${killed} kills`;
   const talk = setInterval(() => say(progress()), saidEveryMs);
-  const acknowledged = (least: number) =>
-    waitFor(() => writers.check() ?? outcomes.acknowledged >= least, { what: `${least} acknowledged writes`, timeoutMs: 600_000 });
+  const acknowledged = async (least: number) => {
+    await waitFor(() => writers.hasFailed || outcomes.acknowledged >= least, { what: `${least} acknowledged writes`, timeoutMs: 600_000 });
+    writers.check();
+  };
   try {
     while (killed < kills) {
       await acknowledged((writes * (killed + 1)) / (kills + 1));
@@ -99,5 +103,6 @@ async function run(cluster: Cluster, { writes, kills, seed, writers: count, say 
   say(`${seconds().toFixed(1)} s: read the stores; ${filers[0].entries} rows each`);
   const [first, ...others] = filers;
   for (const other of others) if (JSON.stringify(other) !== JSON.stringify(first)) throw new Error(`the filers differ: ${JSON.stringify(filers, null, 2)}`);
-  return { ...outcomes, kills: killed, seconds: took, filers };
+  const deletes = [...writers.acknowledged.values()].filter(({ content }) => content === null).length;
+  return { ...outcomes, kills: killed, deletes, seconds: took, filers };
 }

@@ -67,8 +67,9 @@ export async function verifyStore(directory: string, acknowledged: ReadonlyMap<s
   }
 }
 
+/** True if a change is the write that was acknowledged under its dot: that put, or that delete, of that path and no other. */
 function isOf({ oldPath, newPath, newEntry }: ReturnType<typeof decodeChange>, { path, content }: Acknowledged): boolean {
-  if (content !== null) return newPath === path && (JSON.parse(newEntry ?? '{}') as { content?: string }).content === Buffer.from(content()).toString('base64');
-  // Nothing was there to delete: the answer names the last change of this filer, whatever it was.
-  return oldPath !== path || newPath === null;
+  if (content === null) return oldPath === path && newPath === null;
+  const isPut = newPath === path && (oldPath === null || oldPath === path);
+  return isPut && (JSON.parse(newEntry ?? '{}') as { content?: string }).content === Buffer.from(content()).toString('base64');
 }

@@ -16,6 +16,8 @@ export interface Outcomes {
   refused: number;
   /** No answer: it may have been done or not. */
   unknown: number;
+  /** Deletes that found nothing: no writes. */
+  vain: number;
 }
 
 const connectionsPerFiler = 128;
@@ -23,7 +25,7 @@ const contendedPaths = 40;
 
 /** Many clients that write to all filers of a cluster at once, mostly to paths of their own, some to paths that all of them write. */
 export class Writers {
-  readonly outcomes: Outcomes = { acknowledged: 0, refused: 0, unknown: 0 };
+  readonly outcomes: Outcomes = { acknowledged: 0, refused: 0, unknown: 0, vain: 0 };
   /** By the dot that the answer named. */
   readonly acknowledged = new Map<string, Acknowledged>();
   readonly #targets: { filer: ClusterFiler; pool: Pool }[];
@@ -41,6 +43,11 @@ export class Writers {
     this.#running = Array.from({ length: count }, (_, writer) =>
       this.#write(writer, new Random(seed + 1 + writer)).catch((error: unknown) => (this.#failure ??= error)),
     );
+  }
+
+  /** True once a writer has met what it could not make sense of. */
+  get hasFailed(): boolean {
+    return this.#failure !== null;
   }
 
   /** @throws what a writer could not make sense of */
@@ -68,7 +75,8 @@ export class Writers {
       const content = () => `${writer}.${number} `.repeat(1 + (number % 20));
       let reply;
       try {
-        reply = await pool.request({ method: isDelete ? 'DELETE' : 'PUT', path, body: isDelete ? null : content() });
+        // Only of what is there: else the answer would name whatever change was the filer's last, and acknowledge nothing.
+        reply = await pool.request(isDelete ? { method: 'DELETE', path, headers: { 'if-match': '*' } } : { method: 'PUT', path, body: content() });
         await reply.body.dump();
       } catch {
         // A filer that was killed answers no more. Whether the write was done is not known; it is not sent again.
@@ -78,9 +86,11 @@ export class Writers {
       if (reply.statusCode === 201 || reply.statusCode === 204) {
         this.outcomes.acknowledged += 1;
         const dot = String(reply.headers['filer-position']);
-        // Of a delete that found nothing the dot is an earlier write's.
-        if (!isDelete || !this.acknowledged.has(dot)) this.acknowledged.set(dot, { path, content: isDelete ? null : content });
-      } else if (reply.statusCode === 503) this.outcomes.refused += 1;
+        if (this.acknowledged.has(dot))
+          throw new Error(`${filer.name} acknowledged two writes as ${dot}, the second ${isDelete ? 'a delete' : 'a put'} of ${path}`);
+        this.acknowledged.set(dot, { path, content: isDelete ? null : content });
+      } else if (isDelete && reply.statusCode === 412) this.outcomes.vain += 1;
+      else if (reply.statusCode === 503) this.outcomes.refused += 1;
       else throw new Error(`${filer.name} answered ${isDelete ? 'DELETE' : 'PUT'} ${path} with ${reply.statusCode}`);
     }
   }
