@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +20,10 @@ import { traceRun, type Sabotage, type TracedRun } from './traced-cluster.js';
  */
 const seed = Number(process.env['KELP_POWER_SEED'] ?? Date.now() % 1_000_000);
 const imagesPerFiler = 160;
+/** What the suite promises of both filers together, whatever the numbers above are set to. */
+const imagesLeast = 300;
+/** Of those, left with a write-ahead log: so many without its shared memory (-shm), and as many with. */
+const eachShmLeast = 80;
 const imagesOfMaster = 40;
 const imagesOfSabotage = 40;
 
@@ -33,6 +38,8 @@ function obstacle(): string | null {
 /** What the images of one process came to. */
 interface Tally {
   images: number;
+  /** Of those with a write-ahead log: without the shared memory beside it, and with it. */
+  readonly shm: { without: number; with: number };
   /** Images in which something acknowledged or told was gone. */
   lost: number;
   /** Everything that was wrong, image by image. */
@@ -44,14 +51,19 @@ interface Subject {
   readonly name: string;
   readonly folder: string;
   readonly events: readonly TraceEvent[];
-  problems(cut: PowerCut, random: Random, number: number): Promise<string[]>;
+  problems(cut: PowerCut, random: Random, number: number, tally: Tally): Promise<string[]>;
 }
 
 async function filerOf(run: TracedRun, index: number, feed: WholeFeed): Promise<Subject> {
   const { name, directory } = run.cluster.filers[index];
   const images = new ImageFolder(directory);
-  const problems = async ({ files, promises }: PowerCut, random: Random, number: number) => {
+  const problems = async ({ files, promises }: PowerCut, random: Random, number: number, { shm }: Tally) => {
     await images.put(files, random.chance(0.5));
+    if (files.has(join(directory, 'filer.db-wal'))) {
+      // As it lies there: that is what is opened.
+      const isThere = existsSync(join(directory, 'filer.db-shm'));
+      shm[isThere ? 'with' : 'without'] += 1;
+    }
     return problemsOf(directory, promises, feed, number % 5 === 0);
   };
   return { name, folder: run.cluster.directory, events: await readRun(await run.traces(name)), problems };
@@ -65,15 +77,18 @@ async function masterOf(run: TracedRun): Promise<Subject> {
 
 async function cutOften(subject: Subject, count: number, counts?: SyncFilter): Promise<Tally> {
   const random = new Random(seed);
-  const tally: Tally = { images: 0, lost: 0, bad: [] };
+  const tally: Tally = { images: 0, shm: { without: 0, with: 0 }, lost: 0, bad: [] };
   for (const cut of powerCuts(subject.events, subject.folder, count, random, counts)) {
     tally.images += 1;
-    const problems = await subject.problems(cut, random, tally.images);
+    const problems = await subject.problems(cut, random, tally.images, tally);
     if (problems.some((problem) => problem.startsWith('LOST'))) tally.lost += 1;
     if (problems.length > 0) tally.bad.push(`${subject.name} after event ${cut.at}, ${cut.survival} of what was pending: ${problems.join('; ')}`);
   }
   return tally;
 }
+
+const shmOf = (tallies: readonly Tally[]) =>
+  (['without', 'with'] as const).map((kind) => `${tallies.reduce((sum, { shm }) => sum + shm[kind], 0)} ${kind} -shm`).join(', ');
 
 const report = (text: string) => process.stderr.write(`      ${text}\n`);
 
@@ -134,9 +149,12 @@ describe(`After a power cut at any moment (seed ${seed})`, function () {
         expect(feeds[0].holds(dot, path, content), `${path} as ${dot} in the log`).to.be.true;
       }
       const tallies = await Promise.all(filers.map((filer) => cutOften(filer, imagesPerFiler)));
-      report(`${run.acknowledged.length} acknowledged writes, ${tallies.map(({ images }) => images).join(' + ')} images`);
+      report(`${run.acknowledged.length} acknowledged writes, ${tallies.map(({ images }) => images).join(' + ')} images, ${shmOf(tallies)}`);
       expect(tallies.flatMap(({ bad }) => bad)).to.deep.equal([]);
       expect(tallies.map(({ images }) => images)).to.deep.equal([imagesPerFiler, imagesPerFiler]);
+      expect(tallies[0].images + tallies[1].images).to.be.at.least(imagesLeast);
+      for (const kind of ['without', 'with'] as const)
+        expect(tallies[0].shm[kind] + tallies[1].shm[kind], `images of a write-ahead log ${kind} -shm`).to.be.at.least(eachShmLeast);
     });
 
     it('a master knows the cluster it has named', async () => {
