@@ -57,6 +57,7 @@ export function noEffectFlags<const Valued extends string, const Switch extends 
   const say = (name: string): void => void process.stderr.write(`--${name} has no effect in kelp\n`);
   const described = (name: string) => ({ name, hidden: true, description: 'has no effect in kelp' });
   const valued = withValue.map((name) => [name, Flags.string({ ...described(name), parse: async (text) => (say(name), text) })]);
-  const plain = switches.map((name) => [name, Flags.boolean({ ...described(name), parse: async (on) => (say(name), on) })]);
+  // `-s3=false` is a flag that was typed too.
+  const plain = switches.map((name) => [name, Flags.boolean({ ...described(name), allowNo: true, parse: async (on) => (say(name), on) })]);
   return { ...Object.fromEntries(valued), ...Object.fromEntries(plain) };
 }

@@ -101,9 +101,11 @@ describe('flags', () => {
   });
 
   it('of weed that mean nothing here are accepted with a line each', async () => {
-    const { code, stderr } = await run(['flags', '-replication=001', '-s3', '--json']);
-    expect(code).to.equal(0);
-    expect(stderr.split('\n').sort()).to.deep.equal(['', '--replication has no effect in kelp', '--s3 has no effect in kelp']);
+    for (const written of ['-s3', '-s3=true', '-s3=false']) {
+      const { code, stderr } = await run(['flags', '-replication=001', written, '--json']);
+      expect(code, written).to.equal(0);
+      expect(stderr.split('\n').sort(), written).to.deep.equal(['', '--replication has no effect in kelp', '--s3 has no effect in kelp']);
+    }
   });
 });
 
