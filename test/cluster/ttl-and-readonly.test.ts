@@ -77,3 +77,49 @@ describe('Two filers, one with a second port for readers', function () {
     ]);
   });
 });
+
+describe('Filers that show less of their directories than others', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let [few, none, nothing]: ClusterFiler[] = [];
+
+  before(async () => {
+    cluster = await startCluster({ filers: 0 });
+    [few, none, nothing] = await Promise.all(
+      // As scripts for weed write them.
+      ['-dirListLimit=2', '-disableDirListing', '-exposeDirectoryData=false'].map((flag) => cluster.addFiler({ args: [flag], ready: false })),
+    );
+    await Promise.all(cluster.filers.map((filer) => filer.ready()));
+    for (const name of ['one', 'three', 'two']) await few.put(`/dir/${name}`, name);
+    await cluster.converged();
+  });
+
+  after(() => cluster?.close());
+
+  const statuses = (filer: ClusterFiler) =>
+    Promise.all(['/dir/', '/dir?metadata=true', '/dir/one', '/dir/one?metadata=true'].map(async (path) => (await filer.request('GET', path)).status));
+  const codeOf = ({ text }: { text: string }) => (JSON.parse(text) as { code: string }).code;
+
+  it('keep pages within --dirListLimit, which is also what a request gets that asks for no number', async () => {
+    const { Entries, ...page } = await few.json<{ Entries: { FullPath: string }[] }>('/dir/');
+    expect(Entries.map(({ FullPath }) => FullPath)).to.deep.equal(['/dir/one', '/dir/three']);
+    expect(page).to.include({ Limit: 2, LastFileName: 'three', ShouldDisplayLoadMore: true });
+    const rest = await few.json<{ Entries: { FullPath: string }[] }>('/dir/?limit=2&lastFileName=three');
+    expect(rest.Entries.map(({ FullPath }) => FullPath)).to.deep.equal(['/dir/two']);
+    expect(codeOf(await few.expect(400, 'GET', '/dir/?limit=3'))).to.equal('PARAMETER_INVALID');
+    expect(await statuses(few)).to.deep.equal([200, 200, 200, 200]);
+  });
+
+  it('list nothing with --disableDirListing, but say what a directory is', async () => {
+    expect(await statuses(none)).to.deep.equal([403, 200, 200, 200]);
+    const refused = await none.expect(403, 'GET', '/dir/');
+    expect(codeOf(refused)).to.equal('LISTING_DISABLED');
+    expect(refused.text).to.include('--disableDirListing');
+    expect((await none.json<{ FullPath: string }>('/dir?metadata=true')).FullPath).to.equal('/dir');
+  });
+
+  it('show nothing of directories with --exposeDirectoryData=false', async () => {
+    expect(await statuses(nothing)).to.deep.equal([403, 403, 200, 200]);
+    expect((await nothing.expect(403, 'GET', '/dir/')).text).to.include('--exposeDirectoryData=false');
+  });
+});
