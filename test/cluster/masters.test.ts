@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { startCluster, type Cluster, type ClusterFiler, type ClusterProcess } from '../support/cluster.js';
 import { execute } from '../support/damage.js';
+import { MasterView } from '../support/master-view.js';
 import { runKelp } from '../support/run-kelp.js';
 import { expectSame } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
@@ -342,12 +343,11 @@ describe('A master', function () {
     hung.resume();
   });
 
-  it('forgets by command who is gone for good, and hears again of who is not', async () => {
+  it('forgets by command who is gone for good', async () => {
     cluster = await startCluster({ filers: 3, masters: 2 });
     const [a, b, c] = cluster.filers as [ClusterFiler, ClusterFiler, ClusterFiler];
     await expectTogether(cluster, [a, b, c], '/all');
     const { origin: gone } = await c.store();
-    const { origin: alive } = await b.store();
     await c.kill();
     const masters = `--master=${cluster.masters.map(({ address }) => address).join()}`;
     const forgotten = await runKelp(['filer.peers', masters, `--forget=${gone}`]);
@@ -359,9 +359,51 @@ describe('A master', function () {
     await waitFor(async () => (await peersOf(a)).join() === b.address, { what: 'the forgotten one to leave the peers' });
     expect((await runKelp(['filer.peers', masters, `--forget=${gone}`])).code, 'not on the list').to.equal(1);
     expect((await runKelp(['filer.peers', masters, '--forget=nonsense'])).code, 'no origin').to.equal(2);
-
-    expect((await runKelp(['filer.peers', masters, `--forget=${alive}`])).code).to.equal(0);
-    for (const master of cluster.masters) await expectListed(master, [a, b]);
     await expectTogether(cluster, [a, b], '/two');
+  });
+
+  it('forgets by command one that lives: it is closed, and goes on under a new origin with all its work', async () => {
+    cluster = await startCluster({ filers: 0, masters: 2 });
+    const [m1, m2] = cluster.masters as [ClusterProcess, ClusterProcess];
+    const view = await MasterView.of(m1.address);
+    try {
+      const a = await cluster.addFiler({ masters: [view.address] });
+      const b = await cluster.addFiler();
+      await expectTogether(cluster, [a, b], '/both');
+      const { origin: alive, storeId } = await b.store();
+      // So that only b has this when it is closed.
+      const way = await view.to(b);
+      way.cut();
+      await b.put('/unsent', 'nobody else has this');
+      const forgotten = await runKelp(['filer.peers', `--master=${m1.address},${m2.address}`, `--forget=${alive}`]);
+      expect(forgotten.code, forgotten.stderr).to.equal(0);
+      expect(forgotten.stdout).to.equal(`${alive} is off the list of ${m1.address}, ${m2.address}, and closed at ${a.address}\n`);
+      expect(forgotten.stderr).to.include('a filer that still runs rejoins under a new origin');
+
+      expect((await b.started.waitForLine(/rejoins through (\S+):/, 40_000))[1]).to.equal(a.address);
+      expect(Number((await b.started.waitForLine(/rejoined: (\d+) of its own entries written again/, 40_000))[1])).to.be.at.least(1);
+      way.heal();
+      await b.ready(40_000);
+      const after = await b.store();
+      expect(after.storeId).to.equal(storeId);
+      expect(after.origin).not.to.equal(alive);
+      for (const [master, listed] of [
+        [m1, [a, b]],
+        [m2, [b]],
+      ] as const) {
+        await expectListed(master, listed);
+        const { members } = await listOf(master);
+        expect(members.find(({ state, address }) => state === 'up' && address === b.address)?.origin, master.name).to.equal(after.origin);
+      }
+      await expectTogether(cluster, [a, b], '/after');
+      for (const filer of [a, b]) {
+        expect((await filer.json<{ closed: string[] }>('/.filer/v1/log')).closed, filer.name).to.deep.equal([alive]);
+        expect(await filer.get('/unsent'), filer.name).to.equal('nobody else has this');
+        expect(await filer.get(`/both/${b.name}`), filer.name).to.equal(`/both ${b.name}`);
+      }
+    } finally {
+      await cluster.close();
+      await view.close();
+    }
   });
 });
