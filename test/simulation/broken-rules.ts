@@ -201,6 +201,20 @@ export const brokenRules: readonly BrokenRule[] = [
     'state.origin !== draft.identity.origin);',
   ),
   rule(
+    'merge-keeps-what-is-gone',
+    'Snapshot: what stands here, is not there, and the other has seen was deleted there, and that forgotten',
+    bootstrap,
+    '      for (const path of dropped) draft.setRow(path, null);\n',
+    '',
+  ),
+  rule(
+    'merge-drops-unseen',
+    'Snapshot: what the other has not seen stays, though it is not there',
+    bootstrap,
+    'rows.filter((row) => isLive(row) && row.dot !== null && isSeenThere(row.dot)).map',
+    'rows.filter((row) => isLive(row) && row.dot !== null).map',
+  ),
+  rule(
     'merge-keeps-epoch',
     'Snapshot: a merge renews the feed epoch',
     bootstrap,
@@ -292,6 +306,13 @@ export const brokenRules: readonly BrokenRule[] = [
     collection,
     'return seen.every((position) => position !== null) ? seen : null;',
     'return seen.filter((position) => position !== null);',
+  ),
+  rule(
+    'report-not-covered',
+    'Reports: one counts only once this store has everything it tells of',
+    'src/core/replication/reports.ts',
+    'if (candidate === null || !isCovered(candidate, state)) continue;',
+    'if (candidate === null) continue;',
   ),
   rule('floor-not-raised', 'Tombstones: dropping one raises the floor', collection, '    if (dropped > 0) draft.setIdentity({ floor });\n', ''),
   // ---- parted histories
@@ -451,6 +472,13 @@ export const brokenRules: readonly BrokenRule[] = [
       },
     ],
   },
+  rule(
+    'closed-for-some',
+    'Closing: reports of a closed origin are waited for until everybody who may write has seen that it is closed',
+    collection,
+    'if (seen === null || !positionIncludes(seen, dot)) return false;',
+    '',
+  ),
   {
     name: 'closed-heard-itself',
     why: "Closing: a closed origin's changes are taken only from others, checked when they are applied",
@@ -459,4 +487,12 @@ export const brokenRules: readonly BrokenRule[] = [
       { file: aggregator, find: '    if (closed.has(subscription.origin))\n      throw', replace: '    if (false)\n      throw' },
     ],
   },
+  // ---- expiry
+  rule(
+    'expired-by-its-author-alone',
+    'TTL: what expires is deleted by the lowest live origin if its author is no member',
+    'src/core/namespace/expiry.ts',
+    "return !members.some(({ origin }) => origin === author) && members.every(({ origin, state }) => state !== 'up' || own <= origin);",
+    'return false;',
+  ),
 ];

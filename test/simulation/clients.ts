@@ -50,10 +50,13 @@ export class Clients {
   attempt(filer: SimFiler, write: () => Promise<Dot | null>): void {
     const { generation } = filer;
     const work = async () => {
+      this.options.count('request');
       filer.live.admission.mustWrite();
       const dot = await write();
       // A process that was killed answers nobody, not even what it has done.
-      if (dot && filer.generation === generation) this.options.history.acknowledge(filer, dot);
+      if (!dot || filer.generation !== generation) return;
+      this.options.count('request acknowledged');
+      this.options.history.acknowledge(filer, dot);
     };
     work().catch((error: unknown) => {
       // Refusals are answers; a process that was killed gives none.
@@ -84,7 +87,9 @@ export class Clients {
     switch (kind) {
       case 'put': {
         const content = Buffer.from(`${this.options.mark ?? 'v'}${++this.#values}`).toString('base64');
-        const spec: FileSpec = { content, size: 2, md5: '' };
+        const { random } = this.options;
+        const ttlSec = random.chance(0.25) ? random.pick([1, 1, 5, 30]) : undefined;
+        const spec: FileSpec = { content, size: 2, md5: '', ...(ttlSec === undefined ? {} : { ttlSec }) };
         return namespace.put(path, spec, 0o660);
       }
       case 'mkdir':

@@ -1,5 +1,7 @@
 import type { Position } from '../../src/core/clock/vector.js';
 import { emptyPosition, formatPosition, positionCovers, positionsEqual } from '../../src/core/clock/vector.js';
+import { expiryOfRow } from '../../src/core/entry/expiry.js';
+import { isLive } from '../../src/core/change/row.js';
 import { rejoinFromMeta } from '../../src/core/replication/rejoin.js';
 import { positionOn } from './history.js';
 import type { SimFiler } from './sim-filer.js';
@@ -16,7 +18,10 @@ export function unsettled(filers: readonly SimFiler[]): string {
       return `${filer.name} is at ${formatPosition(positionOn(filer.disk))}, ${first.name} at ${formatPosition(target)}`;
   }
   const apart = filers.find((filer) => endsOf(filer) !== endsOf(first));
-  return apart ? `${apart.name} and ${first.name} are at one position, with other changes` : '';
+  if (apart) return `${apart.name} and ${first.name} are at one position, with other changes`;
+  // Who wrote it may be gone for good: then somebody else must, once the masters have forgotten him.
+  const expiring = [...first.disk.content.areas.tree.values()].find((row) => isLive(row) && expiryOfRow(row) !== null);
+  return expiring ? `${expiring.path} expires, and nobody has deleted it yet` : '';
 }
 
 /** Where a store is in each origin's history. */

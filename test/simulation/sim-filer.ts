@@ -35,6 +35,7 @@ export const simLimits = {
   // Longer than in life: filers that wait for an operator, or just wait, would make most of the work of a history.
   peerStartingMs: 3000,
   upkeepMs: 3000,
+  expiryCheckMs: 2500,
 };
 
 export interface Surroundings {
@@ -147,6 +148,7 @@ export class SimFiler {
 
   /** kill -9. What it was doing has no effect any more. */
   crash(): void {
+    for (let deleted = this.filer?.expiry.deleted ?? 0; deleted > 0; deleted--) this.around.count('expired file deleted');
     this.generation += 1;
     this.filer = null;
     this.disk.owner = null;

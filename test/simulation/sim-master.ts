@@ -5,6 +5,7 @@ import { limits } from '../../src/core/config/limits.js';
 import { silentLogger } from '../../src/core/logger.js';
 import { nap } from '../../src/core/nap.js';
 import type { TimeSource } from '../../src/core/time.js';
+import { simLimits } from './sim-filer.js';
 import type { VirtualTime } from './virtual-time.js';
 
 /** The real registry; only HTTP is left out. */
@@ -31,7 +32,7 @@ export class SimMaster {
   #open(): Registry {
     return new Registry({
       time: this.#time,
-      limits: { ...limits, forgetAfterMs: 720 * 3600 * 1000 },
+      limits: { ...limits, forgetAfterMs: simLimits.forgetAfterMs },
       logger: silentLogger,
       clusterId: this.#clusterId,
       saveClusterId: async (clusterId) => {
