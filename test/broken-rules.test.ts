@@ -1,9 +1,12 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { brokenRules } from './simulation/broken-rules.js';
+import { brokenRules as rulesOfOneCluster } from './simulation/broken-rules.js';
+import { brokenSyncRules } from './simulation/clusters/broken-rules.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+
+const brokenRules = [...rulesOfOneCluster, ...brokenSyncRules];
 
 describe('the rules that npm run mutants breaks', () => {
   it('stand in the code once each, so that a rule that was moved or written anew is broken still', () => {

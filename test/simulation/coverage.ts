@@ -5,6 +5,55 @@ import { parseSnapshotProgress, type SnapshotProgress } from '../../src/core/rep
 import { positionOn } from './history.js';
 import type { SimFiler } from './sim-filer.js';
 
+/** What must have happened in many long histories, or that they hold says less than it seems to. */
+export const essential = {
+  cluster: [
+    'acknowledged change given up with a branch',
+    'acknowledged change given up with its origin',
+    'a peer answered ORIGIN_CLOSED',
+    "branch given up, another's",
+    'branch given up, its own',
+    'branch written again',
+    'change quarantined',
+    'conflict met in a page',
+    'conflict met in a snapshot',
+    'conflict met when released',
+    'conflict recorded',
+    'expired file deleted',
+    'feed read answered LOG_TRIMMED',
+    'killed after a commit',
+    'killed before a commit',
+    'log trimmed',
+    'master came back empty',
+    'no master was left',
+    'page relayed for others',
+    'page that came twice',
+    'quarantine let go',
+    'rejoin: copy',
+    'rejoin: met another lineage',
+    'rejoin: restored',
+    'snapshot in place',
+    'snapshot resumed after a crash, in place',
+    'snapshot resumed after a crash, staged',
+    'snapshot staged',
+    'store rolled back unnoticed',
+    'tombstones collected',
+  ],
+  clusters: [
+    'a sync was answered LOG_TRIMMED',
+    'conflict recorded',
+    'did homeLoss',
+    'did killSync',
+    'expired file deleted',
+    'import: applied',
+    'import: conflicting',
+    'import: superseded',
+    'link expired',
+    'log trimmed',
+    'tombstones collected',
+  ],
+} as const;
+
 interface Seen {
   origin: string;
   epoch: string;

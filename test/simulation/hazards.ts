@@ -220,7 +220,7 @@ export class Hazards {
 
   /** A filer is closed while it is away with a write that nobody has; what it wrote over is deleted and forgotten before it is heard again. */
   async closeAway(filer: SimFiler, other: SimFiler): Promise<void> {
-    const { time, clients, filers } = this.options;
+    const { time, clients, filers, network, random } = this.options;
     if (filer === other || filers.length < filersMin) return;
     await this.#meet(2000);
     const path = '/closing' as FullPath;
@@ -231,8 +231,18 @@ export class Hazards {
     await time.advance(1000);
     clients.write(other, 'remove', path);
     const origin = originOn(filer.disk);
+    // Somebody may know the deletion and not the closing, and so take what the closed one has written.
+    const unaware = random.chance(0.5) ? filers.find((one) => one !== filer && one !== other) : undefined;
+    if (unaware) {
+      await time.advance(1000);
+      this.isolate(unaware);
+    }
     if (other.isUp) clients.attempt(other, () => other.live.upkeep.closing.close(origin));
     await time.advance(12_000);
+    if (unaware) {
+      for (const link of [`${filer.name}>${unaware.name}`, `${unaware.name}>${filer.name}`]) network.cut.delete(link);
+      await time.advance(3000);
+    }
     // It must hear of it: whoever is filled by it before that, or has forgotten the closing, hands on what it wrote. DESIGN has no rule for that.
     await this.#meet(4000);
   }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Compiled } from './compiled.js';
+import { essential } from './coverage.js';
 import { installPlainAbort } from './plain-abort.js';
 import { runSeed, runSeeds, type SeedResult } from './run-seeds.js';
 
@@ -11,7 +12,8 @@ import { runSeed, runSeeds, type SeedResult } from './run-seeds.js';
  *
  * npm run sim:clusters does the same with several clusters and syncs between them.
  *
- * Says on stdout what failed and how to run it again, how often what matters has happened, and a last line; exit 1 if anything failed.
+ * Says on stdout what failed and how to run it again, how often what matters has happened, and a last line; exit 1 if anything failed, or
+ * if in many long histories something essential never happened.
  */
 const { values } = parseArgs({
   options: {
@@ -27,6 +29,8 @@ const { values } = parseArgs({
 });
 const subject = values.clusters ? 'clusters' : 'cluster';
 const progressEvery = 200;
+/** From so many steps in all on everything essential happens, and what did not counts as a failure. */
+const essentialFromSteps = { cluster: 100_000, clusters: 15_000 };
 /** From so many steps in all on it pays to compile first. */
 const compiledFromSteps = 20_000;
 const from = Number(values.seed ?? values.from);
@@ -62,6 +66,8 @@ if (values.seed === undefined) {
   took(await runSeed(subject, from, steps, values.verbose));
 }
 console.log(JSON.stringify(Object.fromEntries([...totals].sort(([a], [b]) => (a < b ? -1 : 1))), null, 2));
+const never = done * steps < essentialFromSteps[subject] ? [] : essential[subject].filter((name) => !totals.has(name));
+if (never.length > 0) console.log(`never happened: ${never.join('; ')}`);
 const rate = (count: number) => (count / elapsed()).toFixed(1);
 console.log(`${done - failed} of ${done} seeds hold, ${seconds()}: ${rate(done)} seeds and ${rate(done * steps)} steps a second`);
-process.exit(failed > 0 ? 1 : 0);
+process.exit(failed > 0 || never.length > 0 ? 1 : 0);
