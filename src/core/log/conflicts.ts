@@ -1,6 +1,7 @@
 import { areConcurrent, compareStates, isLive, type Row } from '../change/row.js';
 import { vectorIncludes, type Origin } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
+import { ancestorsOf, type FullPath } from '../entry/path.js';
 import type { ConflictRecord, ConflictType } from '../store/store.js';
 
 /* Which states were overruled by one that had not seen them. Pure; nothing here changes who wins. */
@@ -51,12 +52,16 @@ export function leftToForgotten(loser: Row, floor: Version, seenAt: Version, see
 }
 
 /**
- * The ledger row for a live row that now stands below a deleted directory (nearest first in `above`) which was deleted
- * without having seen it. Nothing is overruled: the tree shows the directory as implied.
+ * The ledger row for a live row that now stands below a directory which was deleted without having seen it; of several, the nearest.
+ * Nothing is overruled: the tree shows the directory as implied. `rowAt` tells what stands at a path above it.
  */
-export function childOfDeleted(standing: Row, above: readonly (Row | null)[], seenAt: Version, seenBy: Origin): ConflictRecord | null {
-  const deleted = above.find((row): row is Row => row !== null && !isLive(row) && !vectorIncludes(row.vector, standing.author, standing.version));
-  return deleted === undefined ? null : record(standing.path, 'child-of-deleted', standing, deleted, seenAt, seenBy);
+export function childOfDeleted(standing: Row, rowAt: (path: FullPath) => Row | null, seenAt: Version, seenBy: Origin): ConflictRecord | null {
+  for (const path of ancestorsOf(standing.path)) {
+    const above = rowAt(path);
+    if (above === null || isLive(above) || vectorIncludes(above.vector, standing.author, standing.version)) continue;
+    return record(standing.path, 'child-of-deleted', standing, above, seenAt, seenBy);
+  }
+  return null;
 }
 
 /** The reverse: a directory was deleted while something live that the delete had not seen lies below it. */

@@ -2,7 +2,7 @@ import { isRefused, pathsOf, rowsOf, type Applied, type Change, type ReceivedCha
 import { isLive, joinRows, type Row } from '../change/row.js';
 import type { Origin } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
-import { ancestorsOf, type FullPath } from '../entry/path.js';
+import type { FullPath } from '../entry/path.js';
 import type { ConflictRecord } from '../store/store.js';
 import type { Accounting } from './accounting.js';
 import type { QuarantineDraft } from './quarantine.js';
@@ -61,9 +61,8 @@ export class Joins {
     if (joined !== local) this.setRow(incoming.path, joined);
     const won = joined.version === incoming.version && joined.author === incoming.author && joined.contentHash === incoming.contentHash;
     if (won && joined !== local) {
-      const above = () => ancestorsOf(joined.path).map((path) => tree.row(path));
       const below = isLive(joined)
-        ? accounting.childOfDeleted(joined, above(), now, by)
+        ? accounting.childOfDeleted(joined, (path) => tree.row(path), now, by)
         : tree.children(joined.path) > 0
           ? accounting.deletedAboveLive(joined, local, now, by)
           : null;

@@ -97,24 +97,30 @@ describe('leftAside', () => {
 });
 
 describe('childOfDeleted', () => {
-  const child = row('file', a, 5);
+  const child = row('file', a, 5, { [a]: 5 }, '/d/e/f');
+  const below = (...above: Row[]) => childOfDeleted(child, (path) => above.find((one) => one.path === path) ?? null, 7, b);
 
   it('is noted for a live row below a deletion that has not seen it', () => {
     const gone = row('deleted', b, 9, { [b]: 9 }, '/d');
-    expect(childOfDeleted(child, [gone], 7, b)).to.deep.include({
-      path: '/d/f',
+    expect(below(gone)).to.deep.include({
+      path: '/d/e/f',
       type: 'child-of-deleted',
       loser: gone,
       winner: { dot: child.dot, version: 5, author: a, deleted: false },
     });
-    expect(childOfDeleted(child, [null, gone], 7, b)?.loser).to.equal(gone);
-    expect(childOfDeleted(child, [row('deleted', b, 9, { [b]: 9, [a]: 4 }, '/d')], 7, b)).to.not.equal(null);
+    expect(below(row('deleted', b, 9, { [b]: 9, [a]: 4 }, '/d'))).to.not.equal(null);
+  });
+
+  it('names the nearest of several, over one that has seen it', () => {
+    const [far, near] = [row('deleted', b, 9, { [b]: 9 }, '/d'), row('deleted', b, 9, { [b]: 9 }, '/d/e')];
+    expect(below(far, near)?.loser).to.equal(near);
+    expect(below(far, row('deleted', b, 9, { [b]: 9, [a]: 5 }, '/d/e'))?.loser).to.equal(far);
   });
 
   it('is nothing below directories, below nothing, and below a deletion that has seen it', () => {
-    expect(childOfDeleted(child, [row('directory', b, 9, { [b]: 9 }, '/d'), null], 7, b)).to.equal(null);
-    expect(childOfDeleted(child, [], 7, b)).to.equal(null);
-    expect(childOfDeleted(child, [row('deleted', b, 9, { [b]: 9, [a]: 5 }, '/d')], 7, b)).to.equal(null);
+    expect(below(row('directory', b, 9, { [b]: 9 }, '/d'))).to.equal(null);
+    expect(below()).to.equal(null);
+    expect(below(row('deleted', b, 9, { [b]: 9, [a]: 5 }, '/d'))).to.equal(null);
   });
 });
 
