@@ -18,6 +18,8 @@ export const essential = {
     'conflict met in a page',
     'conflict met in a snapshot',
     'conflict met when released',
+    'conflict not written again by a rejoin',
+    'conflict overruled by a rejoin',
     'conflict recorded',
     'expired file deleted',
     'feed read answered LOG_TRIMMED',

@@ -122,11 +122,12 @@ export function losersOf(before: Before, { areas, meta, origins, quarantine }: C
     }
   }
   for (const row of before.remembered.values()) {
-    if (areas.remembered.get(row.path)) continue;
-    const standing = before.tree.get(row.path);
+    const [standing, stands] = [before.tree.get(row.path), areas.tree.get(row.path)];
     if (!standing || !areAtOdds(standing, row)) continue;
-    const isWritten = areas.tree.get(row.path)?.dot?.origin === own;
-    losers.push({ path: row.path, row: isWritten ? standing : row, how: isWritten ? 'overruled by a rejoin' : 'not written again by a rejoin' });
+    // Rows are remembered until the last of them is done, and each is written again before that.
+    const isWritten = stands !== standing && stands?.dot?.origin === own;
+    if (isWritten) losers.push({ path: row.path, row: standing, how: 'overruled by a rejoin' });
+    else if (!areas.remembered.get(row.path)) losers.push({ path: row.path, row, how: 'not written again by a rejoin' });
   }
   return losers;
 }
