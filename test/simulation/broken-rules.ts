@@ -237,13 +237,14 @@ export const brokenRules: readonly BrokenRule[] = [
       { file: aggregator, find: "if (info.state !== 'ready') throw", replace: 'if (false) throw' },
     ],
   },
-  rule(
-    'writes-while-filling',
-    'Rejoin: meanwhile it takes no client writes',
-    admission,
-    "    if (phase !== 'ready') throw",
-    "    if (phase === 'fresh') throw",
-  ),
+  {
+    name: 'writes-while-filling',
+    why: 'Rejoin: meanwhile it takes no client writes',
+    patches: [
+      { file: admission, find: "    if (phase !== 'ready') throw", replace: "    if (phase === 'fresh') throw" },
+      { file: draft, find: "    if ((phase !== 'ready' && phase !== 'fresh') || this.#partedFrom !== null)", replace: '    if (this.#partedFrom !== null)' },
+    ],
+  },
   // ---- rejoin
   rule(
     'restored-keeps-origin',

@@ -94,7 +94,10 @@ export class History {
       if (seen.isWritten && appended.length === 0 && isAsBefore(seen.before, filer.disk.content)) return;
       seen.isStale = true;
       // Of a disk that is new here nobody saw what its first transaction found, and the whole of its log is new.
-      if (seen.isWritten) this.#ledger(filer, seen, appended);
+      if (seen.isWritten) {
+        this.#ledger(filer, seen, appended);
+        this.#mustHaveSeen(filer, seen.before, appended);
+      }
       seen.isWritten = true;
       this.#compare(filer, seen);
       this.#rejoined(filer, seen);
@@ -244,6 +247,13 @@ export class History {
       if (!isNamed(content, loser)) throw new Violation('ledger', `${filer.name}: "${fingerprint(loser.row)}" was ${loser.how}, and no entry names it`);
       seen.losers.push(loser);
     }
+  }
+
+  /** A store that is being filled writes nothing of its own, but what a rejoin writes again: it has not seen yet what it would write over. */
+  #mustHaveSeen({ name, disk }: SimFiler, { phase, taken }: Before, appended: readonly LogRecord[]): void {
+    if (phase === undefined || phase === 'ready' || (phase === 'rejoining' && taken !== undefined)) return;
+    const own = appended.find(({ origin }) => origin === disk.content.meta.get('origin'));
+    if (own) throw new Violation('phase', `${name}: wrote ${formatDot(own)} while it was ${phase}`);
   }
 
   /** I4 and I6: what the position covers is in the tree; and in a store that serves, nothing else is. */

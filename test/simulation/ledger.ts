@@ -20,6 +20,8 @@ export interface Before {
   readonly epoch: string | undefined;
   readonly origin: string | undefined;
   readonly phase: string | undefined;
+  /** How far a rejoin has written again; undefined = it has not begun to. */
+  readonly taken: string | undefined;
   readonly floor: string | undefined;
   readonly counts: string | undefined;
   readonly buckets: readonly number[];
@@ -68,6 +70,7 @@ const wordsOf = (meta: Content['meta']) => ({
   epoch: meta.get('epoch'),
   origin: meta.get('origin'),
   phase: meta.get('phase'),
+  taken: meta.get('rejoinTaken'),
   floor: meta.get('floor'),
   counts: meta.get('counts'),
   parted: meta.get(partedMeta),
