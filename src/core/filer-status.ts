@@ -124,9 +124,8 @@ export class FilerStatus {
       limits,
       members: members(),
       acknowledged,
-      logHeldBy: upkeep.logHeldBy(),
-      tombstonesHeldBy: upkeep.collection.heldBy,
-      links: upkeep.links.waitedFor(log.state),
+      logHeldBy: await upkeep.logHeldBy(),
+      tombstonesHeldBy: await upkeep.tombstonesHeldBy(),
     });
   }
 

@@ -6,8 +6,9 @@ import { Retention, type RetentionLimits } from './log/retention.js';
 import type { Logger } from './logger.js';
 import { runLoop, type BackoffLimits } from './loop.js';
 import { Closing, type ClosingLimits } from './replication/closing.js';
-import { Collection, type CollectionLimits } from './replication/collection.js';
+import { Collection, reporters, type CollectionLimits } from './replication/collection.js';
 import { Links } from './replication/links.js';
+import type { Holders } from './replication/log-report.js';
 import type { Reports } from './replication/reports.js';
 import type { StoreReader } from './store/store.js';
 import type { TimeSource } from './time.js';
@@ -70,9 +71,21 @@ export class Upkeep {
     this.closing = new Closing(log, time, logger, limits, () => [log.identity.origin, ...around().heard], able);
   }
 
-  /** Who keeps records in the log that are old enough to go: they have not acknowledged them, or nobody knows. */
-  logHeldBy(): { origin: Origin; position: Position | null }[] {
-    return this.#counted().map((origin) => ({ origin, position: this.options.reports.latest(origin) }));
+  /** Who keeps records in the log that are old enough to go: they lack some, or nobody knows. */
+  async logHeldBy(): Promise<Holders> {
+    const peers = this.#counted().map((origin) => ({ origin, position: this.options.reports.latest(origin) }));
+    const links = this.links.waitedFor(this.options.log.state);
+    const hold = await this.retention.holding([...peers.map(({ position }) => position), ...links.map(({ report }) => report?.position ?? null)]);
+    return { peers: peers.filter((_, at) => hold[at]), links: links.filter((_, at) => hold[peers.length + at]) };
+  }
+
+  /** Who keeps tombstones that are old enough to go, with what each has seen: that is not all of them, or nobody knows. */
+  async tombstonesHeldBy(): Promise<Holders> {
+    const { log, reports } = this.options;
+    const peers = reporters(log.state, reports).map((origin) => ({ origin, position: reports.settled(origin) }));
+    const links = this.links.waitedFor(log.state);
+    const hold = await this.collection.holding([...peers.map(({ position }) => position), ...links.map(({ report }) => report?.seen ?? null)]);
+    return { peers: peers.filter((_, at) => hold[at]), links: links.filter((_, at) => hold[peers.length + at]) };
   }
 
   /** Goes on until `signal` aborts; resolves when the round in flight has ended. */

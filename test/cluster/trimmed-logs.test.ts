@@ -12,6 +12,7 @@ interface Log {
   readonly bytesMax: number;
   readonly oldest: string | null;
   readonly heldBy: readonly { readonly origin: string }[];
+  readonly tombstones: { readonly count: number; readonly heldBy: readonly { readonly origin: string }[] };
   readonly peers: readonly { readonly origin: string; readonly missing: { readonly events: number }; readonly budgetSeconds: number | null }[];
   readonly closed: readonly string[];
 }
@@ -101,9 +102,7 @@ describe('Filers with logs of at most 30,000 bytes, and deletions that are kept 
       await filer.until('writes to be taken', async () => (await filer.request('PUT', '/shared/probe', { body: 'x' })).status === 201, 60_000);
     await a.remove('/shared/old');
     await b.until('the deletion', async () => (await b.get('/shared/old')) === null);
-    await a.until('c to hold the tombstone', async () =>
-      (await a.json<{ tombstones: Log }>('/.filer/v1/log')).tombstones.heldBy.some((one) => one.origin === origin),
-    );
+    await a.until('c to hold the tombstone', async () => (await logOf(a)).tombstones.heldBy.some((one) => one.origin === origin));
     expect((await a.store()).counts.tombstones).to.equal(1);
 
     await a.expect(200, 'PUT', `/.filer/v1/closed/${origin}`);
@@ -141,7 +140,7 @@ describe('Filers with logs of at most 30,000 bytes, and deletions that are kept 
     expect(other).not.to.equal(old);
     // One that was closed before is waited for as long as somebody has not said that it knows.
     const holdersAt = async (filer: ClusterFiler) => {
-      const { tombstones, closed } = await filer.json<Log & { tombstones: Log }>('/.filer/v1/log');
+      const { tombstones, closed } = await logOf(filer);
       const origins = tombstones.heldBy.map(({ origin }) => origin);
       return origins.filter((origin) => !closed.includes(origin)).join();
     };
@@ -229,7 +228,7 @@ describe('A peer that is away', function () {
 
   before(async () => {
     cluster = await startCluster({ filers: 0 });
-    a = await cluster.addFiler({ args: ['--log.retention=1s', '--log.retentionMax=1h'], ready: false });
+    a = await cluster.addFiler({ args: ['--log.retention=1s', '--log.retentionMax=1h', '--tombstone.retention=1s'], ready: false });
     b = await cluster.addFiler({ args: ['--log.retentionMax=2s'], ready: false });
     c = await cluster.addFiler({ ready: false });
     await Promise.all(cluster.filers.map((filer) => filer.ready()));
@@ -238,17 +237,20 @@ describe('A peer that is away', function () {
   });
   after(() => cluster?.close());
 
-  it('holds back the log, which kelp filer.log shows with how long it may stay away; once it is back the log goes', async () => {
+  it('holds back log and tombstones, which kelp filer.log shows with how long it may stay away; once it is back they go', async () => {
     const { origin } = await c.store();
     // Down on the list at once; after kill -9 it would count as up for a while.
     await c.stop();
     for (let number = 0; number < 20; number += 1) await a.put(`/held/${number}`, 'c has not seen this');
+    await a.remove('/before');
     const isHeldByOne = async () => {
       const { oldest, heldBy } = await logOf(a);
       return oldest !== null && Date.now() - Date.parse(oldest) > 4000 && heldBy.map((one) => one.origin).join() === origin;
     };
     await a.until('the log to be older than it keeps what all have', isHeldByOne, 60_000);
     expect((await logOf(a)).changes).to.be.at.least(20);
+    const holdsTombstones = async () => (await logOf(a)).tombstones.heldBy.map((one) => one.origin).join() === origin;
+    await a.until('c alone to hold the tombstone', holdsTombstones, 60_000);
 
     const json = await runKelp(['filer.log', `--filer=${a.address}`, '--json']);
     expect(json.code, json.stderr).to.equal(0);
@@ -265,21 +267,21 @@ describe('A peer that is away', function () {
     const shown = await runKelp(['filer.log', `--filer=${a.address}`]);
     expect(shown.code, shown.stderr).to.equal(0);
     const rows = shown.stdout.split('\n').map((line) => line.split('\t'));
-    expect(rows).to.deep.include(['held back by', `${c.address} (report)`]);
+    for (const what of ['held back by', 'tombstones held by']) expect(rows).to.deep.include([what, `${c.address} (report)`]);
     const [, , missing, , away, holds] = rows.find(([peer]) => peer === c.address) as string[];
     expect(Number(missing)).to.be.at.least(20);
     expect(parseDuration(away)).to.be.within(3000_000, 3600_000);
-    expect(holds).to.match(/^log\b/);
+    expect(holds).to.equal('log, tombstones');
     expect(rows.find(([peer]) => peer === b.address)?.[5]).not.to.match(/^log\b/);
 
     await c.start({ ready: false });
     await c.ready(60_000);
     await cluster.converged(cluster.filers, 60_000);
     const isGone = async () => {
-      const { changes, heldBy: holders } = await logOf(a);
-      return changes === 0 && holders.length === 0;
+      const { changes, heldBy: holders, tombstones } = await logOf(a);
+      return changes === 0 && holders.length === 0 && tombstones.count === 0 && tombstones.heldBy.length === 0;
     };
-    await a.until('the log to go', isGone, 60_000);
+    await a.until('both to go', isGone, 60_000);
   });
 
   it('finds what it lacks gone after --log.retentionMax, though it has not acknowledged it, and comes back by a snapshot', async () => {

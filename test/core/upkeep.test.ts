@@ -119,13 +119,11 @@ describe('Upkeep', () => {
     say(alpha, 3);
     await upkeep.round(never);
     expect(at.log.state.first, 'the one that is down counts').to.equal(1);
-    expect(upkeep.logHeldBy()).to.deep.equal([
-      { origin: alpha, position: new Map([[own, 3]]) },
-      { origin: beta, position: null },
-    ]);
+    expect(await upkeep.logHeldBy()).to.deep.equal({ peers: [{ origin: beta, position: null }], links: [] });
     say(beta, 2);
     await upkeep.round(never);
     expect(at.log.state.first).to.equal(3);
+    expect((await upkeep.logHeldBy()).peers).to.deep.equal([{ origin: beta, position: new Map([[own, 2]]) }]);
   });
 
   it('waits for no acknowledgement of who is closed, or replaced by another at its address', async () => {
@@ -138,7 +136,11 @@ describe('Upkeep', () => {
       decide: (draft) => draft.issue({ kind: 'put', path: closingPath(closed), entry: { name: '', isDirectory: false } }),
     });
     const members = [member(alpha, 8889, 'up'), member(beta, 8889, 'down'), member(closed, 8891, 'down')];
-    expect(upkeepOf(at, { members }).logHeldBy()).to.deep.equal([{ origin: alpha, position: null }]);
+    const upkeep = upkeepOf(at, { members });
+    await upkeep.round(never);
+    expect((await upkeep.logHeldBy()).peers, 'nothing is old enough to go').to.deep.equal([]);
+    await at.time.advance(limits.logRetentionMs);
+    expect((await upkeep.logHeldBy()).peers).to.deep.equal([{ origin: alpha, position: null }]);
   });
 
   it('goes round at its pace until it is told to stop', async () => {

@@ -78,6 +78,19 @@ export class Retention {
     return this.#marks.find(([index]) => index >= first)?.[1] ?? this.time.micros();
   }
 
+  /** Of some positions, null = of nothing: which of them lack records here that are old enough to go. */
+  async holding(positions: readonly (Position | null)[]): Promise<boolean[]> {
+    const { state } = this.log;
+    const old = this.#oldEnough();
+    if (old < state.first) return positions.map(() => false);
+    return Promise.all(positions.map(async (position) => position === null || (await this.#acknowledgedIndex(state, old, position)) < old));
+  }
+
+  /** Index up to which the log is old enough to go, once it is acknowledged. */
+  #oldEnough(): FeedIndex {
+    return indexBefore(this.#marks, this.time.micros() - this.limits.logRetentionMs * 1000);
+  }
+
   /** One look at the log: drops what may go. Tells how many records. */
   async trim(signal: AbortSignal): Promise<number> {
     await this.#mark();
@@ -106,19 +119,18 @@ export class Retention {
 
   /** Index of the last record that may go now. */
   async #cut(state: LogState): Promise<FeedIndex> {
-    const { logRetentionMs, logRetentionMaxMs, logBytesMax, trimRecords } = this.limits;
+    const { logRetentionMaxMs, logBytesMax, trimRecords } = this.limits;
     if (state.first > state.head) return 0;
     const now = this.time.micros();
     const tooMuch = state.counts.bytes - logBytesMax;
     const overBytes = tooMuch > 0 ? await this.store.indexAfterBytes(tooMuch, trimRecords) : 0;
-    const old = indexBefore(this.#marks, now - logRetentionMs * 1000);
-    const acknowledged = old < state.first ? 0 : await this.#acknowledgedIndex(state, old);
+    const old = this.#oldEnough();
+    const acknowledged = old < state.first ? 0 : await this.#acknowledgedIndex(state, old, this.acknowledged());
     return Math.min(state.head, Math.max(overBytes, indexBefore(this.#marks, now - logRetentionMaxMs * 1000), acknowledged));
   }
 
-  /** Index of the last record, up to `upto`, with nothing before it that somebody lacks. */
-  async #acknowledgedIndex(state: LogState, upto: FeedIndex): Promise<FeedIndex> {
-    const position = this.acknowledged();
+  /** Index of the last record, up to `upto`, with nothing before it that `position` lacks. */
+  async #acknowledgedIndex(state: LogState, upto: FeedIndex, position: Position): Promise<FeedIndex> {
     let index = upto;
     for (const { origin, seq, first } of state.origins.values()) {
       const next: Seq = Math.max(first, (position.get(origin) ?? 0) + 1);

@@ -1,4 +1,5 @@
 import { positionIncludes, type Dot, type Origin, type Position } from '../clock/vector.js';
+import type { Version } from '../clock/version.js';
 import { isLive, type Row } from '../change/row.js';
 import type { ChangeLog } from '../log/change-log.js';
 import type { ClosedOrigins } from '../log/closed.js';
@@ -53,27 +54,33 @@ export class Collection {
     private readonly linksSeen: () => readonly (Position | null)[] = () => [],
   ) {}
 
-  /** Whose report is missing: nothing is dropped before it comes. */
-  get heldBy(): Origin[] {
-    return reporters(this.log.state, this.reports).filter((origin) => this.reports.settled(origin) === null);
+  /** Of what some have seen, null = nobody knows: which of them keep tombstones here that are old enough to go, judged by the first of those. */
+  async holding(seen: readonly (Position | null)[]): Promise<boolean[]> {
+    const due = await this.store.tombstones(this.#retainedSince(), null, this.limits.collectRows);
+    return seen.map((position) => due.some(({ dot }) => position === null || !isSeen(dot, [position])));
   }
 
   /** Drops what may go. Tells how many. */
   async collect(signal: AbortSignal): Promise<number> {
-    const { limits, store, time, log } = this;
+    const { limits, store, log } = this;
     const before = this.dropped;
     let after: Row | null = null;
     for (;;) {
       signal.throwIfAborted();
       const seen = this.#seen(log.state);
       if (seen === null) break;
-      const rows: Row[] = await store.tombstones(time.micros() - limits.tombstoneRetentionMs * 1000, after, limits.collectRows);
+      const rows: Row[] = await store.tombstones(this.#retainedSince(), after, limits.collectRows);
       if (rows.length === 0) break;
       after = rows.at(-1) as Row;
       const droppable = rows.filter(({ dot }) => isSeen(dot, seen));
       if (droppable.length > 0) this.dropped += await log.alone((draft) => this.#drop(draft, droppable));
     }
     return this.dropped - before;
+  }
+
+  /** What was deleted before may go. */
+  #retainedSince(): Version {
+    return this.time.micros() - this.limits.tombstoneRetentionMs * 1000;
   }
 
   /** What everybody whose report decides has seen; null if one is missing, or if this store may not drop anything now. */

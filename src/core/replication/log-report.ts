@@ -16,6 +16,13 @@ export interface Holder {
   readonly position: Position | null;
 }
 
+/** Who something is kept for. */
+export interface Holders {
+  /** `position`: what it has told that it has; null = nothing since this process started. */
+  readonly peers: readonly { readonly origin: Origin; readonly position: Position | null }[];
+  readonly links: readonly Pick<KnownLink, 'link' | 'report'>[];
+}
+
 /** How one peer stands to this log. */
 export interface PeerBudget {
   readonly origin: Origin;
@@ -57,10 +64,8 @@ export interface LogReportParts {
   readonly members: readonly Member[];
   /** What each origin last acknowledged, and how many seconds ago. */
   readonly acknowledged: ReadonlyMap<Origin, { readonly position: Position; readonly age: number }>;
-  readonly logHeldBy: readonly { readonly origin: Origin; readonly position: Position | null }[];
-  readonly tombstonesHeldBy: readonly Origin[];
-  /** Links of filer.sync that are waited for. */
-  readonly links: readonly Pick<KnownLink, 'link' | 'report'>[];
+  readonly logHeldBy: Holders;
+  readonly tombstonesHeldBy: Holders;
 }
 
 const time = (micros: Version): string => new Date(micros / 1000).toISOString();
@@ -70,19 +75,10 @@ export function reportLog(parts: LogReportParts): LogReport {
   const { identity, counts, closed } = state;
   const addressOf = (origin: Origin) => members.find((member) => member.origin === origin)?.address ?? null;
   const whole = new Map([...state.origins.values()].map(({ origin, seq }) => [origin, seq]));
-  const holder = (origin: Origin, position: Position | null): Holder => ({
-    origin,
-    address: addressOf(origin),
-    reason: position === null ? 'silent' : 'report',
-    position,
-  });
-  const linkHolder = ({ link, report }: LogReportParts['links'][number]): Holder => ({
-    origin: link,
-    address: null,
-    reason: 'link',
-    position: report?.position ?? null,
-  });
-  const lacks = (position: Position | null): boolean => position === null || positionDistance(whole, position) > 0;
+  const holders = ({ peers, links }: Holders): Holder[] => [
+    ...peers.map(({ origin, position }): Holder => ({ origin, address: addressOf(origin), reason: position === null ? 'silent' : 'report', position })),
+    ...links.map(({ link, report }): Holder => ({ origin: link, address: null, reason: 'link', position: report?.position ?? null })),
+  ];
   return {
     origin: identity.origin,
     changes: counts.changes,
@@ -93,10 +89,7 @@ export function reportLog(parts: LogReportParts): LogReport {
     retentionMaxSeconds: limits.logRetentionMaxMs / 1000,
     first: parts.formatOffset(state.first - 1),
     head: parts.formatOffset(state.head),
-    heldBy: [
-      ...parts.logHeldBy.filter(({ position }) => lacks(position)).map(({ origin, position }) => holder(origin, position)),
-      ...parts.links.filter(({ report }) => lacks(report?.position ?? null)).map(linkHolder),
-    ],
+    heldBy: holders(parts.logHeldBy),
     peers: members
       .filter(({ origin }) => origin !== identity.origin && !closed.has(origin))
       .map(({ origin, address }) => {
@@ -108,10 +101,7 @@ export function reportLog(parts: LogReportParts): LogReport {
     tombstones: {
       count: counts.tombstones,
       oldest: oldestTombstone === null ? null : time(oldestTombstone),
-      heldBy: [
-        ...parts.tombstonesHeldBy.map((origin) => holder(origin, acknowledged.get(origin)?.position ?? null)),
-        ...parts.links.filter(({ report }) => (report?.seen ?? null) === null).map(linkHolder),
-      ],
+      heldBy: holders(parts.tombstonesHeldBy),
     },
     floor: identity.floor,
     closed: [...closed.keys()].sort(),

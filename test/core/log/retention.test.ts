@@ -207,4 +207,18 @@ describe('Retention', () => {
     expect([ended, at.log.state.first]).to.deep.equal(['stopping', 5]);
     await expectConsistent(at);
   });
+
+  it('is held by those who lack what is old enough to go, and not by those who lack what is young', async () => {
+    const at = await openLog();
+    const own = at.log.identity.origin;
+    await put(at, 'a', 'b');
+    const retention = trimming(at, {}, nobody);
+    await retention.trim(never);
+    const has = (seq: number) => new Map([[own, seq]]);
+    expect(await retention.holding([has(0), null])).to.deep.equal([false, false]);
+    await at.time.advance(60 * second);
+    await put(at, 'c');
+    await retention.trim(never);
+    expect(await retention.holding([has(0), has(1), has(2), has(3), null])).to.deep.equal([true, true, false, false, true]);
+  });
 });

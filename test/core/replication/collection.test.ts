@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { closingPath } from '../../../src/core/log/closed.js';
-import { Collection } from '../../../src/core/replication/collection.js';
+import { Collection, reporters } from '../../../src/core/replication/collection.js';
 import { hashesOf } from '../../../src/core/replication/parting.js';
 import type { StoreReader } from '../../../src/core/store/store.js';
 import { expectConsistent } from '../../support/history.js';
@@ -21,6 +21,13 @@ const collecting = (at: MemoryFiler, options: { store?: Pick<StoreReader, 'tombs
 async function report(from: MemoryFiler, to: MemoryFiler): Promise<void> {
   await to.source.greet(from.caller());
   await to.reports.settle(to.core.log.state, hashesOf(to.core.store));
+}
+
+/** The origins whose reports keep a tombstone. */
+async function heldBy(at: MemoryFiler, collection: Collection): Promise<string[]> {
+  const origins = reporters(at.core.log.state, at.reports);
+  const hold = await collection.holding(origins.map((origin) => at.reports.settled(origin)));
+  return origins.filter((_, i) => hold[i]);
 }
 
 /** Files made and removed, and old enough by now. */
@@ -63,12 +70,12 @@ describe('Collection', () => {
     for (const other of [peer, third]) await pull(at.core, other.core);
     at.reports.forget();
     const collection = collecting(at);
-    expect(collection.heldBy).to.have.members([peer.origin, third.origin]);
+    expect(await heldBy(at, collection)).to.have.members([peer.origin, third.origin]);
     await report(peer, at);
-    expect([await collection.collect(never), collection.heldBy]).to.deep.equal([0, [third.origin]]);
+    expect([await collection.collect(never), await heldBy(at, collection)]).to.deep.equal([0, [third.origin]]);
     await third.source.greet(peer.caller());
     await report(third, at);
-    expect([await collection.collect(never), collection.heldBy]).to.deep.equal([1, []]);
+    expect([await collection.collect(never), await heldBy(at, collection)]).to.deep.equal([1, []]);
   });
 
   it('keeps what a report has not seen', async () => {
@@ -77,7 +84,22 @@ describe('Collection', () => {
     await pull(at.core, peer.core);
     await remove(at, '/b');
     await report(peer, at);
-    expect([await collecting(at).collect(never), await tombstones(at)]).to.deep.equal([1, ['/b']]);
+    const collection = collecting(at);
+    expect([await collection.collect(never), await tombstones(at)]).to.deep.equal([1, ['/b']]);
+    expect(await heldBy(at, collection), 'what it said is too old').to.deep.equal([peer.origin]);
+    await pull(at.core, peer.core);
+    await report(peer, at);
+    expect(await heldBy(at, collection)).to.deep.equal([]);
+  });
+
+  it('is held by nobody while nothing is old enough to go', async () => {
+    const [at, peer] = await pair();
+    await put(at, '/a');
+    await at.core.tree.remove(p('/a'), false);
+    const collection = collecting(at);
+    expect(await heldBy(at, collection)).to.deep.equal([]);
+    await at.core.time.advance(limits.tombstoneRetentionMs + 1);
+    expect(await heldBy(at, collection)).to.deep.equal([peer.origin]);
   });
 
   it('waits until what the others had seen is here: it could bring back what the tombstone deletes', async () => {
@@ -137,17 +159,17 @@ describe('Collection', () => {
     await peer.source.greet(at.caller());
     await report(peer, at);
     const collection = collecting(at);
-    expect(collection.heldBy).to.deep.equal([alpha]);
+    expect(await heldBy(at, collection)).to.deep.equal([alpha]);
     const path = closingPath(alpha);
     await at.core.log.commit({
       paths: [path],
       bytes: 1,
       decide: (draft) => draft.issue({ kind: 'put', path, entry: { name: '', isDirectory: false } }),
     });
-    expect([await collection.collect(never), collection.heldBy], 'the peer may still take changes of it').to.deep.equal([0, [alpha]]);
+    expect([await collection.collect(never), await heldBy(at, collection)], 'the peer may still take changes of it').to.deep.equal([0, [alpha]]);
     await pull(at.core, peer.core);
     await report(peer, at);
-    expect([await collection.collect(never), collection.heldBy]).to.deep.equal([1, []]);
+    expect([await collection.collect(never), await heldBy(at, collection)]).to.deep.equal([1, []]);
   });
 
   it('raises the floor, and no version below it is issued any more, whatever the clock says after a restart', async () => {

@@ -21,9 +21,8 @@ function partsOf(more: Partial<Omit<LogReportParts, 'state'>> & { state?: Partia
     limits: { logRetentionMs: 600_000, logRetentionMaxMs: 3600_000, logBytesMax: 100_000 },
     members: [own, alpha, beta].map((origin) => ({ ...member, origin, address: `${origin[0]}:1` })),
     acknowledged: new Map(),
-    logHeldBy: [],
-    tombstonesHeldBy: [],
-    links: [],
+    logHeldBy: { peers: [], links: [] },
+    tombstonesHeldBy: { peers: [], links: [] },
     ...more,
     state: {
       ...state,
@@ -76,28 +75,21 @@ describe('reportLog', () => {
     });
   });
 
-  it('names who keeps records: those who lack something, and those who have told nothing', () => {
-    const gone = 'f'.repeat(16);
-    const { heldBy } = reportLog(
+  it('names who keeps records and tombstones: those who lack some, those who have told nothing, and links', () => {
+    const [gone, link, other] = ['f', 'a', 'b'].map((digit) => digit.repeat(16)) as [string, string, string];
+    const { heldBy, tombstones } = reportLog(
       partsOf({
-        logHeldBy: [
-          { origin: alpha, position: position(59, 40) },
-          { origin: beta, position: position(60, 40) },
-          { origin: gone, position: null },
-        ],
+        logHeldBy: { peers: [{ origin: alpha, position: position(59, 40) }], links: [{ link, report: { position: position(60, 39), seen: null } }] },
+        tombstonesHeldBy: { peers: [{ origin: gone, position: null }], links: [{ link: other, report: null }] },
       }),
     );
     expect(heldBy).to.deep.equal([
       { origin: alpha, address: 'a:1', reason: 'report', position: position(59, 40) },
-      { origin: gone, address: null, reason: 'silent', position: null },
+      { origin: link, address: null, reason: 'link', position: position(60, 39) },
     ]);
-  });
-
-  it('names who keeps tombstones, with what each has acknowledged', () => {
-    const acknowledged = new Map([[alpha, { position: position(1, 2), age: 3 }]]);
-    expect(reportLog(partsOf({ acknowledged, tombstonesHeldBy: [alpha, beta] })).tombstones.heldBy).to.deep.equal([
-      { origin: alpha, address: 'a:1', reason: 'report', position: position(1, 2) },
-      { origin: beta, address: 'b:1', reason: 'silent', position: null },
+    expect(tombstones.heldBy).to.deep.equal([
+      { origin: gone, address: null, reason: 'silent', position: null },
+      { origin: other, address: null, reason: 'link', position: null },
     ]);
   });
 
@@ -124,24 +116,6 @@ describe('reportLog', () => {
   it('tells no time where there is nothing', () => {
     const { oldest, tombstones } = reportLog(partsOf({ oldestAt: null, state: { counts: countsOf(0), first: 111 } }));
     expect([oldest, tombstones.oldest]).to.deep.equal([null, null]);
-  });
-
-  it('names links of filer.sync that it waits for', () => {
-    const [link, other, third] = ['a'.repeat(16), 'b'.repeat(16), 'c'.repeat(16)] as const;
-    const { heldBy, tombstones } = reportLog(
-      partsOf({
-        links: [
-          { link, report: { position: position(60, 39), seen: position(60, 39) } },
-          { link: other, report: null },
-          { link: third, report: { position: position(60, 40), seen: null } },
-        ],
-      }),
-    );
-    expect(heldBy.map(({ origin, reason, address }) => [origin, reason, address])).to.deep.equal([
-      [link, 'link', null],
-      [other, 'link', null],
-    ]);
-    expect(tombstones.heldBy.map(({ origin }) => origin)).to.deep.equal([other, third]);
   });
 });
 
