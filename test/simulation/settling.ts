@@ -19,6 +19,8 @@ export function unsettled(filers: readonly SimFiler[]): string {
   }
   const apart = filers.find((filer) => endsOf(filer) !== endsOf(first));
   if (apart) return `${apart.name} and ${first.name} are at one position, with other changes`;
+  const alarmed = filers.find(({ live }) => live.aggregator.subscriptions.some((subscription) => subscription.digestVerdict() === 'different'));
+  if (alarmed) return `${alarmed.name} says that the digest of another differs`;
   // Who wrote it may be gone for good: then somebody else must, once the masters have forgotten him.
   const expiring = [...first.disk.content.areas.tree.values()].find((row) => isLive(row) && expiryOfRow(row) !== null);
   return expiring ? `${expiring.path} expires, and nobody has deleted it yet` : '';

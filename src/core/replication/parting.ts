@@ -304,6 +304,8 @@ export class Parting {
     const { limits, time } = this.options;
     const { doubts } = draft;
     const { floor, origin } = draft.identity;
+    // What stood here before is in no position, so no digest of a position before can be told from it.
+    draft.steps.lose();
     let written = 0;
     let left = 0;
     let after: FullPath | null = null;

@@ -100,6 +100,7 @@ export class Subscription {
   #poll: AbortController | null = null;
   #run: Promise<void> | null = null;
   #failures = 0;
+  #isLooking = false;
   readonly #digests: DigestComparison;
   #saidDifferent = false;
   /** When the peer last said who it is, monotonic milliseconds. */
@@ -250,6 +251,7 @@ export class Subscription {
         if (!isFailure(error, 'STORE_FULL', 'STORE_FAILED', 'QUARANTINE_FULL')) throw error;
         this.stalls += 1;
         this.#become('stalled', error);
+        this.#look(signal);
         await time.sleep(
           backoffMs(failures, limits, () => time.random()),
           signal,
@@ -263,6 +265,20 @@ export class Subscription {
     if (this.state === 'stalled') this.#become('following', null);
     this.#tellDifference();
     this.options.hooks.changed(this);
+  }
+
+  /** Asks how far the peer is by now, while it is not asked for more: its lag must be seen. Nothing waits for the answer. */
+  #look(signal: AbortSignal): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const answered = (info: FilerInfo) => {
+      if (info.origin === this.origin) this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
+    };
+    // No answer tells nothing; it will be said when it is asked for more.
+    void this.peer
+      .info(signal)
+      .then(answered, () => {})
+      .finally(() => (this.#isLooking = false));
   }
 
   #tellQuarantined(changes: readonly ReceivedChange[], { outcomes }: ApplyResult): void {

@@ -396,6 +396,16 @@ describe('what is left of a branch', () => {
     expect(await branchOf(owner, peer)).to.equal(null);
   });
 
+  it('is in no position before, so a peer that is there is not taken for one with another tree', async () => {
+    const [owner, peer] = await putBack({ shared: 3, lost: 3, written: 3 });
+    await put(owner, '/lost1', 'by the owner');
+    const parted = await giveUp(owner, peer);
+    await pull(peer.core, owner.core);
+    await parted.finish([at(peer)], false);
+    expect(owner.core.log.state.partedFrom).to.equal(null);
+    expect(owner.core.log.digestAt(peer.core.log.position)).to.be.oneOf([null, peer.core.log.digest]);
+  });
+
   it('goes to the ledger, and is not written again, where the other branch has what is newer', async () => {
     const [owner, peer] = await putBack({ shared: 1, lost: 1, written: 1 });
     await peer.core.time.advance(5000);

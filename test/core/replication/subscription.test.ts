@@ -202,15 +202,25 @@ describe('Subscription', () => {
       };
       await put(peer, '/b');
       await passUntil(time, 'the third attempt', () => subscription.stalls === 3);
-      const asked = peer.calls.length;
+      const pagesAsked = () => peer.calls.filter(({ kind }) => kind === 'changes').length;
+      const asked = pagesAsked();
       await passUntil(time, 'more of them', () => subscription.stalls === 6);
       expect([subscription.state, subscription.error, subscription.behind().events]).to.deep.equal(['stalled', fault, 1]);
       expect([at.core.log.state.head, at.core.log.position.get(peer.origin), at.core.log.digest]).to.deep.equal([head, 1, digest]);
-      expect(peer.calls.length, 'it has the page already').to.equal(asked);
+      expect(pagesAsked(), 'it has the page already').to.equal(asked);
+      const since = time.monotonic();
       await put(peer, '/c');
+      await passUntil(time, 'the news that it lags more', () => subscription.behind().events === 2);
+      await passUntil(time, 'longer than a peer may be silent', () => time.monotonic() - since > 2 * limits.peerSilentMs);
+      expect(subscription.behind().seconds, 'the peer is heard').to.be.within((2 * limits.peerSilentMs) / 1000, 120);
+      peer.isReachable = false;
+      await passUntil(time, 'its silence', () => subscription.behind().seconds === null);
+      expect(subscription.state).to.equal('stalled');
+      peer.isReachable = true;
+      const { stalls } = subscription;
       at.core.store.faults.beforeCommit = undefined;
       await passUntil(time, 'the recovery', () => caughtUp(pair) && subscription.state === 'following');
-      expect([subscription.error, subscription.stalls, subscription.retries]).to.deep.equal([null, 6, 0]);
+      expect([subscription.error, subscription.stalls, subscription.retries]).to.deep.equal([null, stalls, 0]);
       await expectSame(peer.core, at.core);
     });
   }
