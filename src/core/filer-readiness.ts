@@ -45,7 +45,7 @@ export function readinessOf(parts: ReadinessParts, lagSecondsMax: number): Readi
   const up = new Set(members.filter((member) => member.state === 'up').map((member) => member.origin));
   for (const peer of parts.peers) {
     // With no master left to say that a peer is down, its silence says so.
-    // But not of one that is stalled: that one is not asked for anything, since what it has sent cannot be written here.
+    // But not of one that is stalled: what it has sent cannot be written here, whether it is still there or not.
     const isGone = peer.state !== 'following' && peer.state !== 'stalled' && peer.behind.seconds === null && silentMs >= parts.memberDownMs;
     if (up.has(peer.origin) && !isGone) reasons.push(...reasonsOf(peer, lagSecondsMax));
   }
