@@ -236,8 +236,8 @@ describe('A filer of another cluster', function () {
     await a.kill();
     const { port } = stranger;
     await stranger.restart({ port: a.port });
-    const { origin } = await stranger.store();
-    const refused = new RegExp(`${a.address} is now filer ${origin}, not ${wasA.origin}`);
+    const { origin, clusterId } = await stranger.store();
+    const refused = new RegExp(`${a.address} belongs to cluster ${clusterId}, this filer to ${wasB.clusterId}; point both at one master`);
     await toldBy(b, wasA.origin, refused);
     await Promise.all([b.put('/here/alone', 'goes on'), stranger.put('/there/alone', 'goes on')]);
     await triedAgain(b, wasA.origin);

@@ -92,6 +92,13 @@ export function checkPeer(
   expected: { readonly origin: Origin; readonly storeId: string },
   mine: { origin: Origin; clusterId: string | null; kind: string; instance: string },
 ): void {
+  // First: whose place a filer of another cluster has taken, no member list will tell.
+  if (mine.clusterId !== null && info.clusterId !== null && info.clusterId !== mine.clusterId) {
+    throw new FilerError(
+      'CLUSTER_MISMATCH',
+      `${info.address} belongs to cluster ${info.clusterId}, this filer to ${mine.clusterId}; point both at one master, or use filer.sync`,
+    );
+  }
   if (info.origin !== expected.origin)
     throw new FilerError('PEER_UNREACHABLE', `${info.address} is now filer ${info.origin}, not ${expected.origin}; waiting for the member list to catch up`);
   if (info.storeId !== expected.storeId) {
@@ -102,12 +109,6 @@ export function checkPeer(
   }
   if (info.origin === mine.origin && info.instance !== mine.instance)
     throw new FilerError('ORIGIN_IN_USE', `${info.address} writes under the same origin ${info.origin}; stop one of the two`);
-  if (mine.clusterId !== null && info.clusterId !== null && info.clusterId !== mine.clusterId) {
-    throw new FilerError(
-      'CLUSTER_MISMATCH',
-      `${info.address} belongs to cluster ${info.clusterId}, this filer to ${mine.clusterId}; point both at one master, or use filer.sync`,
-    );
-  }
   if (info.kind !== mine.kind)
     throw new FilerError(
       'TOPOLOGY_MIXED',

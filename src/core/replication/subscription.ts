@@ -195,13 +195,16 @@ export class Subscription {
     const asked = time.micros();
     const info = await this.peer.info(signal);
     const answered = time.micros();
-    this.peerState = info.state;
-    this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
-    this.#metAt = time.monotonic();
-    // Not joined with what it had before: a peer that has given up a branch has less.
-    this.head = info.position;
-    this.#digests.forget();
-    this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
+    // Another filer at the address tells nothing of the one that is followed, nor that it is alive.
+    if (info.origin === this.origin) {
+      this.peerState = info.state;
+      this.skewSeconds = (info.time - (asked + answered) / 2) / 1e6;
+      this.#metAt = time.monotonic();
+      // Not joined with what it had before: a peer that has given up a branch has less.
+      this.head = info.position;
+      this.#digests.forget();
+      this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
+    }
     await hooks.met(this, info, signal);
     signal.throwIfAborted();
   }

@@ -67,6 +67,11 @@ function read(path: string): { secrets: Secrets['all']; seen: string } {
   try {
     file = openSync(path, 'r');
   } catch (error) {
+    if (mayBeSecret(path))
+      throw new FilerError(
+        'USAGE',
+        '--secretFile takes a file that holds the secret, not the secret; there is no file of the name that was given, which is not shown',
+      );
     const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? `does not exist; type: ${recipe(path)}` : `cannot be read (${messageOf(error)})`;
     throw unusable(why, error);
   }
@@ -96,6 +101,11 @@ function parse(text: string, unusable: (why: string) => FilerError): Secrets['al
   if (!first) throw unusable('holds no secret; put one in a line of its own, such as that of: openssl rand -hex 32');
   if (third) throw unusable(`holds ${found.length} secrets; it may hold two, the one to sign with and another one to accept`);
   return second ? [first, second] : [first];
+}
+
+/** True if what was given for a path may be a secret itself: no message may repeat it, not even as the cause of another. */
+function mayBeSecret(path: string): boolean {
+  return path.length >= limits.secretBytesMin && !/[/.]/.test(path);
 }
 
 function recipe(path: string): string {

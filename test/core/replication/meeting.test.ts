@@ -138,6 +138,7 @@ describe('checkPeer', () => {
     ['another store under the same origin', info({ storeId: 't' }), yours, 'PEER_UNREACHABLE'],
     ['another process with the same origin', info({ origin: mine }), mine, 'ORIGIN_IN_USE'],
     ['another cluster', info({ clusterId: 'd' }), yours, 'CLUSTER_MISMATCH'],
+    ['somebody else of another cluster at the address', info({ clusterId: 'd', origin: third, storeId: 't' }), yours, 'CLUSTER_MISMATCH'],
     ['another kind of store', info({ kind: 'shared' }), yours, 'TOPOLOGY_MIXED'],
   ];
   for (const [what, answer, origin, code] of bad) {

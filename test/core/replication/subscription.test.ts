@@ -233,6 +233,22 @@ describe('Subscription', () => {
     expect(pair.states.slice(-2)).to.deep.equal(['retrying', 'down']);
   });
 
+  it('takes nothing of another filer at the address for the peer', async () => {
+    const pair = await following({
+      met: async (_, info) => {
+        if (info.origin !== pair.peer.origin) throw new FilerError('PEER_UNREACHABLE', 'another filer');
+      },
+    });
+    const { time, peer, subscription } = pair;
+    await passUntil(time, 'the first answer', () => subscription.state === 'following');
+    const [head, heard, { info }] = [subscription.head, subscription.lastContact, subscription.peer];
+    const other = 'f'.repeat(16);
+    Object.assign(subscription.peer, { info: async (signal: AbortSignal) => ({ ...(await info(signal)), origin: other, position: new Map([[other, 9]]) }) });
+    peer.endPolls();
+    await passUntil(time, 'the other to be asked twice', () => subscription.retries === 3);
+    expect([subscription.head, subscription.lastContact, subscription.behind().events]).to.deep.equal([head, heard, 0]);
+  });
+
   it('survives a bug of ours, and says so', async () => {
     let bugs = 0;
     const pair = await following({

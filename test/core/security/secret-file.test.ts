@@ -29,11 +29,12 @@ describe('SecretFile', () => {
     await chmod(`${path}.new`, mode);
     await rename(`${path}.new`, path);
   };
-  const open = () => SecretFile.open(path, { time, logger: createLogger({ level: 'debug', write: (line) => lines.push(line), now: () => new Date() }) });
+  const open = (given = path) =>
+    SecretFile.open(given, { time, logger: createLogger({ level: 'debug', write: (line) => lines.push(line), now: () => new Date() }) });
   const secretsOf = (file: SecretFile): string[] => file.all.map((key) => key.export().toString());
-  const refusal = (): FilerError => {
+  const refusal = (given = path): FilerError => {
     try {
-      open();
+      open(given);
     } catch (error) {
       expect(error).to.be.instanceOf(FilerError).with.property('code', 'USAGE');
       return error as FilerError;
@@ -74,6 +75,15 @@ describe('SecretFile', () => {
     expect(refusal().message).to.contain('does not exist; type: (umask 077; openssl rand -hex 32 > ');
     await mkdir(path, { mode: 0o700 });
     expect(refusal().message).to.contain('is not a regular file');
+  });
+
+  it('does not repeat what was given in place of a file, since that may be the secret itself', () => {
+    for (const given of ['8c0f5e7d2b1a4938', 'correct horse battery staple']) {
+      const error = refusal(given);
+      expect(inspect(error, { depth: 10 }))
+        .to.contain('a file that holds the secret, not the secret')
+        .and.not.contain(given);
+    }
   });
 
   it('follows the file when it changes, looking at most once a second', async () => {
