@@ -15,6 +15,7 @@ import type { TimeSource } from '../time.js';
 import { compareWithSnapshot } from './parting.js';
 import type { Caller, FilerInfo, Peer, SnapshotPage } from './peer.js';
 import {
+  checkAside,
   checkHistory,
   follows,
   formatSnapshotProgress,
@@ -133,6 +134,7 @@ export class Bootstrap {
     const isSame = progress ? page.epoch === progress.epoch : info.head.startsWith(page.epoch);
     if (!isSame) throw new FilerError('OFFSET_UNKNOWN', `${info.address} has another tree than when the snapshot began`);
     if (progress === null) return;
+    checkAside(progress, page, this.options.log.receive, info.address);
     const moved = movedSince(progress, page, info.address);
     if (moved.size > 0) checkHistory(progress, await peer.hashes(moved, signal), info.address);
   }

@@ -1,5 +1,5 @@
 import type { Row } from '../change/row.js';
-import type { Origin, Position, Seq } from '../clock/vector.js';
+import type { Dot, Origin, Position, Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
 import type { Run } from '../store/store.js';
@@ -109,6 +109,8 @@ export interface SnapshotPage {
   readonly closed: readonly Origin[];
   /** Changes that the position covers and whose effect is in none of the rows, as text, in the order of coming; on the first page only. */
   readonly quarantined: readonly string[];
+  /** Dots of what was quarantined when the rows were read; on all pages but the first, which has the changes themselves. */
+  readonly aside: readonly Dot[];
   readonly rows: readonly Row[];
   /** Feed epoch of the answerer: another one means another store, or another tree. */
   readonly epoch: string;

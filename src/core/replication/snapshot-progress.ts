@@ -1,7 +1,8 @@
 import { FilerError } from '../errors.js';
 import { isRefused, type ReceivedChange } from '../change/change.js';
+import type { ReceiveChange } from '../change/refused.js';
 import { chainHash } from '../change/digest.js';
-import { joinPositions, positionFromJson, positionToJson, type Origin, type Position, type Seq } from '../clock/vector.js';
+import { formatDot, joinPositions, positionFromJson, positionToJson, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
 import { originStart } from '../log/log-state.js';
@@ -93,6 +94,19 @@ export function movedSince({ goal, goalHashes }: SnapshotProgress, page: Snapsho
     if (now > seq && seq > 0) moved.set(origin, seq);
   }
   return moved;
+}
+
+/**
+ * What the source had applied when the first page was read, it never puts aside later. A copy of it, which runs unnoticed, may have it aside still:
+ * its rows would lack what the position of the first page covers.
+ * @throws FilerError OFFSET_UNKNOWN if this page is of such a store
+ */
+export function checkAside({ reached, quarantined }: SnapshotProgress, { aside }: SnapshotPage, receive: ReceiveChange, address: string): void {
+  const covered = aside.filter(({ origin, seq }) => (reached.get(origin)?.seq ?? 0) >= seq);
+  if (covered.length === 0) return;
+  const known = new Set(quarantined.map((text) => formatDot(receive(text))));
+  const other = covered.find((dot) => !known.has(formatDot(dot)));
+  if (other) throw otherHistory(address, other.origin);
 }
 
 /** @throws FilerError OFFSET_UNKNOWN if the source has other changes at the last page's position than when that was read, or does not know any more */

@@ -116,6 +116,8 @@ export class Source {
     const { log, store } = this.parts;
     const { identity, closed, partedFrom } = log.state;
     if (partedFrom !== null) throw new FilerError('BOOTSTRAPPING', 'this filer gives up a branch of its history; take the snapshot from another one');
+    // Before the rows: what is let go meanwhile may be missing in them.
+    const aside = after === null ? [] : [...log.state.quarantine.values()].map(({ dot }) => dot);
     const read = async () => ({
       ...(await store.scanWithOrigins(after, limit, this.limits.snapshotBytes)),
       quarantined: after === null ? [...log.state.quarantine.values()].map(({ text }) => text) : [],
@@ -133,6 +135,7 @@ export class Source {
       floor: identity.floor,
       closed: [...closed.keys()].sort(),
       quarantined,
+      aside,
       rows,
       epoch: identity.epoch,
       next: rows.at(-1)?.path ?? null,
@@ -162,6 +165,7 @@ export class Source {
       floor: identity.floor,
       closed: [...closed.keys()].sort(),
       quarantined: [...quarantine.values()].filter(({ paths }) => paths.some((held) => isWithin(path, held))).map(({ text }) => text),
+      aside: [],
       rows: row ? [row] : [],
       epoch: identity.epoch,
       next: null,

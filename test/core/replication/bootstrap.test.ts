@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { FilerError } from '../../../src/core/errors.js';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { positionsEqual } from '../../../src/core/clock/vector.js';
+import { releaseQuarantined } from '../../../src/core/log/release.js';
 import { scanArea } from '../../../src/core/replication/bootstrap.js';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import type { ReceivedChange, RefusedChange } from '../../../src/core/change/change.js';
@@ -623,6 +624,33 @@ describe('Bootstrap from a source with quarantined changes', () => {
     expect(await paths(old)).to.include.members(['/good', '/held', '/held/below']);
     expect(aside(old)).to.deep.equal([]);
     await expectConsistent(old.core);
+  });
+
+  it('begins anew at another store of the same origin and epoch that has put aside what the pages before had applied', async () => {
+    const source = await filled();
+    const log = goodLog(source);
+    await refuseSecond(source, log);
+    // A copy that runs unnoticed: it has tried once more, and applied what the source still has aside.
+    const disk = source.core.disk.clone();
+    disk.restored = false;
+    const copy = await openFiler('copy:1', 'ready', { disk, time: source.core.time });
+    await copy.core.log.alone(async (draft) => {
+      await releaseQuarantined(draft, copy.core.log.receive, () => true);
+      await draft.flush();
+    });
+    expect([aside(copy), aside(source).length, copy.core.log.identity.epoch]).to.deep.equal([[], 2, source.core.log.identity.epoch]);
+    const reader = await acquainted(copy);
+    await reader.core.log.apply(log.texts.map((text) => receiveChange(text)));
+    copy.before = async ({ kind }) => {
+      if (kind === 'snapshot' && snapshots(copy) > 1) throw new FilerError('PEER_UNREACHABLE', 'it has gone');
+    };
+    const bootstrap = reader.bootstrap();
+    expect(await codeOf(() => take(reader, copy, 'staging', bootstrap))).to.equal('PEER_UNREACHABLE');
+    expect(await codeOf(() => take(reader, source, 'staging', bootstrap))).to.equal('OFFSET_UNKNOWN');
+    await bootstrap.abandon();
+    await take(reader, source, 'staging', bootstrap);
+    expect(await paths(reader)).to.include.members(['/good', '/held', '/held/below']);
+    await expectConsistent(reader.core);
   });
 
   it('takes from the rows of a source what it had refused itself', async () => {

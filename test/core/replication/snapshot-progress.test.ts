@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import type { ReceivedChange } from '../../../src/core/change/change.js';
 import {
+  checkAside,
   follows,
   formatSnapshotProgress,
   parseSnapshotProgress,
@@ -10,10 +11,12 @@ import {
   type Reached,
   type SnapshotProgress,
 } from '../../../src/core/replication/snapshot-progress.js';
+import type { Dot } from '../../../src/core/clock/vector.js';
+import type { SnapshotPage } from '../../../src/core/replication/peer.js';
 import { openFiler } from '../../support/memory-peer.js';
 import { changesFor, codeOf, file, mode, openLog, p } from '../../support/open-log.js';
 import { ForgedLog } from '../../support/forged-log.js';
-import { alpha, runsOf } from '../../support/store-values.js';
+import { alpha, beta, runsOf } from '../../support/store-values.js';
 
 const nowhere = { goal: new Map<string, number>(), goalHashes: new Map<string, string>() };
 
@@ -68,6 +71,26 @@ describe('the progress of a snapshot', () => {
     const later = withPage(begun, await source.source.snapshot(page.next, 1, null), source.info(), 'staging');
     expect(later.reached).to.deep.equal(begun.reached);
     expect(reachedStates(later)).to.deep.equal([{ origin: source.origin, seq, hash, version, first: seq + 1, firstHash: hash, firstVersion: version, runs }]);
+  });
+});
+
+describe('checkAside', () => {
+  const log = new ForgedLog(alpha);
+  log.put('/1');
+  const [first] = log.texts as [string];
+  const reached = new Map([[alpha, { seq: 2, hash: '0'.repeat(12), version: 5, runs: [] }]]);
+  const check = (quarantined: readonly string[], ...aside: Dot[]) =>
+    checkAside({ reached, quarantined } as unknown as SnapshotProgress, { aside } as unknown as SnapshotPage, receiveChange, 'a:1');
+  const at = (seq: number, origin = alpha): Dot => ({ origin, seq });
+
+  it('passes what was aside on the first page already, or has come since', () => {
+    check([]);
+    check([first], at(1), at(3), at(1, beta));
+  });
+
+  it('refuses what the first page had applied', async () => {
+    expect(await codeOf(() => check([first], at(1), at(2)))).to.equal('OFFSET_UNKNOWN');
+    expect(await codeOf(() => check([], at(1)))).to.equal('OFFSET_UNKNOWN');
   });
 });
 

@@ -12,13 +12,13 @@ import { Fields, invalidField, listOf, objectOf } from './fields.js';
 /*
  * A page of a snapshot, one row a line:
  *
- *   {"position":{},"hashes":{},"versions":{},"runs":{},"floor":0,"closed":[],"quarantined":[],"epoch":"…","entries":[
+ *   {"position":{},"hashes":{},"versions":{},"runs":{},"floor":0,"closed":[],"quarantined":[],"aside":[],"epoch":"…","entries":[
  *   {"directory":"/a","name":"b","entry":{…},"dot":"o:7","version":…,"author":"…","vector":{…}},
  *   {"directory":"/a","name":"c","deleted":true,"dot":"o:8",…}
  *   ],"next":"opaque"|null}
  *
  * `quarantined` is each such change as one text, as it stands in the log: it could not be applied, and may not be a change that parses.
- * Entries are in the canonical form the store keeps, so they go out as they are. What follows from the fields (content hash,
+ * `aside` is the dots of those, on every page but the first. Entries are in the canonical form the store keeps, so they go out as they are. What follows from the fields (content hash,
  * digest) is not sent: the reader adds it up itself.
  */
 
@@ -31,6 +31,7 @@ export function encodeSnapshotPage(page: SnapshotPage): string {
     floor: page.floor,
     closed: page.closed,
     quarantined: page.quarantined,
+    aside: page.aside.map(formatDot),
     epoch: page.epoch,
   });
   return `${head.slice(0, -1)},"entries":[\n${page.rows.map(encodeRow).join(',\n')}\n],"next":${page.next === null ? 'null' : `"${formatAfter(page.next)}"`}}`;
@@ -95,6 +96,7 @@ export function decodeSnapshotPage(body: string, from: string): SnapshotPage {
     floor: page.whole('floor'),
     closed: page.origins('closed'),
     quarantined: page.texts('quarantined'),
+    aside: listOf(page.get('aside'), 'aside').map((dot, i) => dotFrom(dot, `aside[${i}]`)),
     epoch: page.hex('epoch', 8),
     rows: listOf(page.get('entries'), 'entries').map(decode),
     next,
@@ -116,7 +118,7 @@ function rowReader(): (value: unknown, index: number) => Row {
     if (!isOrigin(author)) throw invalidField(`${at}.author`, 'must be 16 hex digits');
     const vector = checkVector(row.vector, `${at}.vector`);
     if (!((vector[author] ?? 0) >= version)) throw invalidField(`${at}.vector`, 'must include the state itself');
-    const dot = dotFrom(row.dot, at);
+    const dot = dotFrom(row.dot, `${at}.dot`);
     if (row.entry === undefined) {
       if (row.deleted !== true) throw invalidField(at, 'must hold an entry or be deleted');
       return { path, entry: null, isDirectory: false, version, author, vector, dot, contentHash: '', h: 0 };
@@ -152,11 +154,11 @@ function fail(field: string, rule: string): never {
   throw invalidField(field, rule);
 }
 
-function dotFrom(value: unknown, at: string): Dot {
+function dotFrom(value: unknown, field: string): Dot {
   if (typeof value === 'string' && value.charCodeAt(16) === 58 && /^\d{1,16}$/.test(value.slice(17))) {
     const origin: Origin = value.slice(0, 16);
     const seq = Number(value.slice(17));
     if (isOrigin(origin) && isSeq(seq) && seq > 0) return { origin, seq };
   }
-  throw invalidField(`${at}.dot`, 'must be origin:seq');
+  throw invalidField(field, 'must be origin:seq');
 }

@@ -18,6 +18,7 @@ describe('a page of a snapshot', () => {
     floor: 0,
     closed: [],
     quarantined: [],
+    aside: [],
     rows: [],
     epoch: '0123abcd',
     next: null,
@@ -28,12 +29,14 @@ describe('a page of a snapshot', () => {
     .map((record) => new Map(Object.entries(record).map(([origin, runs]) => [origin, runs.toSorted((a, b) => a.seq - b.seq)])));
   const anyRows = fc.array(anyChange, { maxLength: 6 }).map((changes) => changes.flatMap((change) => rowsOf(change as Change)));
 
+  const anyDots = fc.array(fc.record({ origin: anyOrigin, seq: fc.integer({ min: 1, max: 2 ** 52 }) }, { noNullPrototype: true }), { maxLength: 3 });
+
   it('gives back every row with hashes made anew', () => {
     fc.assert(
-      fc.property(anyRows, anyPosition, anyRuns, fc.option(anyPathBelowRoot), (rows, position, runs, next) => {
+      fc.property(anyRows, anyPosition, anyRuns, fc.option(anyPathBelowRoot), anyDots, (rows, position, runs, next, dots) => {
         const hashes = new Map([...position.keys()].map((origin) => [origin, 'abcdef012345']));
         const versions = new Map([...position.keys()].map((origin) => [origin, 0]));
-        const page: SnapshotPage = { ...empty, rows, position, hashes, versions, runs, next, floor: 17 };
+        const page: SnapshotPage = { ...empty, rows, position, hashes, versions, runs, next, floor: 17, aside: dots };
         expect(decodeSnapshotPage(encodeSnapshotPage(page), 'x')).to.deep.equal(page);
       }),
       { numRuns: 50 },
@@ -109,7 +112,7 @@ describe('a page of a snapshot', () => {
         .to.include(field)
         .and.to.match(/^entries\[0\]/);
     }
-    for (const field of ['position', 'hashes', 'versions', 'runs', 'floor', 'closed', 'quarantined', 'epoch', 'entries', 'next']) {
+    for (const field of ['position', 'hashes', 'versions', 'runs', 'floor', 'closed', 'quarantined', 'aside', 'epoch', 'entries', 'next']) {
       const body = JSON.stringify({ ...JSON.parse(encodeSnapshotPage(empty)), [field]: 'x' });
       expect(refusalOf(() => decodeSnapshotPage(body, 'x')).message).to.match(new RegExp(`^${field}`));
     }
