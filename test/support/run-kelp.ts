@@ -76,16 +76,21 @@ export function startKelp(args: readonly string[], options: RunOptions = {}): St
     lines: createInterface({ input: stdout, crlfDelay: Number.POSITIVE_INFINITY }),
     output,
     waitForLine: async (pattern, timeoutMs = 10_000) => {
-      const find = (): RegExpExecArray | null => {
+      const what = `a line like ${pattern} from kelp ${args.join(' ')}`;
+      const find = (): RegExpExecArray | 'ended' | null => {
+        // Of one that has ended everything has been read.
+        const hasEnded = !running.has(child);
         const lines = `${output.stdout}\n${output.stderr}`.split('\n');
         const found = lines.map((line) => pattern.exec(line)).find((match) => match !== null);
-        if (!found && !running.has(child)) throw new Error(`kelp ${args.join(' ')} has ended`);
-        return found ?? null;
+        return found ?? (hasEnded ? 'ended' : null);
       };
-      return waitFor(find, { what: `a line like ${pattern} from kelp ${args.join(' ')}`, timeoutMs }).catch((error: Error) => {
-        error.message += `\n--- stdout\n${output.stdout}--- stderr\n${output.stderr}`;
-        throw error;
+      const told = (message: string) => new Error(`${message}\n--- stdout\n${output.stdout}--- stderr\n${output.stderr}`);
+      const found = await waitFor(find, { what, timeoutMs }).catch((error: Error) => {
+        throw told(error.message);
       });
+      // It says nothing more, however long it is waited for.
+      if (found === 'ended') throw told(`waited in vain for ${what}: it has ended`);
+      return found;
     },
     kill: async (signal = 'SIGTERM') => {
       child.kill(signal);

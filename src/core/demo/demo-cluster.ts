@@ -147,8 +147,8 @@ export class DemoCluster {
         return { address, process };
       }
       this.#processes.delete(process);
-      // Another program can take a port between finding it free and listening there.
-      if (port === 0 || (await isFree(port))) throw await endedByItself(name, process);
+      // Another program can take a port between finding it free and listening there, and have left it again by now.
+      if (port === 0 || (await process.address()) !== null) throw await endedByItself(name, process);
     }
   }
 
