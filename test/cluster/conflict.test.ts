@@ -124,8 +124,8 @@ describe('Conflict ledgers', function () {
       const { stdout } = await runKelp(['filer.conflicts', `--filer=${filer.address}`, '--json']);
       return (JSON.parse(stdout) as { conflicts: ConflictReport[] }).conflicts.map(({ path }) => path);
     };
-    const droppedAt = async (filer: ClusterFiler) => /^kelp_conflicts_dropped_total (\d+)$/m.exec((await filer.expect(200, 'GET', '/metrics')).text)?.[1];
+    const droppedAt = (filer: ClusterFiler) => filer.metric('kelp_conflicts_dropped_total');
     expect(await Promise.all([a, b, c].map(pathsIn))).to.deep.equal([['/second'], ['/second'], ['/second', '/first']]);
-    expect(await Promise.all([a, b, c].map(droppedAt))).to.deep.equal(['1', '1', '0']);
+    expect(await Promise.all([a, b, c].map(droppedAt))).to.deep.equal([1, 1, 0]);
   });
 });

@@ -215,8 +215,7 @@ describe('A filer of another cluster', function () {
     waitFor(async () => said.test((await peerOf(filer, origin))?.error?.error ?? ''), { what: `${filer.name} to say ${said}`, timeoutMs: 20_000 });
   /** Waits until a filer has tried twice more to follow another one. */
   const triedAgain = async (filer: ClusterFiler, origin: string): Promise<void> => {
-    const tries = async () =>
-      Number(new RegExp(`^kelp_peer_retries_total\\{peer="${origin}"\\} (\\d+)$`, 'm').exec((await filer.request('GET', '/metrics')).text)?.[1]);
+    const tries = () => filer.metric('kelp_peer_retries_total', { peer: origin });
     const before = await tries();
     await waitFor(async () => (await tries()) >= before + 2, { what: `${filer.name} to try again`, timeoutMs: 20_000 });
   };

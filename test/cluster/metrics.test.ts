@@ -43,13 +43,18 @@ describe('What two filers count of each other while they are level, cut off, and
     await Promise.all(views.map((view) => view.close()));
   });
 
-  it('nothing, while both are level', async () => {
-    await reader.until('equal digests', async () => (await verdict(reader, ofWriter)) === 'equal');
-    await writer.until('equal digests', async () => (await verdict(writer, ofReader)) === 'equal');
-    for (const [filer, of] of [
+  /** Each with what it tells of the other, once it finds their digests equal. */
+  async function bothEqual() {
+    const sides = [
       [writer, ofReader],
       [reader, ofWriter],
-    ] as const) {
+    ] as const;
+    for (const [filer, of] of sides) await filer.until('equal digests', async () => (await verdict(filer, of)) === 'equal');
+    return sides;
+  }
+
+  it('nothing, while both are level', async () => {
+    for (const [filer, of] of await bothEqual()) {
       for (const name of ['behind_changes', 'behind_seconds', 'ahead_changes', 'stalled'])
         expect(await filer.metric(`kelp_peer_${name}`, of), name).to.equal(0);
       expect(await filer.metric('kelp_conflicts_total')).to.equal(0);
@@ -86,12 +91,7 @@ describe('What two filers count of each other while they are level, cut off, and
   it('what was applied and overruled, and no lag, once they are level again', async () => {
     for (const way of [toWriter, toReader]) way.heal();
     await cluster.converged();
-    await reader.until('equal digests', async () => (await verdict(reader, ofWriter)) === 'equal');
-    await writer.until('equal digests', async () => (await verdict(writer, ofReader)) === 'equal');
-    for (const [filer, of] of [
-      [writer, ofReader],
-      [reader, ofWriter],
-    ] as const) {
+    for (const [filer, of] of await bothEqual()) {
       for (const name of ['behind_changes', 'behind_seconds', 'ahead_changes']) expect(await filer.metric(`kelp_peer_${name}`, of), name).to.equal(0);
       expect(await filer.metric('kelp_conflicts_total'), 'one write of two').to.equal(1);
       const { counts } = await filer.store();
