@@ -83,7 +83,10 @@ export class Retention {
     const { state } = this.log;
     const old = this.#oldEnough();
     if (old < state.first) return positions.map(() => false);
-    return Promise.all(positions.map(async (position) => position === null || (await this.#acknowledgedIndex(state, old, position)) < old));
+    // One after another: there may be hundreds of peers, and the store has other work.
+    const hold: boolean[] = [];
+    for (const position of positions) hold.push(position === null || (await this.#acknowledgedIndex(state, old, position)) < old);
+    return hold;
   }
 
   /** Index up to which the log is old enough to go, once it is acknowledged. */

@@ -277,10 +277,14 @@ export class Subscription {
     const answered = (info: FilerInfo) => {
       if (info.origin === this.origin) this.#heard(info.position, info.quarantined.length > 0 ? '' : info.digest);
     };
-    // No answer tells nothing; it will be said when it is asked for more.
+    const failed = (error: unknown) => {
+      // No answer tells nothing; it will be said when it is asked for more.
+      if (!isFailure(error)) this.options.logger.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    };
     void this.peer
       .info(signal)
-      .then(answered, () => {})
+      .then(answered)
+      .catch(failed)
       .finally(() => (this.#isLooking = false));
   }
 

@@ -70,7 +70,7 @@ function read(path: string): { secrets: Secrets['all']; seen: string } {
     if (mayBeSecret(path))
       throw new FilerError(
         'USAGE',
-        '--secretFile takes a file that holds the secret, not the secret; there is no file of the name that was given, which is not shown',
+        '--secretFile takes a file that holds the secret, not the secret; no file of the name that was given can be read, and it is not shown',
       );
     const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? `does not exist; type: ${recipe(path)}` : `cannot be read (${messageOf(error)})`;
     throw unusable(why, error);
