@@ -174,10 +174,7 @@ export class Bootstrap {
   async #finishInPlace(draft: Draft, lineage: string | null): Promise<void> {
     const progress = this.progress as SnapshotProgress;
     const { receive } = this.options.log;
-    const own = draft.origins.get(draft.identity.origin)?.seq ?? 0;
-    // Its rows are here now, and its next change would be another one under a dot that is taken.
-    if ((progress.reached.get(draft.identity.origin)?.seq ?? 0) > own)
-      throw new FilerError('OFFSET_UNKNOWN', `${progress.address} has changes of this filer that it lacks itself: it was put back to an older state`);
+    mustHaveOwn(draft, progress);
     for (const state of reachedStates(progress)) if (state.origin !== draft.identity.origin) draft.setOrigin(state);
     await settle(draft, receive, progress.quarantined, emptyPosition);
     const { phase, floor } = draft.identity;
@@ -196,7 +193,8 @@ export class Bootstrap {
   /** Merges unless this store's history was not compared where it is now: others are followed meanwhile, and may have another branch. */
   async #mergeIfOne(peer: Peer, signal: AbortSignal): Promise<boolean> {
     const { log, store } = this.options;
-    const { reached } = this.progress as SnapshotProgress;
+    const progress = this.progress as SnapshotProgress;
+    const { reached } = progress;
     const compared = await compareWithSnapshot(reached, peer, log, store, signal);
     return log.alone(async (draft) => {
       // Beyond what the snapshot has, nothing more can part.
@@ -205,7 +203,10 @@ export class Bootstrap {
         const is = draft.origins.get(origin)?.seq ?? 0;
         return is === was || (is > was && was >= seq);
       });
-      if (isOne) await this.#merge(draft);
+      if (isOne) {
+        mustHaveOwn(draft, progress);
+        await this.#merge(draft);
+      }
       return isOne;
     });
   }
@@ -267,6 +268,17 @@ export class Bootstrap {
       logger.info(`snapshot taken: ${entries} entries, digest ${log.digest} equals the source's`);
     else logger.error(`snapshot taken, but the digests differ: ${log.digest} here, ${info.digest} at ${peer.address}`);
   }
+}
+
+/**
+ * Passes if this store has all of its own changes that a snapshot's rows may be of. Else they would stand beyond its own log, and its next
+ * change would be another one under a dot that is taken.
+ * @throws FilerError OFFSET_UNKNOWN
+ */
+function mustHaveOwn({ identity: { origin }, origins }: Draft, { reached, goal, address }: SnapshotProgress): void {
+  const there = Math.max(reached.get(origin)?.seq ?? 0, goal.get(origin) ?? 0);
+  if (there > (origins.get(origin)?.seq ?? 0))
+    throw new FilerError('OFFSET_UNKNOWN', `${address} has changes of this filer that it lacks itself: it was put back to an older state`);
 }
 
 /** Parts what is joined at once from what is refused, or touches what a refused change holds: that waits until the snapshot is whole. */

@@ -1,4 +1,5 @@
 import { FilerError } from '../errors.js';
+import { chainStart } from '../change/digest.js';
 import { positionCovers, type Origin, type Position, type Seq } from '../clock/vector.js';
 import { isRefused, rowsOf } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
@@ -40,6 +41,8 @@ export interface Overlap {
 /** Where two filers' logs of one origin part. */
 export interface Branch extends Overlap {
   readonly origin: Origin;
+  /** The chain hash at `common`; null where neither of the two knows it. */
+  readonly hash: string | null;
 }
 
 /** A place where two logs have other changes. */
@@ -84,11 +87,22 @@ export async function findBranch(
   const isAhead = (info.position.get(own) ?? 0) > end;
   let mine = end;
   for await (const { origin, common, foreign, parted } of comparisons(info, peer, state, store, signal)) {
-    if (parted !== null) return { origin, common, foreign, isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };
+    if (parted !== null) {
+      const hash = await hashAtCommon(origin, common, peer, state, store, signal);
+      return { origin, common, foreign, hash, isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };
+    }
     if (origin === own) mine = common;
   }
   // A store that went back: what it would write next, others have already, and it is something else. What it has written since may be so too.
-  return isAhead ? { origin: own, common: mine, foreign: end + 1, isOurs: true } : null;
+  if (!isAhead) return null;
+  return { origin: own, common: mine, foreign: end + 1, hash: await hashAtCommon(own, mine, peer, state, store, signal), isOurs: true };
+}
+
+/** The chain hash where two logs are still one: this store's log may begin after that, and the peer's reach back to it. */
+async function hashAtCommon(origin: Origin, common: Seq, peer: Peer, state: LogState, store: Store, signal: AbortSignal): Promise<string | null> {
+  if (common === 0) return chainStart;
+  const here = await knowsHash(state, origin, common, hashesOf(store));
+  return here ?? (await peer.hashes(new Map([[origin, common]]), signal)).get(origin) ?? null;
 }
 
 /**
@@ -112,7 +126,7 @@ async function* comparisons(
   state: LogState,
   store: Store,
   signal: AbortSignal,
-): AsyncGenerator<Branch & { readonly parted: Difference | null }> {
+): AsyncGenerator<Omit<Branch, 'hash'> & { readonly parted: Difference | null }> {
   const ends = new Map<Origin, Seq>();
   for (const [origin, theirs] of info.position) {
     const end = Math.min(theirs, state.origins.get(origin)?.seq ?? 0);
@@ -355,7 +369,7 @@ async function doubtOf({ origin, common, foreign }: Branch, draft: Draft, store:
 }
 
 /** What the store knows of an origin once the branch is gone. */
-async function stateAt({ origin, common }: Branch, draft: Draft, store: Store): Promise<OriginState> {
+async function stateAt({ origin, common, hash }: Branch, draft: Draft, store: Store): Promise<OriginState> {
   const known = draft.origins.get(origin);
   if (!known) throw new FilerError('ENTRY_NOT_FOUND', `origin ${origin} is not known here`);
   const { seq, first, firstHash, firstVersion } = known;
@@ -366,6 +380,8 @@ async function stateAt({ origin, common }: Branch, draft: Draft, store: Store): 
     if (record) return { ...known, seq: common, hash: record.hash, version: record.version, runs };
   }
   if (common > 0 && common === first - 1) return { ...known, seq: common, hash: firstHash, version: firstVersion, runs };
-  // Its log no longer reaches back to there, so what follows could not be chained to it.
+  // Its log no longer reaches back to there, the peer's does. From the beginning it must not be taken again where that can be helped: a peer
+  // may still have all of it, also what was deleted since and forgotten. No change up to there has a greater version than `firstVersion`.
+  if (common > 0 && hash !== null) return { ...known, seq: common, hash, version: firstVersion, first: common + 1, firstHash: hash, runs };
   return originStart(origin);
 }

@@ -14,6 +14,8 @@ const remove = (at: MemoryFiler, path: string) => at.core.tree.remove(p(path), f
 const branchOf = (at: MemoryFiler, peer: MemoryFiler) => findBranch(peer.info(), peer.peer, at.core.log, at.core.store, never);
 const parting = ({ core: { log, store, time } }: MemoryFiler) =>
   new Parting({ log, store, time, logger: silentLogger, limits: { draftRows: 2, peerSilentMs: 15_000 } });
+const hashAt = async ({ core: { log, store } }: MemoryFiler, origin: string, seq: number) =>
+  (await hashesAt(log.state, store, new Map([[origin, seq]]))).get(origin) ?? null;
 const at = ({ origin, core }: MemoryFiler) => ({ origin, head: core.log.position });
 
 async function trim(filer: MemoryFiler, through: number): Promise<void> {
@@ -22,6 +24,14 @@ async function trim(filer: MemoryFiler, through: number): Promise<void> {
     await draft.flush();
   });
 }
+
+/** Drops a row as collection would. */
+const drop = (filer: MemoryFiler, path: string) =>
+  filer.core.log.alone(async (draft) => {
+    await draft.load([p(path)]);
+    draft.setRow(p(path), null);
+    await draft.flush();
+  });
 
 /** Gives up what parts from `peer`, which must be this store's part. */
 async function giveUp(filer: MemoryFiler, peer: MemoryFiler): Promise<Parting> {
@@ -103,7 +113,7 @@ describe('findBranch', () => {
     ])
       it(`finds ${shared} common changes before ${lost} and ${written} others, and the owner gives up`, async () => {
         const [owner, peer] = await putBack({ shared, lost, written });
-        const branch = { origin: owner.origin, common: shared, foreign: shared + 1 };
+        const branch = { origin: owner.origin, common: shared, foreign: shared + 1, hash: await hashAt(owner, owner.origin, shared) };
         expect([await branchOf(owner, peer), await branchOf(peer, owner)]).to.deep.equal([
           { ...branch, isOurs: true },
           { ...branch, isOurs: false },
@@ -167,9 +177,10 @@ describe('findBranch', () => {
     await owner.core.time.advance(1000);
     await writeMany(owner, 2, 'written');
     for (const { core } of [owner, peer]) expect(core.log.state.origins.get(owner.origin)?.runs.map(({ seq }) => seq)).to.deep.equal([5]);
+    const branch = { origin: owner.origin, common: 4, foreign: 5, hash: await hashAt(owner, owner.origin, 4) };
     expect([await branchOf(owner, peer), await branchOf(peer, owner)]).to.deep.equal([
-      { origin: owner.origin, common: 4, foreign: 5, isOurs: true },
-      { origin: owner.origin, common: 4, foreign: 5, isOurs: false },
+      { ...branch, isOurs: true },
+      { ...branch, isOurs: false },
     ]);
   });
 
@@ -204,7 +215,7 @@ describe('findBranch', () => {
     it('lets the owner give up, from the change on where they part', async () => {
       const [owner, peer] = await putBack({ shared: 3, lost: 4, written: 2 });
       const reader = await snapshotOf(peer, 'reader:1');
-      const branch = { origin: owner.origin, common: 3, foreign: 4 };
+      const branch = { origin: owner.origin, common: 3, foreign: 4, hash: await hashAt(owner, owner.origin, 3) };
       expect([await branchOf(owner, reader), await branchOf(reader, owner)]).to.deep.equal([
         { ...branch, isOurs: true },
         { ...branch, isOurs: false },
@@ -222,7 +233,8 @@ describe('findBranch', () => {
 
   it('takes a peer that has more of the own log for a branch, even if nothing was written since', async () => {
     const [owner, peer] = await putBack({ shared: 2, lost: 3, written: 0 });
-    expect(await branchOf(owner, peer)).to.deep.equal({ origin: owner.origin, common: 2, foreign: 3, isOurs: true });
+    const hash = await hashAt(peer, owner.origin, 2);
+    expect(await branchOf(owner, peer)).to.deep.equal({ origin: owner.origin, common: 2, foreign: 3, hash, isOurs: true });
     expect(await branchOf(peer, owner), 'the peer is merely ahead').to.equal(null);
   });
 });
@@ -313,14 +325,38 @@ describe('giving up a branch', () => {
     expect(runs()).to.deep.equal(peer.core.log.state.origins.get(origin)?.runs).and.have.length(1);
   });
 
-  it('gives up all of a log that does not reach back to where they part: what follows could not be chained to it', async () => {
+  it('goes back no further than to where the logs part, though the own one begins only after that', async () => {
     const [reader, follower, origin] = await snapshotAndFollower('lost');
+    await remove(follower, '/shared1');
+    await pull(follower.core, reader.core);
+    await drop(reader, '/shared1');
+    await giveUp(reader, follower);
+    const hash = await hashAt(follower, origin, 3);
+    expect(reader.core.log.state.origins.get(origin)).to.deep.include({ seq: 3, hash, first: 4, firstHash: hash });
+    expect(reader.core.log.state.doubts).to.deep.equal([]);
+    expect((await rowsIn(reader.core.store)).map(({ path, dot }) => [path, dot?.seq ?? null])).to.deep.equal([
+      ['/lost0', null],
+      ['/lost1', null],
+      ['/lost2', null],
+      ['/lost3', null],
+      ['/shared0', 1],
+      ['/shared2', 3],
+    ]);
+    // The follower still has all of the log: what is deleted and forgotten here must not come again.
+    await pull(follower.core, reader.core);
+    expect(reader.core.log.state.origins.get(origin)).to.deep.include({ seq: 5, hash: await hashAt(follower, origin, 5), first: 4 });
+    expect((await rowsIn(reader.core.store)).map(({ path }) => path)).to.include('/written0').and.not.include('/shared1');
+    await expectConsistent(reader.core);
+    await expectConsistent((await reader.restart()).core);
+  });
+
+  it('gives up all of a log where neither of the two knows the hash at which they part: what follows could not be chained to it', async () => {
+    const [reader, follower, origin] = await snapshotAndFollower('lost');
+    await trim(follower, 4);
     await giveUp(reader, follower);
     expect(reader.core.log.state.origins.get(origin)).to.deep.equal(originStart(origin));
     expect((await rowsIn(reader.core.store)).map(({ dot }) => dot)).to.deep.equal(new Array(7).fill(null));
     expect(reader.core.log.state.doubts).to.deep.equal([{ origin, before: Number.MAX_SAFE_INTEGER }]);
-    await pull(follower.core, reader.core);
-    expect(reader.core.log.state.origins.get(origin)).to.deep.equal(follower.core.log.state.origins.get(origin));
     await expectConsistent(reader.core);
   });
 
@@ -334,7 +370,7 @@ describe('giving up a branch', () => {
     await other.core.log.apply([receiveChange(log.texts[0])]);
     expect(filer.core.log.state.quarantine.size).to.equal(2);
     const parted = parting(filer);
-    await parted.giveUp({ origin: log.origin, common: 1, foreign: 2 }, other.info());
+    await parted.giveUp({ origin: log.origin, common: 1, foreign: 2, hash: null }, other.info());
     expect(filer.core.log.state.quarantine.size).to.equal(0);
     await parted.finish([at(other)], false);
     expect((await rowsIn(filer.core.store)).map(({ path, dot }) => [path, dot?.origin])).to.deep.equal([
