@@ -19,6 +19,8 @@ export interface Readiness {
 
 export interface ReadinessParts {
   readonly admission: Pick<Admission, 'mustWrite' | 'isRefused'>;
+  /** What keeps the store from being filled, in one line; '' = nothing does. */
+  readonly waitsFor: string;
   /** What a scrub has found; null = nothing. */
   readonly damage: string | null;
   readonly membership: Pick<Membership, 'outcast' | 'silentMs'>;
@@ -32,13 +34,14 @@ export interface ReadinessParts {
 
 /** Fit for traffic: joined, and every member that is up is followed with a lag of at most `lagSecondsMax`. */
 export function readinessOf(parts: ReadinessParts, lagSecondsMax: number): Readiness {
-  const { admission, damage, membership, members, quarantined } = parts;
+  const { admission, waitsFor, damage, membership, members, quarantined } = parts;
   const reasons: ReadinessNote[] = [];
   try {
     admission.mustWrite();
   } catch (error) {
     reasons.push({ code: isFailure(error) ? error.code : 'INTERNAL', error: messageOf(error) });
   }
+  if (waitsFor !== '') reasons.push({ code: 'BOOTSTRAPPING', error: waitsFor });
   if (damage !== null) reasons.push({ code: 'DIGEST_MISMATCH', error: damage });
   const { outcast, silentMs } = membership;
   if (outcast && !admission.isRefused) reasons.push({ code: outcast.code, error: outcast.message });

@@ -197,9 +197,11 @@ export class Filer {
 
   /** Fit for traffic: joined, and every member that is up is followed with a lag of at most `lagSecondsMax`. */
   async readiness(lagSecondsMax: number): Promise<Readiness> {
-    const { admission, membership, members, scrub, log, status } = this;
+    const { admission, membership, members, joining, scrub, log, status } = this;
     const { memberDownMs } = this.options.limits;
-    const parts = { admission, membership, members, damage: scrub.damage, peers: await status.peers(), quarantined: log.state.quarantine.size, memberDownMs };
+    const { waitsFor } = joining;
+    const quarantined = log.state.quarantine.size;
+    const parts = { admission, waitsFor, membership, members, damage: scrub.damage, peers: await status.peers(), quarantined, memberDownMs };
     return readinessOf(parts, lagSecondsMax);
   }
 

@@ -25,6 +25,7 @@ const peer = (change: Partial<PeerReport> = {}): PeerReport => ({
 
 const parts = (change: Partial<ReadinessParts> = {}): ReadinessParts => ({
   admission: { mustWrite: () => {}, isRefused: false },
+  waitsFor: '',
   damage: null,
   membership: { outcast: null, silentMs: 0 },
   members: [
@@ -58,6 +59,7 @@ describe('readinessOf', () => {
       reasons: [{ code: 'BOOTSTRAPPING', error: 'this filer is bootstrapping' }],
       warnings: [],
     });
+    expect(readinessOf(parts({ admission, waitsFor: 'nobody can serve' }), 5).reasons[1]).to.deep.equal({ code: 'BOOTSTRAPPING', error: 'nobody can serve' });
     expect(codes({ admission: refusing(new TypeError('broken')) })).to.deep.equal(['INTERNAL']);
   });
 

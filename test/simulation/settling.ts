@@ -32,6 +32,8 @@ function endsOf({ disk }: SimFiler): string {
   return ends.sort().join('~');
 }
 
+const isWaitingForLost = (filer: SimFiler) => filer.isUp && filer.live.joining.waitsFor.includes('everything this store must reach');
+
 export interface OperatorOptions {
   readonly say: (text: string) => void;
   readonly count: (name: string) => void;
@@ -50,10 +52,10 @@ export async function operate(filers: readonly SimFiler[], { say, count }: Opera
   const ready = filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
   const total = (filer: SimFiler) => [...positionOn(filer.disk).values()].reduce((sum, seq) => sum + seq, 0) + filer.disk.content.head;
   const goalOf = (filer: SimFiler) => rejoinFromMeta(filer.disk.content.meta)?.goal ?? emptyPosition;
+  // It says itself that it waits for what nobody has, or the others show it.
+  const isLost = (filer: SimFiler) => isWaitingForLost(filer) || !ready.some(({ disk }) => positionCovers(positionOn(disk), goalOf(filer)));
   const chosen =
-    ready.length > 0
-      ? filers.filter((filer) => !ready.includes(filer) && !ready.some(({ disk }) => positionCovers(positionOn(disk), goalOf(filer))))
-      : [...filers].sort((a, b) => total(b) - total(a)).slice(0, 1);
+    ready.length > 0 ? filers.filter((filer) => !ready.includes(filer) && isLost(filer)) : [...filers].sort((a, b) => total(b) - total(a)).slice(0, 1);
   for (const filer of chosen) {
     say(`force ${filer.name}`);
     count(ready.length > 0 ? 'rejoin forced by an operator, its peer is lost' : 'filer forced by an operator, nobody can serve');

@@ -4,7 +4,7 @@ import type { Clock } from '../clock/clock.js';
 import type { Origin } from '../clock/vector.js';
 import { FilerError } from '../errors.js';
 import type { Counts, FeedIndex, LogRecord, LogSpan, OriginState, StoreTransaction, WriteBatch } from '../store/store.js';
-import { originStart, type LogState } from './log-state.js';
+import { originAt, originStart, type LogState } from './log-state.js';
 import { runsWith } from './runs.js';
 
 type LogCounts = Pick<Counts, 'changes' | 'bytes'>;
@@ -103,7 +103,7 @@ export class LogDraft {
   async jump(origins: readonly OriginState[]): Promise<void> {
     this.#appended = null;
     const left = await this.tx.clearLog(origins.map(({ origin }) => origin));
-    for (const state of origins) this.set({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });
+    for (const state of origins) this.set(originAt(state));
     this.#span(left);
   }
 

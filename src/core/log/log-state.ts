@@ -40,6 +40,11 @@ export function originStart(origin: Origin): OriginState {
   return { origin, seq: 0, hash: chainStart, version: 0, first: 1, firstHash: chainStart, firstVersion: 0, runs: [] };
 }
 
+/** An origin of which a store has everything up to a place, and no log: its log goes on from there. */
+export function originAt({ origin, seq, hash, version, runs }: Pick<OriginState, 'origin' | 'seq' | 'hash' | 'version' | 'runs'>): OriginState {
+  return { origin, seq, hash, version, first: seq + 1, firstHash: hash, firstVersion: version, runs };
+}
+
 export function positionOf(origins: ReadonlyMap<Origin, OriginState>): Position {
   return new Map([...origins.values()].map(({ origin, seq }) => [origin, seq]));
 }

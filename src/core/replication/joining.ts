@@ -6,11 +6,11 @@ import { positionOf } from '../log/log-state.js';
 import { backoffMs, isAbort, type BackoffLimits } from '../loop.js';
 import type { Logger } from '../logger.js';
 import type { Phase } from '../store/identity.js';
-import type { StoreReader } from '../store/store.js';
+import type { OriginState, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
 import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
-import { overlapWith } from './parting.js';
+import { marksOf, overlapWith, partedFrom } from './parting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 
@@ -28,6 +28,8 @@ export interface Situation {
   readonly phase: Phase;
   /** What a rejoin must reach. */
   readonly goal: Position | null;
+  /** Those of whom it is known that they are on another branch of what must be reached. */
+  readonly strayed: ReadonlySet<Origin>;
   /** The lineage a rejoin goes to: what it was begun for. */
   readonly lineage: string | null;
   /** Where a snapshot is being taken from. */
@@ -51,7 +53,7 @@ function best(infos: readonly FilerInfo[]): FilerInfo | undefined {
 
 /** Pure: the next step towards `ready`. */
 export function nextStep(situation: Situation, answers: readonly FilerInfo[]): Step {
-  const { phase, goal, lineage, source, force } = situation;
+  const { phase, goal, strayed, lineage, source, force } = situation;
   const serving = answers.filter((info) => info.state === 'ready');
   if (phase === 'ready') return { kind: 'ready' };
   if (phase === 'restored') {
@@ -68,7 +70,7 @@ export function nextStep(situation: Situation, answers: readonly FilerInfo[]): S
   }
   const able = serving.filter(hasData);
   // What only a member that is gone for ever had, no waiting brings back: an operator may go on without.
-  const fit = able.filter((info) => goal === null || positionCovers(info.position, goal));
+  const fit = able.filter((info) => goal === null || (positionCovers(info.position, goal) && !strayed.has(info.origin)));
   // A store that was of the lineage that is given up has most, and would only have to be left again.
   const from = best(fit.filter((info) => info.lineage === lineage)) ?? best(fit) ?? (force ? best(able) : undefined);
   if (from) return { kind: 'take', from };
@@ -109,6 +111,8 @@ export interface JoiningOptions {
 export class Joining {
   readonly bootstrap: Bootstrap;
   #rejoin: Rejoin | null;
+  /** What keeps this store from being filled, in one line; '' = nothing does. */
+  waitsFor = '';
   #saidWhy = '';
   #sourceSeen: number;
 
@@ -160,6 +164,7 @@ export class Joining {
     if (info.state !== 'ready' || info.origin !== looked.origin || info.lineage !== looked.lineage) return false;
     // What stands here on another branch of a log is not covered, whatever its dot: the peer has other changes under it.
     const overlap = await overlapWith(info, peer, log.state, store, signal);
+    const marks = await marksOf(info, peer, signal);
     const isDouble = this.options
       .members()
       .some(
@@ -168,7 +173,7 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    const { rejoin, unread } = await beginRejoin(log, info, overlap, isDouble ? time.randomHex(8) : null, time, limits);
+    const { rejoin, unread } = await beginRejoin(log, info, overlap, marks, isDouble ? time.randomHex(8) : null, time, limits);
     if (unread > 0)
       logger.error(`${unread} quarantined changes that this program cannot read, and ${info.address} is not known to have, are given up with the old origin`);
     this.#rejoin = rejoin;
@@ -216,7 +221,10 @@ export class Joining {
     const now = time.monotonic();
     if (progress && answers.some((info) => info.origin === progress.source)) this.#sourceSeen = now;
     const source = progress && { origin: progress.source, epoch: progress.epoch, isLost: now - this.#sourceSeen > limits.peerSilentMs };
-    const step = nextStep({ phase, goal: this.#rejoin?.goal ?? null, lineage: this.#rejoin?.lineage ?? null, source, force }, answers);
+    const { goal = null, lineage = null } = this.#rejoin ?? {};
+    const strayed = source === null ? await this.#strayed(answers, signal) : new Set<Origin>();
+    const step = nextStep({ phase, goal, strayed, lineage, source, force }, answers);
+    this.waitsFor = step.kind === 'wait' ? step.why : '';
     switch (step.kind) {
       case 'wait':
         if (step.why !== this.#saidWhy) logger.warn(step.why);
@@ -260,6 +268,26 @@ export class Joining {
       await draft.flush();
     });
     this.options.changed();
+  }
+
+  /** Which of those that are as far as a rejoin must reach have come there on another branch, or do not say. */
+  async #strayed(answers: readonly FilerInfo[], signal: AbortSignal): Promise<Set<Origin>> {
+    const strayed = new Set<Origin>();
+    if (this.#rejoin === null) return strayed;
+    const { goal, marks, peer } = this.#rejoin;
+    const own = marks.get(peer);
+    for (const info of answers.filter(({ state, position }) => state === 'ready' && positionCovers(position, goal))) {
+      // The peer itself had all of it. Should it have given up a branch since, what was on that is written again there.
+      const counting = info.origin !== peer ? marks : own ? new Map([[peer, own]]) : new Map<Origin, OriginState>();
+      try {
+        const parted = await partedFrom(info, this.options.connect(info.address), counting, signal);
+        if (parted.length > 0) strayed.add(info.origin);
+      } catch (error) {
+        if (!isFailure(error) || signal.aborted) throw error;
+        strayed.add(info.origin);
+      }
+    }
+    return strayed;
   }
 
   /** Asks every member what it is; those that do not answer, or must not be talked to, are left out. */

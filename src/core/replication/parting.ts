@@ -10,7 +10,7 @@ import type { ChangeLog } from '../log/change-log.js';
 import { leftToForgotten } from '../log/conflicts.js';
 import { isInDoubt, type Doubt } from '../log/doubt.js';
 import type { Draft } from '../log/draft.js';
-import { originStart, positionOf, type LogState } from '../log/log-state.js';
+import { originAt, originStart, positionOf, type LogState } from '../log/log-state.js';
 import { compareRuns, runsUpTo } from '../log/runs.js';
 import type { Logger } from '../logger.js';
 import type { OriginState, Run, StoreReader } from '../store/store.js';
@@ -117,13 +117,41 @@ export async function overlapWith(info: FilerInfo, peer: Peer, state: LogState, 
 }
 
 /**
+ * On which branch of every origin's log a filer is that has just said who it is.
+ * @throws FilerError as the peer answers
+ */
+export async function marksOf(info: FilerInfo, peer: Peer, signal: AbortSignal): Promise<Map<Origin, OriginState>> {
+  const marks = new Map<Origin, OriginState>();
+  const ends = new Map([...info.position].filter(([, seq]) => seq > 0));
+  if (ends.size === 0) return marks;
+  const runs = await peer.runs(ends, signal);
+  for (const [origin, seq] of ends) {
+    const hash = info.hashes.get(origin);
+    if (hash !== undefined) marks.set(origin, originAt({ origin, seq, hash, version: 0, runs: runs.get(origin) ?? [] }));
+  }
+  return marks;
+}
+
+/**
+ * The origins in whose logs a filer that has just said who it is parts from what `marks` say of them.
+ * @throws FilerError as the peer answers
+ */
+export async function partedFrom(info: FilerInfo, peer: Peer, marks: ReadonlyMap<Origin, OriginState>, signal: AbortSignal): Promise<Origin[]> {
+  const parted: Origin[] = [];
+  for await (const one of comparisons(info, peer, { origins: marks }, noLog, signal)) if (one.parted !== null) parted.push(one.origin);
+  return parted;
+}
+
+const noLog: Store = { findRecord: () => Promise.resolve(null) };
+
+/**
  * Every origin whose logs part, or of which nothing tells: neither hashes at one place nor runs. Then nothing is known to be common. Runs tell
  * exactly where logs part, hashes only as far as both logs reach back.
  */
 async function* comparisons(
   info: FilerInfo,
   peer: Peer,
-  state: LogState,
+  state: Pick<LogState, 'origins'>,
   store: Store,
   signal: AbortSignal,
 ): AsyncGenerator<Omit<Branch, 'hash'> & { readonly parted: Difference | null }> {
@@ -193,7 +221,7 @@ async function whereTheyPart(
   origin: Origin,
   end: Difference,
   peer: Peer,
-  state: LogState,
+  state: Pick<LogState, 'origins'>,
   store: Store,
   signal: AbortSignal,
 ): Promise<{ common: Seq; parted: Difference }> {
@@ -382,6 +410,6 @@ async function stateAt({ origin, common, hash }: Branch, draft: Draft, store: St
   if (common > 0 && common === first - 1) return { ...known, seq: common, hash: firstHash, version: firstVersion, runs };
   // Its log no longer reaches back to there, the peer's does. From the beginning it must not be taken again where that can be helped: a peer
   // may still have all of it, also what was deleted since and forgotten. No change up to there has a greater version than `firstVersion`.
-  if (common > 0 && hash !== null) return { ...known, seq: common, hash, version: firstVersion, first: common + 1, firstHash: hash, runs };
+  if (common > 0 && hash !== null) return originAt({ origin, seq: common, hash, version: firstVersion, runs });
   return originStart(origin);
 }

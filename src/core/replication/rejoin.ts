@@ -10,6 +10,7 @@ import { leftAside, leftToForgotten } from '../log/conflicts.js';
 import { isInDoubt, type Doubt } from '../log/doubt.js';
 import type { Draft } from '../log/draft.js';
 import { originStart } from '../log/log-state.js';
+import type { OriginState } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { scanArea, type BootstrapLimits } from './bootstrap.js';
 import type { Overlap } from './parting.js';
@@ -33,6 +34,10 @@ import type { FilerInfo } from './peer.js';
 export interface Rejoin {
   /** What the snapshot must reach: by what it covers, rows were left out of what is remembered. */
   readonly goal: Position;
+  /** Of the origins of the goal, as far as it was told: which branch of their logs that is. */
+  readonly marks: ReadonlyMap<Origin, OriginState>;
+  /** The origin of the peer it was begun with. */
+  readonly peer: Origin;
   /** The lineage of the peer it was begun for; null if none was told. */
   readonly lineage: string | null;
   /** Of these changes the peer may have others: by origin, those after `common` and before `foreign`. */
@@ -45,12 +50,18 @@ export interface Rejoin {
   after: FullPath | null;
 }
 
+function rejoinToMeta({ goal, marks, peer, lineage, doubtful, doubts }: Rejoin): string {
+  return JSON.stringify({ goal: positionToJson(goal), marks: Object.fromEntries(marks), peer, lineage, doubtful: Object.fromEntries(doubtful), doubts });
+}
+
 /** Reads back how far a rejoin was when the store was opened; null if none was under way. */
 export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
   const text = meta.get('rejoin');
   if (text === undefined) return null;
-  const { goal, lineage, doubtful, doubts } = JSON.parse(text) as {
+  const { goal, marks, peer, lineage, doubtful, doubts } = JSON.parse(text) as {
     goal: unknown;
+    marks?: Record<Origin, OriginState>;
+    peer?: Origin;
     lineage?: string | null;
     doubtful?: Record<Origin, Overlap>;
     doubts?: readonly Doubt[];
@@ -58,6 +69,8 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
   const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
   return {
     goal: positionFromJson(goal, 'goal'),
+    marks: new Map(Object.entries(marks ?? {})),
+    peer: peer ?? '',
     lineage: lineage ?? null,
     doubtful: new Map(Object.entries(doubtful ?? {})),
     doubts: doubts ?? [],
@@ -68,13 +81,14 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
 
 /**
  * Remembers every row whose change `peer` is not known to have, takes a new origin (and `storeId`, if given) and becomes empty. `overlap`
- * says what it has. Resolves with what has begun, and with how many quarantined changes are given up: those that the peer is not known to
+ * says what it has, `marks` which branches of all logs it is on. Resolves with what has begun, and with how many quarantined changes are given up: those that the peer is not known to
  * have and that this program cannot read.
  */
 export async function beginRejoin(
   log: ChangeLog,
-  peer: Pick<FilerInfo, 'position' | 'lineage'>,
+  peer: Pick<FilerInfo, 'origin' | 'position' | 'lineage'>,
   overlap: ReadonlyMap<Origin, Overlap>,
+  marks: ReadonlyMap<Origin, OriginState>,
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
@@ -88,7 +102,8 @@ export async function beginRejoin(
   const goal = isStranger ? new Map(had.filter(([, seq]) => seq > 0)) : peer.position;
   const covered = new Map([...overlap].map(([origin, { common }]) => [origin, common]));
   const doubtful = new Map([...overlap].filter(([, { common, foreign }]) => foreign > common + 1));
-  const rejoin: Rejoin = { goal, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
+  const reached = new Map([...marks].filter(([origin]) => goal.has(origin)));
+  const rejoin: Rejoin = { goal, marks: reached, peer: peer.origin, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
   const unread = await log.alone(async (draft) => {
     for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
       const lacking = rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot));
@@ -103,7 +118,7 @@ export async function beginRejoin(
     draft.setIdentity({ origin: fresh, former: [...former, origin], lineage: fresh, phase: 'rejoining', ...(storeId === null ? {} : { storeId }) });
     draft.setOrigin(originStart(fresh));
     draft.setMeta('bootstrap', null);
-    draft.setMeta('rejoin', JSON.stringify({ goal: positionToJson(goal), lineage, doubtful: Object.fromEntries(doubtful), doubts: rejoin.doubts }));
+    draft.setMeta('rejoin', rejoinToMeta(rejoin));
     draft.setMeta('rejoinTaken', null);
     await draft.flush();
     return count;

@@ -5,7 +5,7 @@ import { chainHash } from '../change/digest.js';
 import { formatDot, joinPositions, positionFromJson, positionToJson, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Version } from '../clock/version.js';
 import type { FullPath } from '../entry/path.js';
-import { originStart } from '../log/log-state.js';
+import { originAt, originStart } from '../log/log-state.js';
 import { runsWith } from '../log/runs.js';
 import type { Area, OriginState } from '../store/store.js';
 import type { FilerInfo, SnapshotPage } from './peer.js';
@@ -137,16 +137,7 @@ function reachedAt(page: SnapshotPage): SnapshotProgress['reached'] {
 
 /** What the store knows of each origin once the snapshot is whole. */
 export function reachedStates(progress: SnapshotProgress): OriginState[] {
-  return [...progress.reached].map(([origin, { seq, hash, version, runs }]) => ({
-    origin,
-    seq,
-    hash,
-    version,
-    first: seq + 1,
-    firstHash: hash,
-    firstVersion: version,
-    runs,
-  }));
+  return [...progress.reached].map(([origin, reached]) => originAt({ origin, ...reached }));
 }
 
 /**

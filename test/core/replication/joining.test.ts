@@ -4,6 +4,7 @@ import { FilerError } from '../../../src/core/errors.js';
 import { silentLogger } from '../../../src/core/logger.js';
 import type { Origin } from '../../../src/core/clock/vector.js';
 import { Joining, nextStep, type JoiningLimits, type Situation, type Step } from '../../../src/core/replication/joining.js';
+import type { OriginState } from '../../../src/core/store/store.js';
 import type { FilerInfo, FilerState } from '../../../src/core/replication/peer.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
@@ -13,7 +14,15 @@ const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
 
 const info = (origin: Origin, state: FilerState, position: Record<Origin, number>, lineage = 'l', floor = 0): FilerInfo =>
   ({ origin, state, lineage, floor, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
-const situation = (more: Partial<Situation>): Situation => ({ phase: 'fresh', goal: null, lineage: null, source: null, force: false, ...more });
+const situation = (more: Partial<Situation>): Situation => ({
+  phase: 'fresh',
+  goal: null,
+  strayed: new Set(),
+  lineage: null,
+  source: null,
+  force: false,
+  ...more,
+});
 
 describe('nextStep', () => {
   const empty = info(b, 'ready', { [b]: 0 });
@@ -49,6 +58,9 @@ describe('nextStep', () => {
     ['a restored store and one that serves', { phase: 'restored', force: true }, [full, fuller], `rejoin ${c}`],
     ['a rejoining store and one that has all it must reach', { phase: 'rejoining', goal }, [empty, full], `take ${b}`],
     ['a rejoining store and one that lacks some of it', { phase: 'rejoining', goal: new Map([[b, 6]]) }, [fuller], 'wait'],
+    ['a rejoining store and one that is there on another branch', { phase: 'rejoining', goal, strayed: new Set([b]) }, [full], 'wait'],
+    ['a rejoining store and two that are there, one on another branch', { phase: 'rejoining', goal, strayed: new Set([c]) }, [full, fuller], `take ${b}`],
+    ['a rejoining store told to go on with one on another branch', { phase: 'rejoining', goal, strayed: new Set([b]), force: true }, [full], `take ${b}`],
     ['a rejoining store whose peers hold nothing, as it must reach nothing', { phase: 'rejoining', goal: new Map([[b, 0]]) }, [empty], 'ready'],
     ['a rejoining store whose peers have lost what it must reach', { phase: 'rejoining', goal }, [empty], 'wait'],
     [
@@ -276,6 +288,65 @@ describe('Joining', () => {
     await pull(restored.core, peer.core);
     await expectSame(peer.core, restored.core);
     for (const path of ['/shared', '/on-one-branch', '/on-the-other']) expect(await peer.core.tree.find(p(path)), path).to.not.equal(null);
+  });
+
+  it('counts on nobody who is as far as its peer was on another branch of a log: what was left out as the peer’s is not there', async () => {
+    for (const isTrimmed of [false, true]) {
+      const [first, peer, other, at] = await Promise.all(['owner:1', 'peer:1', 'other:1', 'at:1'].map((address) => openFiler(address)));
+      await put(first, '/shared');
+      for (const one of [peer, other, at]) await pull(first.core, one.core);
+      const disk = first.core.disk.clone();
+      disk.restored = false;
+      await put(first, '/of-the-first');
+      for (const one of [peer, at]) await pull(first.core, one.core);
+      const twin = await openFiler('owner:1', 'ready', { disk, time: first.core.time });
+      await twin.core.time.advance(1000);
+      for (const path of ['/of-the-twin', '/of-the-twin-too']) await put(twin, path);
+      await pull(twin.core, other.core);
+      if (isTrimmed)
+        await other.core.log.alone(async (draft) => {
+          await draft.trim(other.core.log.state.head);
+          await draft.flush();
+        });
+      const { joining } = joiningOf(at, [peer, other]);
+      expect(await joining.rejoinWith(peer.info(), never)).to.equal(true);
+      expect(await rowsIn(at.core.store, 'remembered')).to.deep.equal([]);
+      peer.isReachable = false;
+      const restarted = await at.restart();
+      const waiting = joiningOf(restarted, [peer, other]).joining;
+      const controller = new AbortController();
+      const running = waiting.untilReady(controller.signal).catch((error: unknown) => error);
+      await restarted.core.time.advance(20_000);
+      expect([restarted.core.log.identity.phase, waiting.waitsFor]).to.deep.equal([
+        'rejoining',
+        'no member that can serve has everything this store must reach (--force goes on without)',
+      ]);
+      peer.isReachable = true;
+      for (let ms = 0; restarted.core.log.identity.phase !== 'ready' && ms < 60_000; ms += 1000) await restarted.core.time.advance(1000);
+      controller.abort();
+      await running;
+      expect([restarted.core.log.identity.phase, waiting.waitsFor]).to.deep.equal(['ready', '']);
+      await expectSame(peer.core, restarted.core);
+    }
+  });
+
+  it('goes on with its peer though that has given up a branch since: what was on it is written again there', async () => {
+    const [first, peer, at] = [await openFiler('owner:1'), await openFiler('peer:1'), await openFiler('at:1')];
+    await put(first, '/shared');
+    const disk = first.core.disk.clone();
+    disk.restored = false;
+    await put(first, '/lost');
+    for (const one of [peer, at]) await pull(first.core, one.core);
+    const { joining } = joiningOf(at, [peer]);
+    expect(await joining.rejoinWith(peer.info(), never)).to.equal(true);
+    const owner = await openFiler('owner:1', 'ready', { disk, time: first.core.time });
+    await owner.core.time.advance(1000);
+    await put(owner, '/written');
+    await peer.core.log.alone(async (draft) => {
+      await draft.giveUp(owner.core.log.state.origins.get(owner.origin) as OriginState);
+      await draft.flush();
+    });
+    expect(await join(await at.restart(), [peer])).to.equal(true);
   });
 
   it('rejoins a restored store whose only peer is empty, without losing its tree', async () => {

@@ -345,7 +345,9 @@ describe('giving up a branch', () => {
     // The follower still has all of the log: what is deleted and forgotten here must not come again.
     await pull(follower.core, reader.core);
     expect(reader.core.log.state.origins.get(origin)).to.deep.include({ seq: 5, hash: await hashAt(follower, origin, 5), first: 4 });
-    expect((await rowsIn(reader.core.store)).map(({ path }) => path)).to.include('/written0').and.not.include('/shared1');
+    expect((await rowsIn(reader.core.store)).map(({ path }) => path))
+      .to.include('/written0')
+      .and.not.include('/shared1');
     await expectConsistent(reader.core);
     await expectConsistent((await reader.restart()).core);
   });

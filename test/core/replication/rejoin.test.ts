@@ -19,7 +19,7 @@ const content = async (at: MemoryFiler, path: string) => {
 
 /** All that its position says, as where hashes are equal. */
 const overlapOf = (peer: MemoryFiler) => new Map([...peer.core.log.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));
-const beginWith = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), overlapOf(peer), null, at.core.time, smallPages);
+const beginWith = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), overlapOf(peer), new Map(), null, at.core.time, smallPages);
 const begin = async (at: MemoryFiler, peer: MemoryFiler) => (await beginWith(at, peer)).rejoin;
 const finish = async (at: MemoryFiler) =>
   finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
@@ -108,6 +108,7 @@ describe('a rejoin', () => {
         at.core.log,
         peer.info(),
         await overlapWith(peer.info(), asked, at.core.log.state, at.core.store, never),
+        new Map(),
         null,
         at.core.time,
         smallPages,
@@ -128,7 +129,7 @@ describe('a rejoin', () => {
 
   it('takes another store id where the old one is alive elsewhere', async () => {
     const [peer, at] = await parted();
-    await beginRejoin(at.core.log, peer.info(), overlapOf(peer), 'f'.repeat(16), at.core.time, smallPages);
+    await beginRejoin(at.core.log, peer.info(), overlapOf(peer), new Map(), 'f'.repeat(16), at.core.time, smallPages);
     expect(at.core.log.identity.storeId).to.equal('f'.repeat(16));
   });
 
