@@ -225,8 +225,8 @@ export const brokenRules: readonly BrokenRule[] = [
     'trimmed-in-silence',
     'Retention: a reader behind the trimmed part gets 410, never silence',
     logDraft,
-    'this.set({ ...state, first: state.seq + 1, firstHash: state.hash, firstVersion: state.version });',
-    'this.set({ ...state, first: 1 });',
+    'for (const state of origins) this.set(originAt(state));',
+    'for (const state of origins) this.set({ ...state, first: 1 });',
   ),
   {
     name: 'serves-while-filling',
@@ -283,7 +283,7 @@ export const brokenRules: readonly BrokenRule[] = [
     'goal-not-reached',
     'Rejoin: the snapshot reaches at least the position the remembered rows were chosen by',
     joining,
-    'goal === null || positionCovers(info.position, goal)',
+    'goal === null || (positionCovers(info.position, goal) && !strayed.has(info.origin))',
     'true',
   ),
   // ---- retention, collection, closing
@@ -328,8 +328,8 @@ export const brokenRules: readonly BrokenRule[] = [
       },
       {
         file: parting,
-        find: 'return isAhead ? { origin: own, common: mine, foreign: end + 1, isOurs: true } : null;',
-        replace: 'return isAhead ? { origin: own, common: mine, foreign: end + 1, isOurs: false } : null;',
+        find: 'hash: await hashAtCommon(own, mine, peer, state, store, signal), isOurs: true };',
+        replace: 'hash: await hashAtCommon(own, mine, peer, state, store, signal), isOurs: false };',
       },
     ],
   },

@@ -88,10 +88,10 @@ export const anyChange: fc.Arbitrary<Omit<Change, 'text'>> = fc
     version: anyVersion,
     others: anyVector,
     clusters: fc.array(fc.string(), { maxLength: 2 }),
-    beginsRun: fc.boolean(),
+    run: fc.oneof(fc.constant(''), anyOrigin),
   })
   .filter(({ operation, a, b }) => operation !== 'rename' || a !== b)
-  .chain(({ operation, a, b, origin, author, seq, version, others, clusters, beginsRun }) => {
+  .chain(({ operation, a, b, origin, author, seq, version, others, clusters, run }) => {
     const oldPath = operation === 'create' ? null : a;
     const newPath = operation === 'delete' ? null : operation === 'rename' ? b : a;
     const vector = { ...others, [author]: Math.max(version, others[author] ?? 0) };
@@ -111,7 +111,7 @@ export const anyChange: fc.Arbitrary<Omit<Change, 'text'>> = fc
         vector,
         oldVector: operation === 'rename' ? { [author]: version } : null,
         clusters,
-        beginsRun,
+        run,
       };
       return { ...facts, hash: chainHash(chainStart, facts) };
     });

@@ -37,7 +37,7 @@ export class ForgedLog {
       oldPath: null,
       newPath: p(path),
       contentHash: contentHash(newEntry),
-      beginsRun: this.seq === 1,
+      run: this.seq === 1 ? 'f'.repeat(16) : '',
     };
     this.hash = chainHash(this.hash, link);
     const vector = { [this.origin]: this.version };

@@ -35,8 +35,8 @@ export interface Change {
   readonly oldVector: Vector | null;
   /** The clusters it came through. */
   readonly clusters: readonly string[];
-  /** True if it is the first that a start of its origin's process has written (log/runs.ts). */
-  readonly beginsRun: boolean;
+  /** The run it begins (log/runs.ts): 16 random hex digits; '' if it goes on with one. */
+  readonly run: string;
   /** The change as it stands in the log and in the feed, without the local word `applied`. */
   readonly text: string;
 }
@@ -51,7 +51,8 @@ export interface RefusedChange {
   readonly version: Version;
   /** Those it names that could be read. */
   readonly paths: readonly FullPath[];
-  readonly beginsRun: boolean;
+  /** As in `Change`. */
+  readonly run: string;
   /** What its hash covers; null if that cannot be told from what could be read. */
   readonly link: ChainLink | null;
   readonly text: string;

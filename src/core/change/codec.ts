@@ -14,7 +14,7 @@ import { contentHash } from './digest.js';
  *   {"directory":D,"tsNs":"…","eventNotification":{"oldEntry":{…},"newEntry":{…},"newParentPath":D,…},
  *    "replication":{"origin":…,"seq":…,"hash":…,"version":…,"author":…,"vector":{…},"clusters":[…]}}
  *
- * A change that begins a run has "beginsRun":true after its clusters. `newEntry` is canonical JSON. Since `replication` is last, the
+ * A change that begins a run names it after its clusters, as "run". `newEntry` is canonical JSON. Since `replication` is last, the
  * local word `applied` is put in front of the closing braces when a change is sent, and cut off there when it is received: the rest of
  * the text is never rebuilt.
  */
@@ -76,7 +76,7 @@ export function encodeChange(change: Omit<Change, 'text'>, notes: ChangeNotes): 
     `{"directory":${directoryText},"tsNs":"${version}000","eventNotification":{${event}"deleteChunks":${notes.deleteChunks},` +
     `"isFromOtherCluster":${change.clusters.length > 0},"signatures":${JSON.stringify(notes.signatures)}},` +
     `"replication":{"origin":"${change.origin}","seq":${change.seq},"hash":"${change.hash}","version":${version},"author":"${change.author}",` +
-    `"vector":${vectorJson(change.vector)}${oldVector},"clusters":${clusters}${change.beginsRun ? ',"beginsRun":true' : ''}}}`
+    `"vector":${vectorJson(change.vector)}${oldVector},"clusters":${clusters}${change.run === '' ? '' : `,"run":"${change.run}"`}}}`
   );
 }
 
@@ -137,6 +137,10 @@ const hashPattern = /^[0-9a-f]{12}$/;
 
 export const isChainHash = (value: unknown): value is string => typeof value === 'string' && hashPattern.test(value);
 
+const runPattern = /^[0-9a-f]{16}$/;
+
+export const isRunId = (value: unknown): value is string => typeof value === 'string' && runPattern.test(value);
+
 /** True if a change goes on to others as it came, one line, with `applied` put in front of its last two braces. */
 export function isOneLine(text: string, parsed: object): boolean {
   return text.endsWith(end) && !text.includes('\n') && !text.includes('\r') && Object.keys(parsed).at(-1) === 'replication';
@@ -158,7 +162,7 @@ export function decodeChange(line: string, field = 'change'): Change {
   const event = objectAt(change.eventNotification, `${field}.eventNotification`);
   const replication = objectAt(change.replication, `${field}.replication`);
   if (!isOneLine(text, change)) throw invalid(field, 'must be one line of JSON with replication as its last field');
-  const { origin, seq, hash, version, author, clusters, beginsRun } = replication;
+  const { origin, seq, hash, version, author, clusters, run } = replication;
   if (!isOrigin(origin)) throw invalid(`${field}.replication.origin`, 'must be 16 hex digits');
   if (!isSeq(seq) || seq === 0) throw invalid(`${field}.replication.seq`, 'must be a whole number above 0');
   if (!isChainHash(hash)) throw invalid(`${field}.replication.hash`, 'must be 12 hex digits');
@@ -166,7 +170,7 @@ export function decodeChange(line: string, field = 'change'): Change {
   if (!isOrigin(author)) throw invalid(`${field}.replication.author`, 'must be 16 hex digits');
   if (clusters !== undefined && !(Array.isArray(clusters) && clusters.every((c) => typeof c === 'string')))
     throw invalid(`${field}.replication.clusters`, 'must be an array of text');
-  if (beginsRun !== undefined && typeof beginsRun !== 'boolean') throw invalid(`${field}.replication.beginsRun`, 'must be true or false');
+  if (run !== undefined && !isRunId(run)) throw invalid(`${field}.replication.run`, 'must be 16 hex digits');
   const vectorAt = (name: 'vector' | 'oldVector'): Vector => {
     const vector = checkVector(replication[name], `${field}.replication.${name}`);
     if (!vectorIncludes(vector, author, version)) throw invalid(`${field}.replication.${name}`, 'must include the change itself');
@@ -203,7 +207,7 @@ export function decodeChange(line: string, field = 'change'): Change {
     vector,
     oldVector,
     clusters: (clusters as string[] | undefined) ?? [],
-    beginsRun: beginsRun === true,
+    run: run ?? '',
     text,
   };
 }

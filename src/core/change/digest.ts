@@ -33,14 +33,15 @@ export interface ChainLink {
   oldPath: FullPath | null;
   newPath: FullPath | null;
   contentHash: string;
-  beginsRun: boolean;
+  /** '' if it begins none. */
+  run: string;
 }
 
 /** The hash of a change: follows from its predecessor's, so two logs with one origin show where they part. */
 export function chainHash(previous: string, link: ChainLink): string {
   return hash(
     'sha256',
-    `${previous}\0${link.seq}\0${link.version}\0${link.author}\0${link.oldPath ?? ''}\0${link.newPath ?? ''}\0${link.contentHash}${link.beginsRun ? '\0run' : ''}`,
+    `${previous}\0${link.seq}\0${link.version}\0${link.author}\0${link.oldPath ?? ''}\0${link.newPath ?? ''}\0${link.contentHash}${link.run === '' ? '' : `\0${link.run}`}`,
     'hex',
   ).slice(0, 12);
 }

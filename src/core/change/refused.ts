@@ -4,7 +4,7 @@ import { joinPath, parsePath, type FullPath } from '../entry/path.js';
 import { isFailure, type FilerError } from '../errors.js';
 import { canonicalJson } from './canonical.js';
 import type { ReceivedChange, RefusedChange } from './change.js';
-import { decodeChange, isChainHash, isOneLine, withoutApplied } from './codec.js';
+import { decodeChange, isChainHash, isOneLine, isRunId, withoutApplied } from './codec.js';
 import { contentHash, type ChainLink } from './digest.js';
 
 /*
@@ -40,7 +40,7 @@ export function readRefused(text: string, error: FilerError): RefusedChange | nu
   const replication = objectOf(change?.replication);
   if (change === null || replication === null || !isOneLine(text, change)) return null;
   const { origin, seq, hash, version, author } = replication;
-  const { beginsRun = false } = replication;
+  const { run = '' } = replication;
   if (!isOrigin(origin) || !isSeq(seq) || seq === 0 || !isChainHash(hash)) return null;
   const event = objectOf(change.eventNotification) ?? {};
   const oldEntry = objectOf(event.oldEntry);
@@ -52,8 +52,8 @@ export function readRefused(text: string, error: FilerError): RefusedChange | nu
   const isWhole = [oldPath, newPath].every((path) => path === null || path.isExact) && (oldEntry ?? newEntry) !== null;
   const isRead = (event.oldEntry ?? null) === oldEntry && (event.newEntry ?? null) === newEntry && (newEntry === null) === (content === null);
   const link: ChainLink | null =
-    isWhole && isRead && isVersion(version) && isOrigin(author) && typeof beginsRun === 'boolean'
-      ? { seq, version, author, oldPath: oldPath?.path ?? null, newPath: newPath?.path ?? null, contentHash: content ?? '', beginsRun }
+    isWhole && isRead && isVersion(version) && isOrigin(author) && (run === '' || isRunId(run))
+      ? { seq, version, author, oldPath: oldPath?.path ?? null, newPath: newPath?.path ?? null, contentHash: content ?? '', run }
       : null;
   return {
     origin,
@@ -61,7 +61,7 @@ export function readRefused(text: string, error: FilerError): RefusedChange | nu
     hash,
     version: isVersion(version) ? version : 0,
     paths: [...new Set([oldPath, newPath].flatMap((path) => path?.path ?? []))],
-    beginsRun: beginsRun === true,
+    run: isRunId(run) ? run : '',
     link,
     text,
     refusal: { code: error.code, error: error.message },

@@ -133,7 +133,7 @@ export class ChangeLog {
   static async open(options: ChangeLogOptions): Promise<ChangeLog> {
     const { store, time } = options;
     const contents = await store.load();
-    const log = new ChangeLog(options, stateOf(contents, await readClosed(store)), contents.meta);
+    const log = new ChangeLog(options, stateOf(contents, await readClosed(store), time.randomHex(8)), contents.meta);
     if (log.identity.storeId === '') {
       await log.alone(async (draft) => {
         const origin = time.randomHex(8);
@@ -268,11 +268,17 @@ export class ChangeLog {
     this.#running = null;
   }
 
+  /** What is written from now on begins a run once more: whether the last one was begun is not known. */
+  async #reload(): Promise<void> {
+    const { store, time } = this.options;
+    this.#become(stateOf(await store.load(), await readClosed(store), time.randomHex(8)), null, null);
+  }
+
   async #transact(group: Job[]): Promise<void> {
     const settle: (() => void)[] = [];
     let isWorkDone = false;
     try {
-      if (this.#isUnsure) this.#become(stateOf(await this.options.store.load(), await readClosed(this.options.store)), null, null);
+      if (this.#isUnsure) await this.#reload();
       const { next, appended, steps, noted } = await this.options.store.transaction(async (tx) => {
         const draft = new Draft(tx, this.state_, this.clock, this.options.time.micros(), this.options.limits, this.options.accounting);
         if (group[0]?.shared === null) {

@@ -42,7 +42,7 @@ export class Draft implements View {
   #identity: Identity;
   #partedFrom: Origin | null;
   #doubts: readonly Doubt[];
-  readonly #opened: Dot;
+  readonly #opened: LogState['opened'];
   /** What is put aside. */
   readonly quarantine: QuarantineDraft;
   /** What its changes do to rows. */
@@ -183,7 +183,8 @@ export class Draft implements View {
   #maker(): Maker {
     const { storeId, origin } = this.#identity;
     const own = this.#log.origin(origin);
-    return { storeId, own, beginsRun: own.seq === (origin === this.#opened.origin ? this.#opened.seq : 0) };
+    const isFirst = own.seq === (origin === this.#opened.origin ? this.#opened.seq : 0);
+    return { storeId, own, run: isFirst ? this.#opened.run : '' };
   }
 
   /**

@@ -20,8 +20,8 @@ export interface LogState {
   readonly partedFrom: Origin | null;
   /** Which of those rows the others may have had. */
   readonly doubts: readonly Doubt[];
-  /** Where this store's own log ended when it was read: what is written after it begins a run. */
-  readonly opened: Dot;
+  /** Where this store's own log ended when it was opened: what is written after it begins the run named here (16 random hex digits). */
+  readonly opened: Dot & { readonly run: string };
 }
 
 /** Meta key of `LogState.partedFrom`. */
@@ -50,7 +50,7 @@ export function positionOf(origins: ReadonlyMap<Origin, OriginState>): Position 
 }
 
 /** The state of a store as it was read; a store without an identity has an empty one. */
-export function stateOf(contents: StoreContents, closed: ClosedOrigins): LogState {
+export function stateOf(contents: StoreContents, closed: ClosedOrigins, run: string): LogState {
   const { origins, buckets, head, first, quarantine, meta } = contents;
   const identity = identityFromMeta(meta) ?? { storeId: '', origin: '', former: [], lineage: '', clusterId: null, epoch: '', phase: 'fresh', floor: 0 };
   return {
@@ -64,7 +64,7 @@ export function stateOf(contents: StoreContents, closed: ClosedOrigins): LogStat
     closed,
     partedFrom: meta.get(partedMeta) ?? null,
     doubts: JSON.parse(meta.get(doubtsMeta) ?? '[]') as Doubt[],
-    opened: { origin: identity.origin, seq: origins.find(({ origin }) => origin === identity.origin)?.seq ?? 0 },
+    opened: { origin: identity.origin, seq: origins.find(({ origin }) => origin === identity.origin)?.seq ?? 0, run },
   };
 }
 

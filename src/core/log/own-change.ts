@@ -38,8 +38,8 @@ export interface Maker {
   readonly storeId: string;
   /** How far its own origin is. */
   readonly own: OriginState;
-  /** True if its process has written nothing under that origin yet. */
-  readonly beginsRun: boolean;
+  /** The run that the change begins; '' if its process has written under that origin before. */
+  readonly run: string;
 }
 
 type Unchained = { -readonly [K in keyof Change]: Change[K] };
@@ -54,7 +54,7 @@ export function replacedBy(mutation: Mutation, rowAt: (path: FullPath) => Row | 
 
 /** The change that a mutation is at `version`. */
 export function issuedChange(mutation: Mutation, { oldPath, oldRow, newPath, targetRow, outside }: ReplacedRows, version: Version, maker: Maker): Change {
-  const { storeId, own, beginsRun } = maker;
+  const { storeId, own, run } = maker;
   const isRename = mutation.kind === 'rename';
   const newEntry = mutation.kind === 'delete' ? null : canonicalJson(withoutEmpty(mutation.entry, nameOf(newPath as FullPath)));
   const mark: Vector = { [own.origin]: version };
@@ -72,7 +72,7 @@ export function issuedChange(mutation: Mutation, { oldPath, oldRow, newPath, tar
     vector: targetRow === null && outside === null ? mark : mergeVectors(mergeVectors(targetRow?.vector ?? {}, outside?.vector ?? {}), mark),
     oldVector: isRename ? mergeVectors(oldRow?.vector ?? {}, mark) : null,
     clusters: [],
-    beginsRun,
+    run,
     hash: '',
     text: '',
   };
@@ -88,7 +88,7 @@ export function pathReplacedBy({ oldPath, newPath, oldVector }: ImportedChange):
 }
 
 /** The change that keeps version, author and vectors of an imported one. `before` is the row at `pathReplacedBy`. */
-export function adoptedChange(imported: ImportedChange, before: Row | null, { storeId, own, beginsRun }: Maker): Change {
+export function adoptedChange(imported: ImportedChange, before: Row | null, { storeId, own, run }: Maker): Change {
   const { version, author, oldPath, newPath, newEntry, isDirectory, vector, oldVector, clusters } = imported;
   const stands = isLive(before);
   const change: Unchained = {
@@ -105,7 +105,7 @@ export function adoptedChange(imported: ImportedChange, before: Row | null, { st
     vector,
     oldVector,
     clusters,
-    beginsRun,
+    run,
     hash: '',
     text: '',
   };

@@ -3,7 +3,8 @@ import { limits } from '../config/limits.js';
 import type { Run } from '../store/store.js';
 
 /*
- * The changes of an origin come in runs: one for each start of its process that has written anything. The first change of a run says so.
+ * The changes of an origin come in runs: one for each start of its process that has written anything. The first change of a run names it, by a
+ * random word: two processes that write the same at the same moment write different changes.
  *
  * Two logs of one origin part where a store went back to an older state, or was copied: a process was started on it, so at least one of
  * the two branches begins with a run. And one process writes one change after another, so what begins no run follows from what is before it
@@ -23,8 +24,8 @@ export interface PartingPlace {
 }
 
 /** The runs up to and including a change. The oldest make room. */
-export function runsWith(runs: readonly Run[], { seq, hash, beginsRun }: Run & { readonly beginsRun: boolean }): readonly Run[] {
-  return beginsRun ? [...runs.slice(1 - limits.runsMax), { seq, hash }] : runs;
+export function runsWith(runs: readonly Run[], { seq, hash, run }: Run & { readonly run: string }): readonly Run[] {
+  return run !== '' ? [...runs.slice(1 - limits.runsMax), { seq, hash }] : runs;
 }
 
 /** The runs that begin at `end` or before. */

@@ -157,7 +157,7 @@ function changeOf(
   clusterId: string,
 ): Pick<MappedChange, 'operation' | 'text' | 'dot'> {
   const { origin, seq } = dot ?? { origin: state.author, seq: 1 };
-  const change = { ...state, origin, seq, hash: chainStart, contentHash: '', oldVector: null, clusters: [clusterId], beginsRun: false };
+  const change = { ...state, origin, seq, hash: chainStart, contentHash: '', oldVector: null, clusters: [clusterId], run: '' };
   const text = encodeChange(change, { oldEntry: null, deleteChunks: false, signatures: [] });
   return { operation: operationOf(state), text, dot: { origin, seq } };
 }

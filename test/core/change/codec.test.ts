@@ -67,15 +67,15 @@ describe('a change as text', () => {
       oldVector: null,
       clusters: ['c'],
     };
-    const encode = (beginsRun: boolean) =>
-      encodeChange({ ...facts, beginsRun } as never, { oldEntry: { name: 'x', isDirectory: false, content: 'Yg==' }, deleteChunks: true, signatures: ['s'] });
-    const text = encode(false);
+    const encode = (run: string) =>
+      encodeChange({ ...facts, run } as never, { oldEntry: { name: 'x', isDirectory: false, content: 'Yg==' }, deleteChunks: true, signatures: ['s'] });
+    const text = encode('');
     expect(text).to.equal(
       '{"directory":"/d","tsNs":"5000","eventNotification":{"oldEntry":{"isDirectory":false,"name":"a"},"newEntry":{"content":"YQ==","isDirectory":false,"name":"a"},' +
         `"newParentPath":"/d","deleteChunks":true,"isFromOtherCluster":true,"signatures":["s"]},"replication":{"origin":"${origin}","seq":7,"hash":"0123456789ab",` +
         `"version":5,"author":"${origin}","vector":{"${origin}":5},"clusters":["c"]}}`,
     );
-    expect(encode(true)).to.equal(text.replace(/\}\}$/, ',"beginsRun":true}}'));
+    expect(encode(origin)).to.equal(text.replace(/\}\}$/, `,"run":"${origin}"}}`));
   });
 
   it('keeps fields it does not know', () => {
@@ -99,7 +99,7 @@ describe('a change as text', () => {
         delete (draft.eventNotification.newEntry as { isDirectory?: boolean }).isDirectory;
       }),
     );
-    expect(change).to.deep.include({ clusters: [], beginsRun: false, oldPath: null, newPath: '/docs/b.txt', isDirectory: false });
+    expect(change).to.deep.include({ clusters: [], run: '', oldPath: null, newPath: '/docs/b.txt', isDirectory: false });
   });
 });
 
@@ -137,9 +137,10 @@ describe('decodeChange', () => {
     ['change.replication.author', (c) => (c.replication.author = null)],
     ['change.replication.clusters', (c) => (c.replication.clusters = [5])],
     ['change.replication.clusters', (c) => (c.replication.clusters = 'x')],
-    ['change.replication.beginsRun', (c) => (c.replication.beginsRun = 1)],
-    ['change.replication.beginsRun', (c) => (c.replication.beginsRun = 'true')],
-    ['change.replication.beginsRun', (c) => (c.replication.beginsRun = null)],
+    ['change.replication.run', (c) => (c.replication.run = true)],
+    ['change.replication.run', (c) => (c.replication.run = '')],
+    ['change.replication.run', (c) => (c.replication.run = '0123')],
+    ['change.replication.run', (c) => (c.replication.run = null)],
     ['change.replication.vector', (c) => (c.replication.vector = [])],
     ['change.replication.vector', (c) => (c.replication.vector = {})],
     ['change.replication.vector', (c) => (c.replication.vector = { [origin]: 4 })],

@@ -13,10 +13,10 @@ const version = 1_763_763_267_123_456;
 describe('the hashes of the protocol', () => {
   it('are what they always were', () => {
     expect(contentHash(entry)).to.equal('e5f585858b606810');
-    const created = { seq: 1, version, author, oldPath: null, newPath: p('/docs/a.txt'), contentHash: contentHash(entry), beginsRun: false };
-    expect([false, true].map((beginsRun) => chainHash(chainStart, { ...created, beginsRun }))).to.deep.equal(['102721ccb85e', '68955eee170b']);
+    const created = { seq: 1, version, author, oldPath: null, newPath: p('/docs/a.txt'), contentHash: contentHash(entry), run: '' };
+    expect(['', '2222222222222222'].map((run) => chainHash(chainStart, { ...created, run }))).to.deep.equal(['102721ccb85e', '81bec6265e7f']);
     const renamed = { oldPath: p('/ü'), newPath: p('/日/😀'), contentHash: '' };
-    expect(chainHash('0123456789ab', { seq: 42, version: 2 ** 52, author: 'aaaaaaaaaaaaaaaa', ...renamed, beginsRun: false })).to.equal('dd9a7c7384d7');
+    expect(chainHash('0123456789ab', { seq: 42, version: 2 ** 52, author: 'aaaaaaaaaaaaaaaa', ...renamed, run: '' })).to.equal('dd9a7c7384d7');
     expect(entryDigest(p('/docs/a.txt'), version, author, contentHash(entry))).to.equal(145420495530069);
     expect([root, p('/docs'), p('/日')].map(bucketOf)).to.deep.equal([138, 162, 189]);
     expect(digestOf(new Array<number>(256).fill(0))).to.equal('a84ae38fb42028f4');
@@ -24,7 +24,7 @@ describe('the hashes of the protocol', () => {
   });
 
   it('depend on every part of a change', () => {
-    const link = { seq: 1, version, author, oldPath: p('/a'), newPath: p('/b'), contentHash: 'x', beginsRun: false };
+    const link = { seq: 1, version, author, oldPath: p('/a'), newPath: p('/b'), contentHash: 'x', run: '' };
     const variants = [
       chainHash(chainStart, link),
       chainHash('000000000001', link),
@@ -37,7 +37,8 @@ describe('the hashes of the protocol', () => {
         { newPath: p('/c') },
         { newPath: null },
         { contentHash: 'y' },
-        { beginsRun: true },
+        { run: author },
+        { run: 'aaaaaaaaaaaaaaaa' },
       ].map((other) => chainHash(chainStart, { ...link, ...other })),
     ];
     expect(new Set(variants).size).to.equal(variants.length);

@@ -57,7 +57,7 @@ describe('a change that a peer has sent', () => {
       'no version': (change) => delete change.replication.version,
       'a version beyond the last': (change) => (change.replication.version = 2 ** 53 - 1),
       'no author': (change) => (change.replication.author = 'me'),
-      'a word for the begin of a run that is none': (change) => (change.replication.beginsRun = 'yes'),
+      'a run that is none': (change) => (change.replication.run = 'yes'),
       'an event that is none': (change) => (change.eventNotification = []),
       'an old entry that is a text': (change) => (change.eventNotification.oldEntry = 'f'),
     };
@@ -67,12 +67,13 @@ describe('a change that a peer has sent', () => {
     expect(refused(forged({ edit: (change) => (change.eventNotification.newEntry.note = deep) })).link).to.equal(null);
   });
 
-  it('keeps the word that it begins a run, which its hash covers', () => {
+  it('keeps the name of the run it begins, which its hash covers', () => {
+    const run = 'f'.repeat(16);
     const log = new ForgedLog(origin);
     const [first, second] = [log.putBad('/a'), log.putBad('/b')].map(refused) as [RefusedChange, RefusedChange];
-    expect([first.beginsRun, first.link?.beginsRun, second.beginsRun, second.link?.beginsRun]).to.deep.equal([true, true, false, false]);
+    expect([first.run, first.link?.run, second.run, second.link?.run]).to.deep.equal([run, run, '', '']);
     expect(second.link && chainHash(first.hash, second.link)).to.equal(second.hash);
-    expect(refused(forged({ edit: (change) => delete change.eventNotification.newEntry })).beginsRun, 'whatever else cannot be read').to.equal(true);
+    expect(refused(forged({ edit: (change) => delete change.eventNotification.newEntry })).run, 'whatever else cannot be read').to.equal(run);
   });
 
   it('names the paths that can be read, in their normal form', () => {

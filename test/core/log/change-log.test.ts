@@ -171,7 +171,9 @@ describe('a store that fails', () => {
       'STORE_FULL',
     ]);
     const { origin } = at.log.identity;
-    expect(at.log.state, 'read anew, as at a start').to.deep.equal({ ...before, opened: { origin, seq: 1 } });
+    const { opened } = at.log.state;
+    expect(at.log.state, 'read anew, as at a start').to.deep.equal({ ...before, opened: { origin, seq: 1, run: opened.run } });
+    expect(opened.run).to.not.equal(before.opened.run);
     at.store.faults.beforeCommit = undefined;
     await put(at, '/b');
     expect((await rowsIn(at.store)).map((row) => row.path).sort()).to.deep.equal(['/a', '/b']);
@@ -214,7 +216,7 @@ describe('a store that fails', () => {
 });
 
 describe('the changes of a store', () => {
-  const flags = async (at: OpenLog) => (await read(at)).records.map(({ text }) => decodeChange(text).beginsRun);
+  const flags = async (at: OpenLog) => (await read(at)).records.map(({ text }) => decodeChange(text).run !== '');
   const own = (at: OpenLog) => at.log.state.origins.get(at.log.identity.origin);
   const reopen = (at: OpenLog) => openLog({ disk: at.disk, time: at.time });
 
@@ -229,8 +231,22 @@ describe('the changes of a store', () => {
     expect(await flags(at)).to.deep.equal([true, false, false, true, false]);
     const { records } = await read(at);
     expect(own(at)?.runs).to.deep.equal([records[0], records[3]].map(({ seq, hash }) => ({ seq, hash })));
-    expect(records.map(({ text }) => /,"clusters":\[\],"beginsRun":true\}\}$/.test(text))).to.deep.equal([true, false, false, true, false]);
+    expect(records.map(({ text }) => /,"clusters":\[\],"run":"[0-9a-f]{16}"\}\}$/.test(text))).to.deep.equal([true, false, false, true, false]);
     expect(own(await reopen(at))?.runs).to.deep.equal(own(at)?.runs);
+  });
+
+  it('are others in every process, though two write the same at the same moment on copies of one store', async () => {
+    const at = await openLog();
+    const { disk } = at;
+    for (const written of [0, 1]) {
+      if (written > 0) await put(at, '/before');
+      const copies = [disk.clone(), disk.clone()].map((copy) => ((copy.restored = false), copy));
+      const [one, other] = await Promise.all(copies.map((copy) => openLog({ disk: copy })));
+      for (const copy of [one, other]) await put(copy, '/same');
+      const [mine, theirs] = [own(one), own(other)];
+      expect([mine?.version, mine?.seq]).to.deep.equal([theirs?.version, theirs?.seq]);
+      expect(mine?.hash).to.not.equal(theirs?.hash);
+    }
   });
 
   it('begin a run with the first one under a new origin too', async () => {
@@ -343,7 +359,11 @@ describe('the identity of a store', () => {
     await put(at, '/b');
     const again = await openLog({ disk: at.disk });
     const { origin } = at.log.identity;
-    expect(again.log.state).to.deep.equal({ ...at.log.state, opened: { origin, seq: at.log.position.get(origin) } });
+    const { run } = again.log.state.opened;
+    expect(again.log.state).to.deep.equal({ ...at.log.state, opened: { origin, seq: at.log.position.get(origin), run } });
+    expect(run)
+      .to.match(/^[0-9a-f]{16}$/)
+      .and.not.equal(at.log.state.opened.run);
     expect(again.log.digest).to.equal(at.log.digest);
     await expectConsistent(again);
   });

@@ -269,7 +269,7 @@ describe('importChanges', () => {
 
   it('begins a run of its own, wherever those of the source begin', async () => {
     const [a, b] = [await openLog(), await openLog()];
-    const runsOf = async (at: OpenLog) => (await read(at)).records.filter(({ text }) => decodeChange(text).beginsRun).map(({ seq }) => seq);
+    const runsOf = async (at: OpenLog) => (await read(at)).records.filter(({ text }) => decodeChange(text).run !== '').map(({ seq }) => seq);
     await put(a, '/f');
     await put(a, '/g');
     const again = await openLog({ disk: a.disk, time: a.time });
@@ -300,7 +300,7 @@ describe('importChanges', () => {
       draft.setOrigin({ ...originStart('cccccccccccccccc'), seq: 1 });
       const refusal = { code: 'BODY_INVALID', error: 'a rule' };
       draft.quarantine.add(
-        { origin: 'cccccccccccccccc', seq: 1, hash: '0'.repeat(12), version: 0, paths: [p('/f')], beginsRun: false, link: null, text: '{}', refusal },
+        { origin: 'cccccccccccccccc', seq: 1, hash: '0'.repeat(12), version: 0, paths: [p('/f')], run: '', link: null, text: '{}', refusal },
         null,
         draft.now,
       );

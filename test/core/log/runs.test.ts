@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { limits } from '../../../src/core/config/limits.js';
 import { compareRuns, runAt, runsUpTo, runsWith, type PartingPlace } from '../../../src/core/log/runs.js';
 import type { Run } from '../../../src/core/store/store.js';
+import { alpha } from '../../support/store-values.js';
 
 /** The runs that begin at these places: `5a` = at 5, with a hash that starts with a. */
 const runsOf = (...places: string[]): Run[] => places.map((place) => ({ seq: parseInt(place, 10), hash: place.slice(-1).repeat(12) }));
@@ -11,14 +12,14 @@ const hashOf = (letter: string) => letter.repeat(12);
 describe('runsWith', () => {
   it('adds a change that begins a run, and no other', () => {
     const runs = runsOf('1a');
-    expect(runsWith(runs, { seq: 2, hash: hashOf('b'), beginsRun: false })).to.equal(runs);
-    expect(runsWith(runs, { seq: 2, hash: hashOf('b'), beginsRun: true })).to.deep.equal(runsOf('1a', '2b'));
+    expect(runsWith(runs, { seq: 2, hash: hashOf('b'), run: '' })).to.equal(runs);
+    expect(runsWith(runs, { seq: 2, hash: hashOf('b'), run: alpha })).to.deep.equal(runsOf('1a', '2b'));
   });
 
   it('keeps a limited number, the last ones', () => {
     let runs: readonly Run[] = [];
     for (let seq = 1; seq <= limits.runsMax + 5; seq++) {
-      runs = runsWith(runs, { seq, hash: hashOf('a'), beginsRun: true });
+      runs = runsWith(runs, { seq, hash: hashOf('a'), run: alpha });
       expect(runs).to.have.length(Math.min(seq, limits.runsMax));
       expect(runs.at(-1)?.seq).to.equal(seq);
     }
@@ -71,7 +72,7 @@ describe('compareRuns', () => {
   }
 
   interface Written extends Run {
-    readonly beginsRun: boolean;
+    readonly run: string;
   }
 
   /** A log as it stood at some moment. */
@@ -84,7 +85,7 @@ describe('compareRuns', () => {
     for (const { from, writes } of starts) {
       let state = states[from % states.length] as History;
       for (let i = 0; i < writes; i++) {
-        state = [...state, { seq: state.length + 1, hash: (written += 1).toString(16).padStart(12, '0'), beginsRun: i === 0 }];
+        state = [...state, { seq: state.length + 1, hash: (written += 1).toString(16).padStart(12, '0'), run: i === 0 ? alpha : '' }];
         states.push(state);
       }
     }
@@ -100,7 +101,7 @@ describe('compareRuns', () => {
   };
   const hashOfRun = (history: History, seq: number) => {
     const change = history[seq - 1];
-    return change?.beginsRun === true ? change.hash : '';
+    return change !== undefined && change.run !== '' ? change.hash : '';
   };
 
   it('finds exactly where any two states of one origin part, when all runs are known', () => {

@@ -581,7 +581,7 @@ describe('Bootstrap from a source with quarantined changes', () => {
       hash,
       version,
       paths: [p('/held')],
-      beginsRun: false,
+      run: '',
       link: null,
       text,
       refusal: { code: 'BODY_INVALID', error: 'a rule' },

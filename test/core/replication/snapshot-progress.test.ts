@@ -123,9 +123,9 @@ describe('follows', () => {
     const reached = new Map<string, Reached>();
     follows(nowhere, reached, first);
     expect(await codeOf(() => follows(nowhere, reached, third))).to.equal('ORIGIN_DIVERGED');
-    expect(await codeOf(() => follows(nowhere, reached, { ...second, beginsRun: true } as ReceivedChange))).to.equal('ORIGIN_DIVERGED');
+    expect(await codeOf(() => follows(nowhere, reached, { ...second, run: alpha } as ReceivedChange))).to.equal('ORIGIN_DIVERGED');
     follows(nowhere, reached, second);
-    expect(await codeOf(() => follows(nowhere, reached, { ...third, beginsRun: false } as ReceivedChange))).to.equal('ORIGIN_DIVERGED');
+    expect(await codeOf(() => follows(nowhere, reached, { ...third, run: '' } as ReceivedChange))).to.equal('ORIGIN_DIVERGED');
     const goal = { goal: new Map([[third.origin, 3]]), goalHashes: new Map([[third.origin, 'f'.repeat(12)]]) };
     expect(await codeOf(() => follows(goal, reached, third)), 'not what the last page was read at').to.equal('ORIGIN_DIVERGED');
   });
