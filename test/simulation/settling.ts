@@ -32,7 +32,7 @@ function endsOf({ disk }: SimFiler): string {
   return ends.sort().join('~');
 }
 
-const isWaitingForLost = (filer: SimFiler) => filer.isUp && filer.live.joining.waitsFor.includes('everything this store must reach');
+const isWaitingForLost = (filer: SimFiler) => filer.isUp && /everything this store must reach|it has worked with/.test(filer.live.joining.waitsFor);
 
 export interface OperatorOptions {
   readonly say: (text: string) => void;

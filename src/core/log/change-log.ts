@@ -355,7 +355,7 @@ class HalfDone extends Error {
  * read-only until it has rejoined, unless it has never met another.
  */
 export async function renew(draft: Draft, time: Pick<TimeSource, 'randomHex'>, restored: boolean): Promise<void> {
-  const { origin, former, phase } = draft.identity;
+  const { origin, former, lineage, phase } = draft.identity;
   const all: readonly Origin[] = [...former, origin];
   const hasMet = [...draft.origins.keys()].some((known) => !all.includes(known));
   const fresh = time.randomHex(8);
@@ -367,8 +367,8 @@ export async function renew(draft: Draft, time: Pick<TimeSource, 'randomHex'>, r
     // The tree is gone again, so what was remembered must wait for another snapshot.
     draft.setMeta('rejoinTaken', null);
   }
-  // What it holds is of an older time, and what it writes on that, nobody of its old lineage expects.
-  draft.setIdentity({ origin: fresh, former: all, lineage: fresh, epoch: time.randomHex(4), phase: next });
+  // What it holds is of an older time, and what it writes on that, nobody of its old lineage expects. Restored, it writes nothing, and looks for those.
+  draft.setIdentity({ origin: fresh, former: all, lineage: next === 'restored' ? lineage : fresh, epoch: time.randomHex(4), phase: next });
   draft.setOrigin(originStart(fresh));
   draft.setMeta('restored', null);
   await draft.flush();

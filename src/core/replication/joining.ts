@@ -30,8 +30,12 @@ export interface Situation {
   readonly goal: Position | null;
   /** Those of whom it is known that they are on another branch of what must be reached. */
   readonly strayed: ReadonlySet<Origin>;
-  /** The lineage a rejoin goes to: what it was begun for. */
+  /** The lineage a rejoin goes to: what it was begun for; that of a restored store. */
   readonly lineage: string | null;
+  /** Origins that this store has worked with. */
+  readonly known: ReadonlySet<Origin>;
+  /** One of those is a member, and has not answered that it can serve. */
+  readonly isGroupAway: boolean;
   /** Where a snapshot is being taken from. */
   readonly source: { readonly origin: Origin; readonly epoch: string; readonly isLost: boolean } | null;
   /** An operator has said that this store is the first. */
@@ -51,17 +55,25 @@ function best(infos: readonly FilerInfo[]): FilerInfo | undefined {
   )[0];
 }
 
+/**
+ * A restored store rejoins through those it has worked with. Through a stranger only where none of them is to be expected: in whose group
+ * nobody waits for them, what it had deleted would be forgotten before they hear of it.
+ */
+function afterRestore({ lineage, known, isGroupAway, force }: Situation, serving: readonly FilerInfo[]): Step {
+  const isOfGroup = (info: FilerInfo) => info.lineage === lineage || [info.origin, ...info.former].some((origin) => known.has(origin));
+  const peer = best(serving.filter(isOfGroup)) ?? (isGroupAway && !force ? undefined : best(serving));
+  if (peer) return { kind: 'rejoin', with: peer };
+  if (force) return { kind: 'ready' };
+  const whom = serving.length > 0 ? 'one of those that it has worked with' : 'a member that can serve';
+  return { kind: 'wait', why: `this store was restored or copied; read-only until ${whom} is reached (--force goes on without)` };
+}
+
 /** Pure: the next step towards `ready`. */
 export function nextStep(situation: Situation, answers: readonly FilerInfo[]): Step {
   const { phase, goal, strayed, lineage, source, force } = situation;
   const serving = answers.filter((info) => info.state === 'ready');
   if (phase === 'ready') return { kind: 'ready' };
-  if (phase === 'restored') {
-    const peer = best(serving);
-    if (peer) return { kind: 'rejoin', with: peer };
-    if (force) return { kind: 'ready' };
-    return { kind: 'wait', why: 'this store was restored or copied; read-only until a member that can serve is reached (--force goes on without)' };
-  }
+  if (phase === 'restored') return afterRestore(situation, serving);
   if (source) {
     const same = serving.find((info) => info.origin === source.origin);
     if (same && same.head.startsWith(source.epoch)) return { kind: 'take', from: same };
@@ -221,9 +233,13 @@ export class Joining {
     const now = time.monotonic();
     if (progress && answers.some((info) => info.origin === progress.source)) this.#sourceSeen = now;
     const source = progress && { origin: progress.source, epoch: progress.epoch, isLost: now - this.#sourceSeen > limits.peerSilentMs };
-    const { goal = null, lineage = null } = this.#rejoin ?? {};
+    const { goal = null } = this.#rejoin ?? {};
+    const lineage = phase === 'restored' ? log.identity.lineage : (this.#rejoin?.lineage ?? null);
     const strayed = source === null ? await this.#strayed(answers, signal) : new Set<Origin>();
-    const step = nextStep({ phase, goal, strayed, lineage, source, force }, answers);
+    const known = this.#known();
+    const isServing = new Set(answers.filter(({ state }) => state === 'ready').map(({ origin }) => origin));
+    const isGroupAway = withoutReplaced(this.options.members()).some(({ origin }) => known.has(origin) && !isServing.has(origin));
+    const step = nextStep({ phase, goal, strayed, lineage, known, isGroupAway, source, force }, answers);
     this.waitsFor = step.kind === 'wait' ? step.why : '';
     switch (step.kind) {
       case 'wait':
@@ -264,10 +280,18 @@ export class Joining {
 
   async #setPhase(phase: Phase): Promise<void> {
     await this.options.log.alone(async (draft) => {
-      draft.setIdentity({ phase });
+      const { phase: before, origin } = draft.identity;
+      // A restored store that goes on alone holds what is older than its lineage expects, and writes on that.
+      draft.setIdentity({ phase, ...(before === 'restored' ? { lineage: origin } : {}) });
       await draft.flush();
     });
     this.options.changed();
+  }
+
+  /** Whose changes this store has, or was to have. */
+  #known(): Set<Origin> {
+    const { identity, origins, closed } = this.options.log.state;
+    return new Set([...origins.keys()].filter((origin) => origin !== identity.origin && !identity.former.includes(origin) && !closed.has(origin)));
   }
 
   /** Which of those that are as far as a rejoin must reach have come there on another branch, or do not say. */

@@ -10,14 +10,16 @@ import { expectConsistent, expectSame } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
 import { codeOf, file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
 
-const [b, c] = ['2', '3'].map((digit) => digit.repeat(16));
+const [a, b, c] = ['1', '2', '3'].map((digit) => digit.repeat(16));
 
 const info = (origin: Origin, state: FilerState, position: Record<Origin, number>, lineage = 'l', floor = 0): FilerInfo =>
-  ({ origin, state, lineage, floor, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
+  ({ origin, state, lineage, former: [], floor, position: new Map(Object.entries(position)), head: `00000001${'0'.repeat(16)}` }) as unknown as FilerInfo;
 const situation = (more: Partial<Situation>): Situation => ({
   phase: 'fresh',
   goal: null,
   strayed: new Set(),
+  known: new Set(),
+  isGroupAway: false,
   lineage: null,
   source: null,
   force: false,
@@ -32,6 +34,7 @@ describe('nextStep', () => {
   const restored = info(b, 'readonly', { [b]: 5 });
   const source = { origin: b, epoch: '00000001', isLost: false };
   const goal = new Map([[b, 5]]);
+  const renewed = { ...full, former: [a] };
 
   const cases: [what: string, situation: Partial<Situation>, answers: FilerInfo[], step: string][] = [
     ['a ready store', { phase: 'ready' }, [full], 'ready'],
@@ -55,6 +58,22 @@ describe('nextStep', () => {
     ['a restored store alone', { phase: 'restored' }, [], 'wait'],
     ['a restored store and one that cannot serve', { phase: 'restored' }, [restored], 'wait'],
     ['a restored store told to go on', { phase: 'restored', force: true }, [restored], 'ready'],
+    [
+      'a restored store and those of its group, a stranger having more',
+      { phase: 'restored', lineage: 'm', known: new Set([b]) },
+      [full, fuller],
+      `rejoin ${b}`,
+    ],
+    [
+      'a restored store and one of its lineage that it has not met',
+      { phase: 'restored', lineage: 'l', known: new Set([a]), isGroupAway: true },
+      [full],
+      `rejoin ${b}`,
+    ],
+    ['a restored store and one of its group under a new origin', { phase: 'restored', known: new Set([a]), isGroupAway: true }, [renewed], `rejoin ${b}`],
+    ['a restored store and a stranger, its group being away', { phase: 'restored', known: new Set([a]), isGroupAway: true }, [full], 'wait'],
+    ['a restored store and a stranger, its group being gone', { phase: 'restored', known: new Set([a]) }, [full], `rejoin ${b}`],
+    ['a restored store told to go on with a stranger', { phase: 'restored', known: new Set([a]), isGroupAway: true, force: true }, [full], `rejoin ${b}`],
     ['a restored store and one that serves', { phase: 'restored', force: true }, [full, fuller], `rejoin ${c}`],
     ['a rejoining store and one that has all it must reach', { phase: 'rejoining', goal }, [empty, full], `take ${b}`],
     ['a rejoining store and one that lacks some of it', { phase: 'rejoining', goal: new Map([[b, 6]]) }, [fuller], 'wait'],
@@ -97,6 +116,7 @@ describe('nextStep', () => {
 });
 
 const put = (at: MemoryFiler, path: string, text = 'x') => at.core.tree.put(p(path), file(text), mode);
+const remove = (at: MemoryFiler, path: string) => at.core.tree.remove(p(path), false);
 const joiningLimits: JoiningLimits = { ...smallPages, msMin: limits.backoffMsMin, msMax: limits.backoffMsMax, peerSilentMs: limits.peerSilentMs };
 
 /** The joining of one filer among others, as its process wires it. */
@@ -271,6 +291,38 @@ describe('Joining', () => {
     expect((await restored.core.store.load()).meta.has('rejoin')).to.equal(false);
   });
 
+  it('rejoins a restored store through no stranger while its group is away: nobody there would wait until that hears of what was deleted', async () => {
+    const [peer, at, stranger] = await Promise.all(['peer:1', 'at:1', 'stranger:1'].map((address) => openFiler(address, 'ready', { isStranger: true })));
+    await peer.source.greet(at.caller()).catch(() => {});
+    await at.core.log.alone(async (draft) => {
+      draft.setIdentity({ lineage: peer.core.log.identity.lineage });
+      draft.know(peer.origin);
+      await draft.flush();
+    });
+    await put(peer, '/f');
+    await pull(peer.core, at.core);
+    await remove(at, '/f');
+    await put(stranger, '/of-the-stranger');
+    const restored = await openFiler('at:1', 'restored', { disk: at.core.disk.clone() });
+    peer.isReachable = false;
+    const { joining } = joiningOf(restored, [peer, stranger]);
+    const controller = new AbortController();
+    const running = joining.untilReady(controller.signal).catch((error: unknown) => error);
+    await restored.core.time.advance(20_000);
+    expect(joining.waitsFor).to.equal(
+      'this store was restored or copied; read-only until one of those that it has worked with is reached (--force goes on without)',
+    );
+    peer.isReachable = true;
+    for (let ms = 0; restored.core.log.identity.phase !== 'ready' && ms < 60_000; ms += 1000) await restored.core.time.advance(1000);
+    controller.abort();
+    await running;
+    expect([joining.waitsFor, restored.core.log.identity.phase]).to.deep.equal(['', 'ready']);
+    expect(restored.core.log.identity.lineage).to.equal(peer.core.log.identity.lineage);
+    await pull(restored.core, peer.core);
+    expect(await peer.core.tree.find(p('/f'))).to.equal(null);
+    await expectSame(peer.core, restored.core);
+  });
+
   it('brings back what a restored store has on another branch of a third filer’s log than the member has', async () => {
     const [first, peer, at] = [await openFiler('owner:1'), await openFiler('peer:1'), await openFiler('at:1')];
     await put(first, '/shared');
@@ -366,7 +418,8 @@ describe('Joining', () => {
     peer.isReachable = false;
     expect(await join(restored, [peer], { force: true })).to.equal(true);
     expect(await restored.core.tree.find(p('/f'))).to.not.equal(null);
-    expect(restored.core.log.identity.former).to.deep.equal([at.origin]);
+    const { identity } = restored.core.log;
+    expect([identity.former, identity.lineage]).to.deep.equal([[at.origin], identity.origin]);
   });
 
   it('takes another store id where the one it copied is up', async () => {
