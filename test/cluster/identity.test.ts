@@ -122,6 +122,40 @@ describe('The identity of a store', function () {
     }
   });
 
+  it('restored while its group is away and only a stranger answers: waits for the group, whose entry it had deleted', async () => {
+    const other = await startCluster({ filers: 2 });
+    try {
+      const [one, two] = other.filers as [ClusterFiler, ClusterFiler];
+      await one.put('/deleted', 'by two, while one is away');
+      await other.converged();
+      await one.stop();
+      await two.remove('/deleted');
+      await two.stop();
+      const backup = join(other.directory, 'backup');
+      await copyFolder(two.directory, backup);
+      await rm(two.directory, { recursive: true });
+      await copyFolder(backup, two.directory);
+      const stranger = await other.addFiler();
+      await stranger.put('/of-the-stranger', 'worked alone');
+
+      await two.start({ ready: false });
+      const isWaiting = async () => (await two.request('GET', '/readyz')).text.includes('until one of those that it has worked with is reached');
+      await waitFor(isWaiting, { what: 'the restored one to say whom it waits for', timeoutMs: 20_000 });
+      expect(await two.store()).to.include({ state: 'readonly' });
+      expect((await stranger.store()).counts.tombstones, 'what was deleted is nothing to the stranger').to.equal(0);
+
+      await one.start({ ready: false });
+      await Promise.all(other.filers.map((filer) => filer.ready(60_000)));
+      await expectSame(other, other.filers);
+      for (const filer of other.filers) {
+        expect(await filer.get('/deleted'), filer.name).to.equal(null);
+        expect(await filer.get('/of-the-stranger'), filer.name).to.equal('worked alone');
+      }
+    } finally {
+      await other.close();
+    }
+  });
+
   for (const port of ['same', 'other'] as const) {
     it(`wiped and started on ${port === 'same' ? 'its' : 'another'} port: another filer with the same tree; what the old one wrote stays`, async () => {
       const c = await cluster.addFiler();
