@@ -12,7 +12,7 @@ import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
 import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
 import { marksOf, overlapWith, partedFrom } from './parting.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
-import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
+import { beginRejoin, finishRejoin, markShort, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 
 /* From an opened store to one that may serve: the phases of store/identity.ts, one step at a time. */
 
@@ -172,11 +172,12 @@ export class Joining {
   async rejoinWith(looked: FilerInfo, signal: AbortSignal): Promise<boolean> {
     const { log, store, time, logger, limits, changed, connect } = this.options;
     const peer = connect(looked.address);
+    // First: from the second look on it should be a short time until the peer is counted on.
+    const marks = await marksOf(looked, peer, signal);
     const info = { ...(await peer.info(signal)), address: looked.address };
     if (info.state !== 'ready' || info.origin !== looked.origin || info.lineage !== looked.lineage) return false;
     // What stands here on another branch of a log is not covered, whatever its dot: the peer has other changes under it.
     const overlap = await overlapWith(info, peer, log.state, store, signal);
-    const marks = await marksOf(info, peer, signal);
     const isDouble = this.options
       .members()
       .some(
@@ -185,7 +186,8 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    const { rejoin, unread } = await beginRejoin(log, info, overlap, marks, isDouble ? time.randomHex(8) : null, time, limits);
+    const before = log.identity.phase === 'rejoining' ? this.#rejoin : null;
+    const { rejoin, unread } = await beginRejoin(log, { ...info, overlap, marks }, before, isDouble ? time.randomHex(8) : null, time, limits);
     if (unread > 0)
       logger.error(`${unread} quarantined changes that this program cannot read, and ${info.address} is not known to have, are given up with the old origin`);
     this.#rejoin = rejoin;
@@ -241,6 +243,7 @@ export class Joining {
     const isGroupAway = withoutReplaced(this.options.members()).some(({ origin }) => known.has(origin) && !isServing.has(origin));
     const step = nextStep({ phase, goal, strayed, lineage, known, isGroupAway, source, force }, answers);
     this.waitsFor = step.kind === 'wait' ? step.why : '';
+    await this.#mayFallShort(step, strayed);
     switch (step.kind) {
       case 'wait':
         if (step.why !== this.#saidWhy) logger.warn(step.why);
@@ -286,6 +289,14 @@ export class Joining {
       await draft.flush();
     });
     this.options.changed();
+  }
+
+  /** What an operator lets a rejoin go on with may lack what the peer had. */
+  async #mayFallShort(step: Step, strayed: ReadonlySet<Origin>): Promise<void> {
+    const rejoin = this.#rejoin;
+    if (rejoin === null || rejoin.isShort || this.bootstrap.progress || (step.kind !== 'take' && step.kind !== 'ready')) return;
+    const isReached = step.kind === 'take' ? positionCovers(step.from.position, rejoin.goal) && !strayed.has(step.from.origin) : isEmptyPosition(rejoin.goal);
+    if (!isReached) this.#rejoin = await markShort(this.options.log, rejoin);
   }
 
   /** Whose changes this store has, or was to have. */

@@ -1,7 +1,7 @@
 import { isRefused, rowsOf } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
 import { compareStates, isLive, joinRows, type Row } from '../change/row.js';
-import { positionFromJson, positionIncludes, positionToJson, vectorIncludes, type Origin, type Position, type Seq } from '../clock/vector.js';
+import { positionFromJson, positionToJson, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../clock/vector.js';
 import type { Entry } from '../entry/entry.js';
 import type { FullPath } from '../entry/path.js';
 import type { ChangeLog } from '../log/change-log.js';
@@ -19,9 +19,9 @@ import type { FilerInfo } from './peer.js';
 /*
  * Rejoin: the one cure for a store that was restored, copied or closed, or that meets a lineage to which it gives way (meeting.ts).
  *
- *   begin   new origin; remember own work that the peer lacks; become empty      one transaction
- *   take    a snapshot that reaches at least the peer's position                 bootstrap.ts
- *   finish  write each remembered row that still stands as a new change          a transaction a batch
+ *   begin   new origin; remember all rows, and which of them the peer has; become empty     one transaction
+ *   take    a snapshot that reaches at least the peer's position                            bootstrap.ts
+ *   finish  write each row that the peer lacked and that still stands as a new change       a transaction a batch
  *
  * The phase stands in the store, so a crash at any point goes on there. What is remembered stays until the end: a copy of the store
  * that was made in between begins the second step anew, and nobody else has what it has written in the third one.
@@ -32,7 +32,7 @@ import type { FilerInfo } from './peer.js';
  * the store loses at its first open.
  */
 export interface Rejoin {
-  /** What the snapshot must reach: by what it covers, rows were left out of what is remembered. */
+  /** What the snapshot must reach: what the peer had is not written again, and may be nowhere else by now. */
   readonly goal: Position;
   /** Of the origins of the goal, as far as it was told: which branch of their logs that is. */
   readonly marks: ReadonlyMap<Origin, OriginState>;
@@ -40,8 +40,10 @@ export interface Rejoin {
   readonly peer: Origin;
   /** The lineage of the peer it was begun for; null if none was told. */
   readonly lineage: string | null;
-  /** Of these changes the peer may have others: by origin, those after `common` and before `foreign`. */
-  readonly doubtful: ReadonlyMap<Origin, Overlap>;
+  /** What of the remembered rows the peer had. */
+  readonly overlap: ReadonlyMap<Origin, Overlap>;
+  /** An operator has said that it goes on though nobody has what the peer had: then that is looked at too. */
+  readonly isShort: boolean;
   /** The same of rows that had no dot any more. */
   readonly doubts: readonly Doubt[];
   /** False while the snapshot is being taken, true while remembered rows are written again. */
@@ -50,20 +52,22 @@ export interface Rejoin {
   after: FullPath | null;
 }
 
-function rejoinToMeta({ goal, marks, peer, lineage, doubtful, doubts }: Rejoin): string {
-  return JSON.stringify({ goal: positionToJson(goal), marks: Object.fromEntries(marks), peer, lineage, doubtful: Object.fromEntries(doubtful), doubts });
+function rejoinToMeta({ goal, marks, peer, lineage, overlap, isShort, doubts }: Rejoin): string {
+  const maps = { marks: Object.fromEntries(marks), overlap: Object.fromEntries(overlap) };
+  return JSON.stringify({ goal: positionToJson(goal), ...maps, peer, lineage, isShort, doubts });
 }
 
 /** Reads back how far a rejoin was when the store was opened; null if none was under way. */
 export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
   const text = meta.get('rejoin');
   if (text === undefined) return null;
-  const { goal, marks, peer, lineage, doubtful, doubts } = JSON.parse(text) as {
+  const { goal, marks, peer, lineage, overlap, isShort, doubts } = JSON.parse(text) as {
     goal: unknown;
     marks?: Record<Origin, OriginState>;
     peer?: Origin;
     lineage?: string | null;
-    doubtful?: Record<Origin, Overlap>;
+    overlap?: Record<Origin, Overlap>;
+    isShort?: boolean;
     doubts?: readonly Doubt[];
   };
   const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
@@ -72,45 +76,56 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
     marks: new Map(Object.entries(marks ?? {})),
     peer: peer ?? '',
     lineage: lineage ?? null,
-    doubtful: new Map(Object.entries(doubtful ?? {})),
+    overlap: new Map(Object.entries(overlap ?? {})),
+    isShort: isShort ?? false,
     doubts: doubts ?? [],
     taken: after !== undefined,
     after: after === undefined || after === '' ? null : (after as FullPath),
   };
 }
 
+/** What is known of the peer when a rejoin begins. */
+export interface RejoinPeer extends Pick<FilerInfo, 'origin' | 'position' | 'lineage'> {
+  /** What of this store's history it has. */
+  readonly overlap: ReadonlyMap<Origin, Overlap>;
+  /** On which branch of every log it is. */
+  readonly marks: ReadonlyMap<Origin, OriginState>;
+}
+
 /**
- * Remembers every row whose change `peer` is not known to have, takes a new origin (and `storeId`, if given) and becomes empty. `overlap`
- * says what it has, `marks` which branches of all logs it is on. Resolves with what has begun, and with how many quarantined changes are given up: those that the peer is not known to
- * have and that this program cannot read.
+ * Remembers every row, takes a new origin (and `storeId`, if given) and becomes empty. What the peer has is remembered too: it may lose all
+ * before its snapshot is here. `before` is a rejoin that was under way: what that remembers is kept. Resolves with what has begun, and with
+ * how many quarantined changes are given up: those that the peer is not known to have and that this program cannot read.
  */
 export async function beginRejoin(
   log: ChangeLog,
-  peer: Pick<FilerInfo, 'origin' | 'position' | 'lineage'>,
-  overlap: ReadonlyMap<Origin, Overlap>,
-  marks: ReadonlyMap<Origin, OriginState>,
+  peer: RejoinPeer,
+  before: Rejoin | null,
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
 ): Promise<{ rejoin: Rejoin; unread: number }> {
-  const { lineage } = peer;
+  const { lineage, marks } = peer;
   const { identity, origins } = log.state;
   // A peer of another lineage may give that up before its snapshot is wanted, and its changes with it: what this store never had need not be
   // reached. One that was being filled holds rows of origins it does not name yet.
   const isStranger = identity.phase === 'ready' && lineage !== identity.lineage;
   const had = [...peer.position].map(([origin, seq]): [Origin, Seq] => [origin, Math.min(seq, origins.get(origin)?.seq ?? 0)]);
   const goal = isStranger ? new Map(had.filter(([, seq]) => seq > 0)) : peer.position;
-  const covered = new Map([...overlap].map(([origin, { common }]) => [origin, common]));
-  const doubtful = new Map([...overlap].filter(([, { common, foreign }]) => foreign > common + 1));
   const reached = new Map([...marks].filter(([origin]) => goal.has(origin)));
-  const rejoin: Rejoin = { goal, marks: reached, peer: peer.origin, lineage, doubtful, doubts: log.state.doubts, taken: false, after: null };
+  // What an earlier peer had, this one may lack.
+  const { overlap, doubts } = before ?? { overlap: peer.overlap, doubts: log.state.doubts };
+  const rejoin: Rejoin = { goal, marks: reached, peer: peer.origin, lineage, overlap, isShort: before !== null, doubts, taken: false, after: null };
+  // Rows of a store that is being filled are not its own work, but of a snapshot.
+  const isOwnWork = identity.phase === 'ready' || identity.phase === 'restored';
   const unread = await log.alone(async (draft) => {
-    for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
-      const lacking = rows.filter((row) => row.dot === null || !positionIncludes(covered, row.dot));
-      // A checkpoint says what this store had, tombstones too, which are dropped by now: the others have not seen those, and must be told again.
-      await draft.tx.write({ rows: { remembered: isStranger ? lacking.filter(({ path }) => !isCheckpoint(path)) : lacking } });
-    }
-    const count = await rememberWaiting(draft, covered, log.receive);
+    if (before === null)
+      for await (const rows of scanArea(draft, 'tree', limits.draftRows, limits.draftBytes)) {
+        const kept = isOwnWork ? rows : rows.filter((row) => !hadBy(overlap, row));
+        // A checkpoint says what this store had, tombstones too, which are dropped by now: the others have not seen those, and must be told again.
+        await draft.tx.write({ rows: { remembered: isStranger ? kept.filter(({ path }) => !isCheckpoint(path)) : kept } });
+      }
+    const count = await rememberWaiting(draft, overlap, log.receive);
     const { origin, former } = draft.identity;
     await draft.empty(time.randomHex(4));
     await draft.tx.clear('staging');
@@ -127,14 +142,28 @@ export async function beginRejoin(
 }
 
 /** Remembers what good changes would have brought that only wait here: if the peer lacks them, they may be nowhere else. Tells of how many that is not known. */
-async function rememberWaiting(draft: Draft, covered: Position, receive: ReceiveChange): Promise<number> {
-  const lacking = [...draft.quarantine.records.values()].filter(({ dot }) => !positionIncludes(covered, dot)).map(({ text }) => receive(text));
+async function rememberWaiting(draft: Draft, overlap: Rejoin['overlap'], receive: ReceiveChange): Promise<number> {
+  const lacking = [...draft.quarantine.records.values()].filter((record) => !hadBy(overlap, record)).map(({ text }) => receive(text));
   const rows = lacking.flatMap((change) => (isRefused(change) ? [] : rowsOf(change)));
   const paths = [...new Set(rows.map((row) => row.path))];
   const known = new Map((await draft.tx.find('remembered', paths)).map((row) => [row.path, row]));
-  for (const row of rows) known.set(row.path, joinRows(known.get(row.path) ?? null, row));
+  for (const row of rows) {
+    const before = known.get(row.path);
+    // Of what the peer has, nothing would be written again.
+    known.set(row.path, before === undefined || hadBy(overlap, before) ? row : joinRows(before, row));
+  }
   await draft.tx.write({ rows: { remembered: [...known.values()] } });
   return lacking.filter((change) => isRefused(change)).length;
+}
+
+/** From now on also what the peer had is looked at: whatever is taken does not reach it. */
+export async function markShort(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
+  const short = { ...rejoin, isShort: true };
+  await log.alone(async (draft) => {
+    draft.setMeta('rejoin', rejoinToMeta(short));
+    await draft.flush();
+  });
+  return short;
 }
 
 /** The snapshot is here: from now on only remembered rows are left to write. */
@@ -160,12 +189,15 @@ export async function finishRejoin(
   for (let isDone = false; !isDone;) {
     const last = await log.alone(async (draft) => {
       const rows = await draft.tx.scan('remembered', rejoin.after, limits.draftRows, limits.draftBytes);
-      await draft.load(rows.map((row) => row.path));
-      for (const row of rows) {
+      const lacking = rejoin.isShort ? rows : rows.filter((row) => !hadBy(rejoin.overlap, row));
+      await draft.load(lacking.map((row) => row.path));
+      for (const row of lacking) {
         const standing = draft.row(row.path);
         const { floor, origin } = draft.identity;
+        const wasThere = hadBy(rejoin.overlap, row);
+        if (wasThere && standing !== null && compareStates(row, standing) === 0) continue;
         // Deletions up to the floor are forgotten: this may be one of them, or one may have been of this.
-        if (!isLive(standing) && row.version <= floor && mayBeKnown(rejoin, row, (author) => draft.origins.has(author))) {
+        if (!isLive(standing) && row.version <= floor && (wasThere || mayBeKnown(rejoin, row, (author) => draft.origins.has(author)))) {
           draft.note(leftToForgotten(row, floor, now(), origin));
           total.overruled += 1;
           continue;
@@ -195,12 +227,17 @@ export async function finishRejoin(
   return total;
 }
 
+/** True if the peer certainly had a change. */
+function hadBy(overlap: Rejoin['overlap'], { dot }: { readonly dot: Dot | null }): boolean {
+  return dot !== null && dot.seq <= (overlap.get(dot.origin)?.common ?? 0);
+}
+
 /** True if the others may have had what a remembered row says. */
-function mayBeKnown({ doubtful, doubts }: Rejoin, row: Row, isOrigin: (origin: Origin) => boolean): boolean {
+function mayBeKnown({ overlap, doubts }: Rejoin, row: Row, isOrigin: (origin: Origin) => boolean): boolean {
   const { dot } = row;
   if (dot === null) return isInDoubt(row, doubts, isOrigin);
-  const overlap = doubtful.get(dot.origin);
-  return overlap !== undefined && dot.seq > overlap.common && dot.seq < overlap.foreign;
+  const there = overlap.get(dot.origin);
+  return there !== undefined && dot.seq > there.common && dot.seq < there.foreign;
 }
 
 /** Writes a remembered row as a new change if it still stands. */

@@ -185,7 +185,8 @@ describe('Joining', () => {
     await pull(at.core, peer.core);
     const { joining } = joiningOf(at, [peer]);
     expect(await joining.rejoinWith(looked, never)).to.equal(true);
-    expect(await rowsIn(at.core.store, 'remembered'), 'the peer has it by now').to.deep.equal([]);
+    expect(await join(await at.restart(), [peer])).to.equal(true);
+    expect(at.core.tree.ownSeq, 'the peer has it by now').to.equal(0);
   });
 
   it('takes over a lineage where it is known, and makes the other known with it', async () => {
@@ -362,7 +363,6 @@ describe('Joining', () => {
         });
       const { joining } = joiningOf(at, [peer, other]);
       expect(await joining.rejoinWith(peer.info(), never)).to.equal(true);
-      expect(await rowsIn(at.core.store, 'remembered')).to.deep.equal([]);
       peer.isReachable = false;
       const restarted = await at.restart();
       const waiting = joiningOf(restarted, [peer, other]).joining;
@@ -379,6 +379,25 @@ describe('Joining', () => {
       await running;
       expect([restarted.core.log.identity.phase, waiting.waitsFor]).to.deep.equal(['ready', '']);
       await expectSame(peer.core, restarted.core);
+    }
+  });
+
+  it('loses nothing where its peer is lost before its snapshot is here, and an operator says that it goes on', async () => {
+    for (const others of [[], ['other:1']]) {
+      const [peer, at] = [await openFiler('peer:1'), await openFiler('at:1')];
+      const rest = await Promise.all(others.map((address) => openFiler(address)));
+      for (const other of rest) await put(other, '/others');
+      await peer.source.greet(at.caller());
+      await at.source.greet(peer.caller());
+      await put(at, '/known-to-the-peer');
+      await pull(at.core, peer.core);
+      await put(at, '/own');
+      expect(await joiningOf(at, [peer]).joining.rejoinWith(peer.info(), never)).to.equal(true);
+      const again = await at.restart();
+      expect(await join(again, rest, { ms: 20_000 }), 'nobody has what the peer had').to.equal(false);
+      const forced = await again.restart();
+      expect(await join(forced, rest, { force: true })).to.equal(true);
+      for (const path of ['/known-to-the-peer', '/own', ...rest.map(() => '/others')]) expect(await forced.core.tree.find(p(path)), path).to.not.equal(null);
     }
   });
 

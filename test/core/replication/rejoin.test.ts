@@ -4,7 +4,7 @@ import { receiveChange } from '../../../src/core/change/refused.js';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { checkpointPath, checkpointValue, issueCheckpoint } from '../../../src/core/log/checkpoints.js';
 import { overlapWith } from '../../../src/core/replication/parting.js';
-import { beginRejoin, finishRejoin, markTaken, rejoinFromMeta, type Rejoin } from '../../../src/core/replication/rejoin.js';
+import { beginRejoin, finishRejoin, markShort, markTaken, rejoinFromMeta, type Rejoin } from '../../../src/core/replication/rejoin.js';
 import { ForgedLog } from '../../support/forged-log.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
@@ -19,7 +19,8 @@ const content = async (at: MemoryFiler, path: string) => {
 
 /** All that its position says, as where hashes are equal. */
 const overlapOf = (peer: MemoryFiler) => new Map([...peer.core.log.position].map(([origin, seq]) => [origin, { common: seq, foreign: seq + 1 }]));
-const beginWith = (at: MemoryFiler, peer: MemoryFiler) => beginRejoin(at.core.log, peer.info(), overlapOf(peer), new Map(), null, at.core.time, smallPages);
+const beginWith = (at: MemoryFiler, peer: MemoryFiler, overlap = overlapOf(peer)) =>
+  beginRejoin(at.core.log, { ...peer.info(), overlap, marks: new Map() }, null, null, at.core.time, smallPages);
 const begin = async (at: MemoryFiler, peer: MemoryFiler) => (await beginWith(at, peer)).rejoin;
 const finish = async (at: MemoryFiler) =>
   finishRejoin(at.core.log, rejoinFromMeta((await at.core.store.load()).meta) as Rejoin, () => at.core.time.micros(), smallPages);
@@ -64,7 +65,7 @@ describe('a rejoin', () => {
     await expectSame(at.core, peer.core);
   });
 
-  it('begins with a new origin, own work remembered, and an empty tree', async () => {
+  it('begins with a new origin, all rows remembered, and an empty tree', async () => {
     const [peer, at] = await parted();
     await put(at, '/own');
     await remove(at, '/shared/a');
@@ -76,10 +77,74 @@ describe('a rejoin', () => {
     expect([...at.core.log.position]).to.deep.equal([[at.origin, 0]]);
     expect(await rowsIn(at.core.store)).to.deep.equal([]);
     expect((await rowsIn(at.core.store, 'remembered')).map(({ path, entry }) => [path, entry !== null])).to.have.deep.members([
+      ['/ours', true],
       ['/own', true],
+      ['/shared', true],
       ['/shared/a', false],
+      ['/shared/b', true],
+      ['/shared/c', true],
     ]);
     await expectConsistent(at.core);
+  });
+
+  it('loses nothing where the peer has lost all before its snapshot was here, and an operator lets it go on with another', async () => {
+    const [peer, at] = await parted();
+    const other = await openFiler('other:1');
+    await put(at, '/own', 'mine');
+    await put(other, '/others', 'of the other');
+    await put(other, '/shared/a', 'newer there');
+    const begun = await markShort(at.core.log, await begin(at, peer));
+    expect(rejoinFromMeta((await at.core.store.load()).meta)).to.deep.equal(begun);
+    await at.bootstrap().take(other.peer, other.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    await finish(at);
+    const paths = ['/shared/a', '/shared/b', '/shared/c', '/ours', '/own', '/others'];
+    expect(await Promise.all(paths.map((path) => content(at, path)))).to.deep.equal(['newer there', 'old', 'old', 'old', 'mine', 'of the other']);
+    await exchange(other, at);
+    await expectSame(other.core, at.core);
+    await expectConsistent(at.core);
+  });
+
+  it('brings nothing back then that the other may have deleted and forgotten, and writes nothing again that is there', async () => {
+    const [peer, at] = await parted();
+    const other = await openFiler('other:1');
+    await pull(peer.core, other.core);
+    await pull(at.core, other.core);
+    const [{ version: floor }] = await other.core.store.find('tree', [p('/ours')]);
+    await other.core.log.alone(async (draft) => {
+      await draft.load([p('/ours')]);
+      draft.setRow(p('/ours'), null);
+      draft.setIdentity({ floor });
+      await draft.flush();
+    });
+    const begun = await markShort(at.core.log, await begin(at, peer));
+    await at.bootstrap().take(other.peer, other.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    expect(await finish(at)).to.deep.equal({ written: 0, overruled: 1 });
+    expect(await content(at, '/ours')).to.equal(null);
+    expect((await at.core.store.readConflicts({ limit: 9, bytesMax: 1e9 })).map(({ path }) => path)).to.deep.equal(['/ours']);
+    await expectSame(other.core, at.core);
+  });
+
+  it('keeps what it remembers, and looks at all of it, where it begins once more with another peer', async () => {
+    const [peer, at] = await parted();
+    const other = await openFiler('other:1');
+    await put(at, '/own', 'mine');
+    await put(other, '/others', 'of the other');
+    const first = await begin(at, peer);
+    const { rejoin: begun } = await beginRejoin(
+      at.core.log,
+      { ...other.info(), overlap: overlapOf(other), marks: new Map() },
+      first,
+      null,
+      at.core.time,
+      smallPages,
+    );
+    expect(begun).to.deep.include({ isShort: true, overlap: first.overlap, peer: other.origin });
+    await at.bootstrap().take(other.peer, other.info(), 'tree', never);
+    await markTaken(at.core.log, begun);
+    await finish(at);
+    expect(await Promise.all(['/shared/b', '/ours', '/own', '/others'].map((path) => content(at, path)))).to.deep.equal(['old', 'old', 'mine', 'of the other']);
   });
 
   for (const isTrimmed of [false, true])
@@ -104,15 +169,8 @@ describe('a rejoin', () => {
       await put(at, '/shared/a', 'of the copy');
       await remove(at, '/shared/c');
       const { peer: asked } = peer;
-      const { rejoin: begun } = await beginRejoin(
-        at.core.log,
-        peer.info(),
-        await overlapWith(peer.info(), asked, at.core.log.state, at.core.store, never),
-        new Map(),
-        null,
-        at.core.time,
-        smallPages,
-      );
+      const overlap = await overlapWith(peer.info(), asked, at.core.log.state, at.core.store, never);
+      const { rejoin: begun } = await beginWith(at, peer, overlap);
       await at.bootstrap().take(asked, peer.info(), 'tree', never);
       await markTaken(at.core.log, begun);
       await finish(at);
@@ -129,7 +187,7 @@ describe('a rejoin', () => {
 
   it('takes another store id where the old one is alive elsewhere', async () => {
     const [peer, at] = await parted();
-    await beginRejoin(at.core.log, peer.info(), overlapOf(peer), new Map(), 'f'.repeat(16), at.core.time, smallPages);
+    await beginRejoin(at.core.log, { ...peer.info(), overlap: overlapOf(peer), marks: new Map() }, null, 'f'.repeat(16), at.core.time, smallPages);
     expect(at.core.log.identity.storeId).to.equal('f'.repeat(16));
   });
 
@@ -321,7 +379,7 @@ describe('a rejoin', () => {
     await put(at, '/own');
     const begun = await begin(at, peer);
     // Another filer had it, and the peer has it from there by now.
-    const [remembered] = await rowsIn(at.core.store, 'remembered');
+    const [remembered] = await at.core.store.find('remembered', [p('/own')]);
     await peer.core.log.alone(async (draft) => {
       await draft.load([remembered.path]);
       draft.setRow(remembered.path, remembered);
@@ -333,7 +391,7 @@ describe('a rejoin', () => {
     expect(at.core.tree.ownSeq).to.equal(0);
   });
 
-  it('remembers rows without a dot, whatever the peer has seen', async () => {
+  it('writes rows without a dot again, whatever the peer has seen', async () => {
     const [peer, at] = await parted();
     await at.core.log.alone(async (draft) => {
       await draft.load([p('/ours')]);
@@ -341,8 +399,13 @@ describe('a rejoin', () => {
       if (row) draft.setRow(row.path, { ...row, dot: null });
       await draft.flush();
     });
-    await begin(at, peer);
-    expect((await rowsIn(at.core.store, 'remembered')).map(({ path }) => path)).to.deep.equal(['/ours']);
+    await peer.core.log.alone(async (draft) => {
+      await draft.load([p('/ours')]);
+      draft.setRow(p('/ours'), null);
+      await draft.flush();
+    });
+    expect(await rejoin(at, peer)).to.deep.equal({ written: 1, overruled: 0 });
+    expect(await content(at, '/ours')).to.equal('old');
   });
 
   it('remembers a good change that only waited here and that the peer lacks, and forgets the quarantine', async () => {
