@@ -250,6 +250,7 @@ export class Filer {
         await this.joining.adopt(why.info);
         return true;
       case 'parted':
+        if (await this.#parting.mayHaveForgotten(why.branch)) return this.joining.rejoinWith(why.info, signal);
         await this.#giveUp(why);
         return true;
     }

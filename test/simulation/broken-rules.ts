@@ -255,10 +255,10 @@ export const brokenRules: readonly BrokenRule[] = [
   ),
   rule(
     'remembers-what-is-known',
-    'Rejoin: what the peer does not cover is remembered',
+    'Rejoin: what the peer does not cover is written again',
     rejoin,
-    'row.dot === null || !positionIncludes(covered, row.dot)',
-    'row.dot !== null && positionIncludes(covered, row.dot)',
+    'rejoin.isShort ? rows : rows.filter((row) => !hadBy(rejoin.overlap, row))',
+    'rejoin.isShort ? rows : rows.filter((row) => hadBy(rejoin.overlap, row))',
   ),
   rule(
     'deletions-forgotten',

@@ -1,7 +1,10 @@
+import { rowsOf } from '../../src/core/change/change.js';
+import { decodeChange } from '../../src/core/change/codec.js';
 import { isLive, type Row } from '../../src/core/change/row.js';
 import { formatDot, formatPosition, vectorIncludes, type Dot, type Origin, type Position, type Seq } from '../../src/core/clock/vector.js';
 import { childPath, root, type FullPath } from '../../src/core/entry/path.js';
 import { isCheckpoint } from '../../src/core/log/checkpoints.js';
+import { closingPath } from '../../src/core/log/closed.js';
 import { partedMeta } from '../../src/core/log/log-state.js';
 import { identityFromMeta } from '../../src/core/store/identity.js';
 import { MemoryDisk, MemoryStore } from '../../src/core/store/memory/memory-store.js';
@@ -119,7 +122,12 @@ export class History {
     const held = includedIn(this.chains.tipsOf(content, filer.name));
     const others = all.filter((other) => other !== filer).map(({ disk }) => disk);
     const safe = new Set([...others, ...(kept ? [kept] : [])].flatMap((disk) => [...includedIn(this.chains.tipsOf(disk.content, 'another'))]));
-    for (const change of this.#acknowledged) if ((holdsMore || held.has(change)) && !safe.has(change)) this.#lost.add(change);
+    // A deletion that a rejoin has brought into another log stands in no position any more under its own dot.
+    const isKept = (row: Row) => !isLive(row) && [...others, ...(kept ? [kept] : [])].some((disk) => keeps(disk, row));
+    for (const change of this.#acknowledged) {
+      if (safe.has(change) || change.rows.some(isKept)) continue;
+      if (holdsMore || held.has(change) || change.rows.some((row) => !isLive(row) && keeps(filer.disk, row))) this.#lost.add(change);
+    }
   }
 
   /** I1, I2 and I8 where something was committed; I4, I5 and I6 are looked at after every commit. */
@@ -300,6 +308,11 @@ export class History {
       if (standing?.dot === null) continue;
       if (!isBehind && !isReady) continue;
       const isRevived = isLive(standing) && !isLive(expected);
+      // Of a filer that was closed while it was away, and that has filled another one since: what was deleted meanwhile is forgotten (docs/protocol.md).
+      if (isRevived && standing.dot !== null && isClosedIn(content, standing.dot.origin) && expected.version <= floor) {
+        this.count('what a closed filer has handed on, and what had deleted it was forgotten');
+        continue;
+      }
       throw new Violation(
         isRevived ? 'I6' : isBehind ? 'I4' : 'I2',
         `${filer.name} at ${formatPosition(position)}: must have "${fingerprint(expected)}", has ${standing ? `"${fingerprint(standing)}"` : 'nothing'}`,
@@ -326,14 +339,13 @@ export class History {
   #rejoined(filer: SimFiler, seen: Seen): void {
     const phase = filer.disk.content.meta.get('phase');
     if (phase === 'rejoining' && seen.phase !== 'rejoining') {
-      seen.emptied = seen.rows;
+      seen.emptied = withoutWaiting(seen.rows, seen.before);
       for (const change of seen.unread) this.#refused.add(change);
       seen.unread.clear();
     }
     if (phase !== 'ready' || seen.emptied === null) return;
     const { areas, quarantine } = filer.disk.content;
-    // Named the first by an operator, it goes on with what it remembers.
-    for (const row of filer.force ? [] : seen.emptied) {
+    for (const row of seen.emptied) {
       const standing = areas.tree.get(row.path);
       // Another lineage has not seen what it tells of.
       if (isCheckpoint(row.path)) continue;
@@ -369,6 +381,23 @@ export class History {
       if (isLive(row) && !shown.has(row.path)) throw new Violation('I8', `${filer.name}: ${row.path} is live but not listed from the root`);
   }
 }
+
+/** True if a store that is no part of a snapshot holds this very deletion. */
+function keeps({ content }: MemoryDisk, row: Row): boolean {
+  const isWhole = content.meta.get('phase') === 'ready';
+  const held = [content.areas.remembered.get(row.path), isWhole ? content.areas.tree.get(row.path) : undefined];
+  return held.some((one) => one !== undefined && !isLive(one) && one.version === row.version && one.author === row.author);
+}
+
+/** Without what a deletion that only waited in the quarantine was to delete: a rejoin remembers that one as well. */
+function withoutWaiting(rows: readonly Row[], { quarantine }: Before): readonly Row[] {
+  const good = [...quarantine.values()].filter(({ refusal }) => refusal === null);
+  const deletions = good.flatMap(({ text }) => rowsOf(decodeChange(text))).filter((row) => !isLive(row));
+  const isDeletedBy = (row: Row, one: Row) => one.path === row.path && order(one, row) > 0 && vectorIncludes(one.vector, row.author, row.version);
+  return rows.filter((row) => !deletions.some((one) => isDeletedBy(row, one)));
+}
+
+const isClosedIn = (content: MemoryDisk['content'], origin: Origin) => isLive(content.areas.tree.get(closingPath(origin)));
 
 const ownKey = (filer: SimFiler, dot: Dot) => `${filer.name} ${formatDot(dot)}`;
 

@@ -20,6 +20,8 @@ export interface Before {
   readonly epoch: string | undefined;
   readonly origin: string | undefined;
   readonly phase: string | undefined;
+  /** What is known of a rejoin that is under way; undefined = none is. */
+  readonly rejoin: string | undefined;
   /** How far a rejoin has written again; undefined = it has not begun to. */
   readonly taken: string | undefined;
   readonly floor: string | undefined;
@@ -70,6 +72,7 @@ const wordsOf = (meta: Content['meta']) => ({
   epoch: meta.get('epoch'),
   origin: meta.get('origin'),
   phase: meta.get('phase'),
+  rejoin: meta.get('rejoin'),
   taken: meta.get('rejoinTaken'),
   floor: meta.get('floor'),
   counts: meta.get('counts'),
@@ -125,6 +128,7 @@ export function losersOf(before: Before, { areas, meta, origins, quarantine }: C
     }
   }
   for (const row of before.remembered.values()) {
+    if (isLeftToPeer(row, before)) continue;
     const [standing, stands] = [before.tree.get(row.path), areas.tree.get(row.path)];
     if (!standing || !areAtOdds(standing, row)) continue;
     // Rows are remembered until the last of them is done, and each is written again before that.
@@ -133,6 +137,13 @@ export function losersOf(before: Before, { areas, meta, origins, quarantine }: C
     else if (!areas.remembered.get(row.path)) losers.push({ path: row.path, row, how: 'not written again by a rejoin' });
   }
   return losers;
+}
+
+/** True for a remembered row that the peer of the rejoin had: it comes with the snapshot, and is not looked at. */
+function isLeftToPeer({ dot }: Row, { rejoin }: Before): boolean {
+  if (dot === null || rejoin === undefined) return false;
+  const { overlap, isShort } = JSON.parse(rejoin) as { overlap: Record<Origin, { common: Seq }>; isShort: boolean };
+  return !isShort && dot.seq <= (overlap[dot.origin]?.common ?? 0);
 }
 
 /** Neither includes the other, and one of them is lost by the other's standing. */

@@ -32,7 +32,8 @@ function endsOf({ disk }: SimFiler): string {
   return ends.sort().join('~');
 }
 
-const isWaitingForLost = (filer: SimFiler) => filer.isUp && /everything this store must reach|it has worked with/.test(filer.live.joining.waitsFor);
+const isWaitingForLost = (filer: SimFiler) =>
+  filer.isUp && /everything this store must reach|this store was restored or copied/.test(filer.live.joining.waitsFor);
 
 export interface OperatorOptions {
   readonly say: (text: string) => void;
@@ -52,7 +53,7 @@ export async function operate(filers: readonly SimFiler[], { say, count }: Opera
   const ready = filers.filter((filer) => filer.isUp && filer.live.state === 'ready');
   const total = (filer: SimFiler) => [...positionOn(filer.disk).values()].reduce((sum, seq) => sum + seq, 0) + filer.disk.content.head;
   const goalOf = (filer: SimFiler) => rejoinFromMeta(filer.disk.content.meta)?.goal ?? emptyPosition;
-  // It says itself that it waits for what nobody has, or the others show it.
+  // It says itself that it waits for what nobody has, or for nobody who is there; or the others show it.
   const isLost = (filer: SimFiler) => isWaitingForLost(filer) || !ready.some(({ disk }) => positionCovers(positionOn(disk), goalOf(filer)));
   const chosen =
     ready.length > 0 ? filers.filter((filer) => !ready.includes(filer) && isLost(filer)) : [...filers].sort((a, b) => total(b) - total(a)).slice(0, 1);

@@ -28,8 +28,8 @@ export interface Situation {
   readonly phase: Phase;
   /** What a rejoin must reach. */
   readonly goal: Position | null;
-  /** Those of whom it is known that they are on another branch of what must be reached. */
-  readonly strayed: ReadonlySet<Origin>;
+  /** Filers that are as far, but on another branch of some logs that must be reached: of these. */
+  readonly strayed: ReadonlyMap<Origin, readonly Origin[]>;
   /** The lineage a rejoin goes to: what it was begun for; that of a restored store. */
   readonly lineage: string | null;
   /** Origins that this store has worked with. */
@@ -61,9 +61,12 @@ function best(infos: readonly FilerInfo[]): FilerInfo | undefined {
  */
 function afterRestore({ lineage, known, isGroupAway, force }: Situation, serving: readonly FilerInfo[]): Step {
   const isOfGroup = (info: FilerInfo) => info.lineage === lineage || [info.origin, ...info.former].some((origin) => known.has(origin));
-  const peer = best(serving.filter(isOfGroup)) ?? (isGroupAway && !force ? undefined : best(serving));
-  if (peer) return { kind: 'rejoin', with: peer };
-  if (force) return { kind: 'ready' };
+  const group = best(serving.filter(isOfGroup));
+  if (group) return { kind: 'rejoin', with: group };
+  const stranger = isGroupAway && !force ? undefined : best(serving.filter(hasData));
+  if (stranger) return { kind: 'rejoin', with: stranger };
+  // Those that hold nothing take a snapshot of it. Through one of them it would lose what it knows of others' logs, and who comes back late would revive what it had deleted.
+  if (force || (serving.length > 0 && !isGroupAway)) return { kind: 'ready' };
   const whom = serving.length > 0 ? 'one of those that it has worked with' : 'a member that can serve';
   return { kind: 'wait', why: `this store was restored or copied; read-only until ${whom} is reached (--force goes on without)` };
 }
@@ -186,7 +189,8 @@ export class Joining {
     logger.warn(
       `rejoins through ${info.address}: takes a new origin and its snapshot, then writes its own work again (kelp filer.store.id --regenerate does the same by hand)`,
     );
-    const before = log.identity.phase === 'rejoining' ? this.#rejoin : null;
+    const earlier = log.identity.phase === 'rejoining' ? this.#rejoin : null;
+    const before = earlier && { ...earlier, strayed: await partedFrom(info, peer, earlier.marks, signal) };
     const { rejoin, unread } = await beginRejoin(log, { ...info, overlap, marks }, before, isDouble ? time.randomHex(8) : null, time, limits);
     if (unread > 0)
       logger.error(`${unread} quarantined changes that this program cannot read, and ${info.address} is not known to have, are given up with the old origin`);
@@ -237,7 +241,7 @@ export class Joining {
     const source = progress && { origin: progress.source, epoch: progress.epoch, isLost: now - this.#sourceSeen > limits.peerSilentMs };
     const { goal = null } = this.#rejoin ?? {};
     const lineage = phase === 'restored' ? log.identity.lineage : (this.#rejoin?.lineage ?? null);
-    const strayed = source === null ? await this.#strayed(answers, signal) : new Set<Origin>();
+    const strayed = source === null ? await this.#strayed(answers, signal) : new Map<Origin, readonly Origin[]>();
     const known = this.#known();
     const isServing = new Set(answers.filter(({ state }) => state === 'ready').map(({ origin }) => origin));
     const isGroupAway = withoutReplaced(this.options.members()).some(({ origin }) => known.has(origin) && !isServing.has(origin));
@@ -292,11 +296,12 @@ export class Joining {
   }
 
   /** What an operator lets a rejoin go on with may lack what the peer had. */
-  async #mayFallShort(step: Step, strayed: ReadonlySet<Origin>): Promise<void> {
+  async #mayFallShort(step: Step, strayed: Situation['strayed']): Promise<void> {
     const rejoin = this.#rejoin;
     if (rejoin === null || rejoin.isShort || this.bootstrap.progress || (step.kind !== 'take' && step.kind !== 'ready')) return;
     const isReached = step.kind === 'take' ? positionCovers(step.from.position, rejoin.goal) && !strayed.has(step.from.origin) : isEmptyPosition(rejoin.goal);
-    if (!isReached) this.#rejoin = await markShort(this.options.log, rejoin);
+    const logs = (step.kind === 'take' ? strayed.get(step.from.origin) : undefined) ?? [];
+    if (!isReached) this.#rejoin = await markShort(this.options.log, rejoin, logs);
   }
 
   /** Whose changes this store has, or was to have. */
@@ -305,21 +310,22 @@ export class Joining {
     return new Set([...origins.keys()].filter((origin) => origin !== identity.origin && !identity.former.includes(origin) && !closed.has(origin)));
   }
 
-  /** Which of those that are as far as a rejoin must reach have come there on another branch, or do not say. */
-  async #strayed(answers: readonly FilerInfo[], signal: AbortSignal): Promise<Set<Origin>> {
-    const strayed = new Set<Origin>();
+  /** Which of those that serve are on another branch of some logs than a rejoin must reach, and of which; without any: those that do not say. */
+  async #strayed(answers: readonly FilerInfo[], signal: AbortSignal): Promise<Map<Origin, readonly Origin[]>> {
+    const strayed = new Map<Origin, readonly Origin[]>();
     if (this.#rejoin === null) return strayed;
     const { goal, marks, peer } = this.#rejoin;
+    const { force } = this.options;
     const own = marks.get(peer);
-    for (const info of answers.filter(({ state, position }) => state === 'ready' && positionCovers(position, goal))) {
+    for (const info of answers.filter(({ state, position }) => state === 'ready' && (force || positionCovers(position, goal)))) {
       // The peer itself had all of it. Should it have given up a branch since, what was on that is written again there.
       const counting = info.origin !== peer ? marks : own ? new Map([[peer, own]]) : new Map<Origin, OriginState>();
       try {
         const parted = await partedFrom(info, this.options.connect(info.address), counting, signal);
-        if (parted.length > 0) strayed.add(info.origin);
+        if (parted.length > 0) strayed.set(info.origin, parted);
       } catch (error) {
         if (!isFailure(error) || signal.aborted) throw error;
-        strayed.add(info.origin);
+        strayed.set(info.origin, []);
       }
     }
     return strayed;

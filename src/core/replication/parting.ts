@@ -1,7 +1,7 @@
 import { FilerError } from '../errors.js';
 import { chainStart } from '../change/digest.js';
-import { positionCovers, type Origin, type Position, type Seq } from '../clock/vector.js';
-import { isRefused, rowsOf } from '../change/change.js';
+import { positionCovers, type Dot, type Origin, type Position, type Seq } from '../clock/vector.js';
+import { isRefused, rowsOf, type ReceivedChange } from '../change/change.js';
 import type { ReceiveChange } from '../change/refused.js';
 import { isLive, type Row } from '../change/row.js';
 import type { Entry } from '../entry/entry.js';
@@ -279,6 +279,23 @@ export class Parting {
     return this.#branches;
   }
 
+  /**
+   * True if deletions of this store's branch may be forgotten here. What they deleted is not here any more and stands on the other branch, so without
+   * a snapshot of the peer the two would differ for ever: then the store rejoins.
+   */
+  async mayHaveForgotten({ origin, common }: Branch): Promise<boolean> {
+    const { log, store } = this.options;
+    const { origins, identity } = log.state;
+    const { seq: end, first } = origins.get(origin) ?? originStart(origin);
+    if (identity.floor === 0 || end <= common) return false;
+    if (common + 1 < first) return true;
+    for (let seq = common + 1; seq <= end; seq++) {
+      const change = await readChange({ origin, seq }, store, log.receive);
+      if (change === null || (change.version <= identity.floor && (isRefused(change) || change.newEntry === null || change.oldVector !== null))) return true;
+    }
+    return false;
+  }
+
   /** Gives up this store's branch, all in one transaction. What was staged is thrown away, and the feed begun anew. */
   async giveUp(branch: Branch, to: FilerInfo): Promise<void> {
     const { log, store, time, logger } = this.options;
@@ -388,12 +405,17 @@ async function doubtOf({ origin, common, foreign }: Branch, draft: Draft, store:
   if (foreign <= common + 1 || end === common) return null;
   // What was imported kept its version, which is no sign of its place.
   for (let seq = foreign; seq <= end; seq++) {
-    const found = await store.findRecord({ origin, seq });
-    const [record] = found ? await store.readLog({ after: found.index - 1, upto: found.index, limit: 1, bytesMax: 1 }) : [];
-    const change = record && receive(record.text);
+    const change = await readChange({ origin, seq }, store, receive);
     if (change && !isRefused(change) && change.author === origin) return { origin, before: change.version };
   }
   return { origin, before: Number.MAX_SAFE_INTEGER };
+}
+
+/** One change out of the log; null if that does not have it. */
+async function readChange(dot: Dot, store: LogStore, receive: ReceiveChange): Promise<ReceivedChange | null> {
+  const found = await store.findRecord(dot);
+  const [record] = found ? await store.readLog({ after: found.index - 1, upto: found.index, limit: 1, bytesMax: 1 }) : [];
+  return record ? receive(record.text) : null;
 }
 
 /** What the store knows of an origin once the branch is gone. */

@@ -42,8 +42,10 @@ export interface Rejoin {
   readonly lineage: string | null;
   /** What of the remembered rows the peer had. */
   readonly overlap: ReadonlyMap<Origin, Overlap>;
-  /** An operator has said that it goes on though nobody has what the peer had: then that is looked at too. */
+  /** True if it goes on though nobody has what the peer had: then that is looked at too. */
   readonly isShort: boolean;
+  /** Then: the origins in whose logs whoever is taken instead is on another branch than the peer was. */
+  readonly strayed: readonly Origin[];
   /** The same of rows that had no dot any more. */
   readonly doubts: readonly Doubt[];
   /** False while the snapshot is being taken, true while remembered rows are written again. */
@@ -52,22 +54,23 @@ export interface Rejoin {
   after: FullPath | null;
 }
 
-function rejoinToMeta({ goal, marks, peer, lineage, overlap, isShort, doubts }: Rejoin): string {
+function rejoinToMeta({ goal, marks, peer, lineage, overlap, isShort, strayed, doubts }: Rejoin): string {
   const maps = { marks: Object.fromEntries(marks), overlap: Object.fromEntries(overlap) };
-  return JSON.stringify({ goal: positionToJson(goal), ...maps, peer, lineage, isShort, doubts });
+  return JSON.stringify({ goal: positionToJson(goal), ...maps, peer, lineage, isShort, strayed, doubts });
 }
 
 /** Reads back how far a rejoin was when the store was opened; null if none was under way. */
 export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null {
   const text = meta.get('rejoin');
   if (text === undefined) return null;
-  const { goal, marks, peer, lineage, overlap, isShort, doubts } = JSON.parse(text) as {
+  const { goal, marks, peer, lineage, overlap, isShort, strayed, doubts } = JSON.parse(text) as {
     goal: unknown;
     marks?: Record<Origin, OriginState>;
     peer?: Origin;
     lineage?: string | null;
     overlap?: Record<Origin, Overlap>;
     isShort?: boolean;
+    strayed?: readonly Origin[];
     doubts?: readonly Doubt[];
   };
   const after = meta.has('restored') ? undefined : meta.get('rejoinTaken');
@@ -78,6 +81,7 @@ export function rejoinFromMeta(meta: ReadonlyMap<string, string>): Rejoin | null
     lineage: lineage ?? null,
     overlap: new Map(Object.entries(overlap ?? {})),
     isShort: isShort ?? false,
+    strayed: strayed ?? [],
     doubts: doubts ?? [],
     taken: after !== undefined,
     after: after === undefined || after === '' ? null : (after as FullPath),
@@ -94,13 +98,14 @@ export interface RejoinPeer extends Pick<FilerInfo, 'origin' | 'position' | 'lin
 
 /**
  * Remembers every row, takes a new origin (and `storeId`, if given) and becomes empty. What the peer has is remembered too: it may lose all
- * before its snapshot is here. `before` is a rejoin that was under way: what that remembers is kept. Resolves with what has begun, and with
+ * before its snapshot is here. `before` is a rejoin that was under way, and in whose logs the peer is on another branch than its peer: what
+ * that remembers is kept. Resolves with what has begun, and with
  * how many quarantined changes are given up: those that the peer is not known to have and that this program cannot read.
  */
 export async function beginRejoin(
   log: ChangeLog,
   peer: RejoinPeer,
-  before: Rejoin | null,
+  before: Pick<Rejoin, 'overlap' | 'doubts' | 'strayed'> | null,
   storeId: string | null,
   time: Pick<TimeSource, 'randomHex'>,
   limits: BootstrapLimits,
@@ -114,8 +119,9 @@ export async function beginRejoin(
   const goal = isStranger ? new Map(had.filter(([, seq]) => seq > 0)) : peer.position;
   const reached = new Map([...marks].filter(([origin]) => goal.has(origin)));
   // What an earlier peer had, this one may lack.
-  const { overlap, doubts } = before ?? { overlap: peer.overlap, doubts: log.state.doubts };
-  const rejoin: Rejoin = { goal, marks: reached, peer: peer.origin, lineage, overlap, isShort: before !== null, doubts, taken: false, after: null };
+  const { overlap, doubts, strayed } = before ?? { overlap: peer.overlap, doubts: log.state.doubts, strayed: [] };
+  const isShort = before !== null;
+  const rejoin: Rejoin = { goal, marks: reached, peer: peer.origin, lineage, overlap, isShort, strayed, doubts, taken: false, after: null };
   // Rows of a store that is being filled are not its own work, but of a snapshot.
   const isOwnWork = identity.phase === 'ready' || identity.phase === 'restored';
   const unread = await log.alone(async (draft) => {
@@ -156,9 +162,9 @@ async function rememberWaiting(draft: Draft, overlap: Rejoin['overlap'], receive
   return lacking.filter((change) => isRefused(change)).length;
 }
 
-/** From now on also what the peer had is looked at: whatever is taken does not reach it. */
-export async function markShort(log: ChangeLog, rejoin: Rejoin): Promise<Rejoin> {
-  const short = { ...rejoin, isShort: true };
+/** From now on also what the peer had is looked at: what is taken does not reach it, or is on another branch of the logs `strayed`. */
+export async function markShort(log: ChangeLog, rejoin: Rejoin, strayed: readonly Origin[]): Promise<Rejoin> {
+  const short = { ...rejoin, isShort: true, strayed };
   await log.alone(async (draft) => {
     draft.setMeta('rejoin', rejoinToMeta(short));
     await draft.flush();
@@ -195,9 +201,10 @@ export async function finishRejoin(
         const standing = draft.row(row.path);
         const { floor, origin } = draft.identity;
         const wasThere = hadBy(rejoin.overlap, row);
-        if (wasThere && standing !== null && compareStates(row, standing) === 0) continue;
+        // It is there, or was seen and deleted there.
+        if (wasThere && (standing === null ? isSeen(draft, rejoin, row) : compareStates(row, standing) === 0)) continue;
         // Deletions up to the floor are forgotten: this may be one of them, or one may have been of this.
-        if (!isLive(standing) && row.version <= floor && (wasThere || mayBeKnown(rejoin, row, (author) => draft.origins.has(author)))) {
+        if (!wasThere && !isLive(standing) && row.version <= floor && mayBeKnown(rejoin, row, (author) => draft.origins.has(author))) {
           draft.note(leftToForgotten(row, floor, now(), origin));
           total.overruled += 1;
           continue;
@@ -230,6 +237,11 @@ export async function finishRejoin(
 /** True if the peer certainly had a change. */
 function hadBy(overlap: Rejoin['overlap'], { dot }: { readonly dot: Dot | null }): boolean {
   return dot !== null && dot.seq <= (overlap.get(dot.origin)?.common ?? 0);
+}
+
+/** True if the snapshot that was taken has seen the change that made a row. */
+function isSeen({ origins }: Draft, { strayed }: Rejoin, { dot }: Row): boolean {
+  return dot !== null && !strayed.includes(dot.origin) && dot.seq <= (origins.get(dot.origin)?.seq ?? 0);
 }
 
 /** True if the others may have had what a remembered row says. */

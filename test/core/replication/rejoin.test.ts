@@ -93,7 +93,7 @@ describe('a rejoin', () => {
     await put(at, '/own', 'mine');
     await put(other, '/others', 'of the other');
     await put(other, '/shared/a', 'newer there');
-    const begun = await markShort(at.core.log, await begin(at, peer));
+    const begun = await markShort(at.core.log, await begin(at, peer), ['9'.repeat(16)]);
     expect(rejoinFromMeta((await at.core.store.load()).meta)).to.deep.equal(begun);
     await at.bootstrap().take(other.peer, other.info(), 'tree', never);
     await markTaken(at.core.log, begun);
@@ -105,26 +105,28 @@ describe('a rejoin', () => {
     await expectConsistent(at.core);
   });
 
-  it('brings nothing back then that the other may have deleted and forgotten, and writes nothing again that is there', async () => {
-    const [peer, at] = await parted();
-    const other = await openFiler('other:1');
-    await pull(peer.core, other.core);
-    await pull(at.core, other.core);
-    const [{ version: floor }] = await other.core.store.find('tree', [p('/ours')]);
-    await other.core.log.alone(async (draft) => {
-      await draft.load([p('/ours')]);
-      draft.setRow(p('/ours'), null);
-      draft.setIdentity({ floor });
-      await draft.flush();
+  for (const isStrayed of [false, true])
+    it(`brings ${isStrayed ? 'all' : 'nothing'} back then that is absent though the other has a change of that dot, ${isStrayed ? 'another one' : 'so deleted it'}`, async () => {
+      const [peer, at] = await parted();
+      const other = await openFiler('other:1');
+      await pull(peer.core, other.core);
+      await pull(at.core, other.core);
+      const [{ version: floor }] = await other.core.store.find('tree', [p('/ours')]);
+      await other.core.log.alone(async (draft) => {
+        await draft.load([p('/ours')]);
+        draft.setRow(p('/ours'), null);
+        draft.setIdentity({ floor });
+        await draft.flush();
+      });
+      const { origin } = at;
+      const begun = await markShort(at.core.log, await begin(at, peer), isStrayed ? [origin] : []);
+      await at.bootstrap().take(other.peer, other.info(), 'tree', never);
+      await markTaken(at.core.log, begun);
+      expect(await finish(at)).to.deep.equal({ written: isStrayed ? 1 : 0, overruled: 0 });
+      expect(await content(at, '/ours')).to.equal(isStrayed ? 'old' : null);
+      await exchange(other, at);
+      await expectSame(other.core, at.core);
     });
-    const begun = await markShort(at.core.log, await begin(at, peer));
-    await at.bootstrap().take(other.peer, other.info(), 'tree', never);
-    await markTaken(at.core.log, begun);
-    expect(await finish(at)).to.deep.equal({ written: 0, overruled: 1 });
-    expect(await content(at, '/ours')).to.equal(null);
-    expect((await at.core.store.readConflicts({ limit: 9, bytesMax: 1e9 })).map(({ path }) => path)).to.deep.equal(['/ours']);
-    await expectSame(other.core, at.core);
-  });
 
   it('keeps what it remembers, and looks at all of it, where it begins once more with another peer', async () => {
     const [peer, at] = await parted();
@@ -135,7 +137,7 @@ describe('a rejoin', () => {
     const { rejoin: begun } = await beginRejoin(
       at.core.log,
       { ...other.info(), overlap: overlapOf(other), marks: new Map() },
-      first,
+      { ...first, strayed: [] },
       null,
       at.core.time,
       smallPages,
