@@ -242,7 +242,7 @@ export class Filer {
   async #yield(why: Interruption, signal: AbortSignal): Promise<boolean> {
     switch (why.kind) {
       case 'rejoin':
-        return this.joining.rejoinWith(why.info, signal);
+        return this.#rejoin(why.info, signal);
       case 'bootstrap':
         await this.joining.bootstrapAgain();
         return true;
@@ -250,7 +250,7 @@ export class Filer {
         await this.joining.adopt(why.info);
         return true;
       case 'parted':
-        if (await this.#parting.mayHaveForgotten(why.branch)) return this.joining.rejoinWith(why.info, signal);
+        if (await this.#parting.mayHaveForgotten(why.branch)) return this.#rejoin(why.info, signal);
         await this.#giveUp(why);
         return true;
     }
@@ -302,6 +302,12 @@ export class Filer {
     } catch (error) {
       this.options.logger.debug(`cannot compare histories with ${caller.address}: ${messageOf(error)}`);
     }
+  }
+
+  async #rejoin(info: FilerInfo, signal: AbortSignal): Promise<boolean> {
+    const hasBegun = await this.joining.rejoinWith(info, signal);
+    if (hasBegun) this.reports.forget();
+    return hasBegun;
   }
 
   async #giveUp({ branch, info }: Extract<Interruption, { kind: 'parted' }>): Promise<void> {

@@ -8,7 +8,7 @@ import type { OriginState } from '../../../src/core/store/store.js';
 import type { FilerInfo, FilerState } from '../../../src/core/replication/peer.js';
 import { expectConsistent, expectSame } from '../../support/history.js';
 import { openFiler, smallPages, type MemoryFiler } from '../../support/memory-peer.js';
-import { codeOf, file, mode, never, p, pull, rowsIn } from '../../support/open-log.js';
+import { codeOf, file, mode, never, p, pull } from '../../support/open-log.js';
 
 const [a, b, c] = ['1', '2', '3'].map((digit) => digit.repeat(16));
 

@@ -283,6 +283,48 @@ describe('hashesAt', () => {
   });
 });
 
+describe('a branch whose deletions may be forgotten', () => {
+  const versionAt = async ({ core, origin }: MemoryFiler, seq: number) => (await core.store.findRecord({ origin, seq }))?.version ?? 0;
+  const setFloor = (filer: MemoryFiler, floor: number) =>
+    filer.core.log.alone(async (draft) => {
+      draft.setIdentity({ floor });
+      await draft.flush();
+    });
+  /** One that is to give up what it wrote after 2: a put, a deletion, a put. */
+  async function withDeletion(): Promise<[owner: MemoryFiler, hasForgotten: () => Promise<boolean>]> {
+    const [owner, peer] = await putBack({ shared: 2, lost: 1, written: 1 });
+    await remove(owner, '/shared0');
+    await put(owner, '/last');
+    const branch = await branchOf(owner, peer);
+    if (!branch) throw new Error('nothing parts');
+    return [owner, () => parting(owner).mayHaveForgotten(branch)];
+  }
+
+  it('is found by the floor: what is above it, no snapshot lacks', async () => {
+    const [owner, hasForgotten] = await withDeletion();
+    expect(await hasForgotten(), 'nothing was ever forgotten').to.equal(false);
+    await setFloor(owner, (await versionAt(owner, 4)) - 1);
+    expect(await hasForgotten(), 'older than the deletion, not than the first change').to.equal(false);
+    await setFloor(owner, await versionAt(owner, 4));
+    expect(await hasForgotten()).to.equal(true);
+  });
+
+  it('is taken for one where the log does not reach back to where it begins', async () => {
+    const [owner, hasForgotten] = await withDeletion();
+    await setFloor(owner, 1);
+    expect(await hasForgotten()).to.equal(false);
+    await trim(owner, 3);
+    expect(await hasForgotten()).to.equal(true);
+  });
+
+  it('is none where nothing was written on it', async () => {
+    const [owner, peer] = await putBack({ shared: 2, lost: 1, written: 0 });
+    await setFloor(owner, Number.MAX_SAFE_INTEGER);
+    const branch = await branchOf(owner, peer);
+    expect(branch && (await parting(owner).mayHaveForgotten(branch))).to.equal(false);
+  });
+});
+
 describe('giving up a branch', () => {
   it('cuts the log, takes the dots from its rows, and goes on under a new origin and feed', async () => {
     const [owner, peer] = await putBack({ shared: 2, lost: 1, written: 3 });
