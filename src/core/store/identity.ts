@@ -8,7 +8,7 @@ import { FilerError } from '../errors.js';
  *   fresh ──► ready ◄── bootstrapping      fresh: never held an entry
  *     └──────────────────────▲             bootstrapping: empty position, rows of a snapshot partly in place
  *   restored ──► rejoining ──► ready       restored: an older copy of itself, or a copy of another; read-only
- *                                          rejoining: emptied, own work remembered; ends when that is written again
+ *                                          rejoining: emptied, all rows remembered; ends when own work is written again
  */
 export const phases = ['fresh', 'ready', 'bootstrapping', 'restored', 'rejoining'] as const;
 export type Phase = (typeof phases)[number];

@@ -11,7 +11,7 @@ import type { FullPath } from '../entry/path.js';
  * them in transactions. It holds no policy: no conflict rule, no path rule, no retries. It is finished when
  * test/contract/store.contract.ts passes.
  *
- *   areas of rows    tree (what the filer shows), staging (a snapshot being taken), remembered (own work during a rejoin)
+ *   areas of rows    tree (what the filer shows), staging (a snapshot being taken), remembered (all rows of before, during a rejoin)
  *   counts           per directory: how many names it shows; derived, so that implied directories cost nothing to find
  *   log              the feed: one record a change, in the order of applying; `index` is dense per feed epoch, from 1
  *   positions        per origin: how far, the hash there, and where the log begins
