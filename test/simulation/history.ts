@@ -61,6 +61,8 @@ export class History {
   violation: unknown = null;
   /** Changes that a filer's program refused, and gave up or may have given up: with a branch of their origin, or with its own when it rejoined. */
   readonly #refused = new Set<Written>();
+  /** True once an operator has let a rejoin go on without what its peer had. */
+  #hasForced = false;
   /** The greatest version of any tombstone that anybody has dropped. */
   #floor = 0;
   /** By path: the greatest state ever written. */
@@ -177,6 +179,8 @@ export class History {
       for (const row of change.rows) {
         if (isCheckpoint(row.path) || this.#mayBeForgotten(row, change.origin)) continue;
         if (order(greatest.rows.get(row.path) as Row, row) > 0) continue;
+        // It was forgotten, and whoever knew that by his position was lost, or had emptied his store for one who was.
+        if (this.#hasForced && !isLive(row) && row.version <= this.#floor) continue;
         const standing = filer.disk.content.areas.tree.get(row.path);
         if (isLive(row) && (standing === undefined || order(standing, row) < 0))
           throw new Violation('I13', `${formatDot(change)} ${row.path} was acknowledged and is gone`);
@@ -344,6 +348,7 @@ export class History {
       seen.unread.clear();
     }
     if (phase !== 'ready' || seen.emptied === null) return;
+    if (filer.force) this.#hasForced = true;
     const { areas, quarantine } = filer.disk.content;
     for (const row of seen.emptied) {
       const standing = areas.tree.get(row.path);
