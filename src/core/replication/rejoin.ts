@@ -99,8 +99,8 @@ export interface RejoinPeer extends Pick<FilerInfo, 'origin' | 'position' | 'lin
 /**
  * Remembers every row, takes a new origin (and `storeId`, if given) and becomes empty. What the peer has is remembered too: it may lose all
  * before its snapshot is here. `before` is a rejoin that was under way, and in whose logs the peer is on another branch than its peer: what
- * that remembers is kept. Resolves with what has begun, and with
- * how many quarantined changes are given up: those that the peer is not known to have and that this program cannot read.
+ * that remembers is kept. Resolves with what has begun, and with how many quarantined changes are given up: those that the peer is not known to
+ * have and that this program cannot read.
  */
 export async function beginRejoin(
   log: ChangeLog,
