@@ -260,13 +260,18 @@ export const brokenRules: readonly BrokenRule[] = [
     'rejoin.isShort ? rows : rows.filter((row) => !hadBy(rejoin.overlap, row))',
     'rejoin.isShort ? rows : rows.filter((row) => hadBy(rejoin.overlap, row))',
   ),
-  rule(
-    'deletions-forgotten',
-    'Rejoin: a remembered tombstone is written again if its vector covers the live row',
-    rejoin,
-    '!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version)',
-    'true',
-  ),
+  {
+    name: 'deletions-forgotten',
+    why: 'Rejoin: a remembered tombstone is written again if its vector covers the live row',
+    patches: [
+      {
+        file: rejoin,
+        find: 'if (vectorIncludes(row.vector, standing.author, standing.version)) {',
+        replace: 'if (Math.abs(standing.version) < 0) {',
+      },
+      { file: rejoin, find: 'if (compareStates(row, standing) > 0) draft.reissue(', replace: 'if (Math.abs(standing.version) < 0) draft.reissue(' },
+    ],
+  },
   {
     name: 'rejoin-keeps-epoch',
     why: 'Feed: an epoch is renewed with the origin',

@@ -132,7 +132,7 @@ export function losersOf(before: Before, { areas, meta, origins, quarantine }: C
     const [standing, stands] = [before.tree.get(row.path), areas.tree.get(row.path)];
     if (!standing || !areAtOdds(standing, row)) continue;
     // Rows are remembered until the last of them is done, and each is written again before that.
-    const isWritten = stands !== standing && stands?.dot?.origin === own;
+    const isWritten = stands !== standing && stands?.dot?.origin === own && stands?.contentHash === row.contentHash;
     if (isWritten) losers.push({ path: row.path, row: standing, how: 'overruled by a rejoin' });
     else if (!areas.remembered.get(row.path)) losers.push({ path: row.path, row, how: 'not written again by a rejoin' });
   }

@@ -270,7 +270,12 @@ function rewrite(draft: Draft, row: Row): boolean {
     return true;
   }
   // A deletion counts only against what it had seen.
-  if (!isLive(standing) || !vectorIncludes(row.vector, standing.author, standing.version)) return false;
-  draft.reissue({ kind: 'delete', path: row.path }, row);
-  return true;
+  if (!isLive(standing)) return false;
+  if (vectorIncludes(row.vector, standing.author, standing.version)) {
+    draft.reissue({ kind: 'delete', path: row.path }, row);
+    return true;
+  }
+  // Against that it counts though: somebody who was cut off may bring it, and it may be greater than what stands, but not than the deletion.
+  if (compareStates(row, standing) > 0) draft.reissue({ kind: 'put', path: row.path, entry: JSON.parse(standing.entry) as Entry }, row);
+  return false;
 }

@@ -376,6 +376,26 @@ describe('a rejoin', () => {
     expect(at.core.log.identity.lineage).to.equal(begun.lineage);
   });
 
+  it('keeps what it had deleted deleted, though a concurrent entry that the deletion had not seen stays there', async () => {
+    const [peer, at] = await parted();
+    const third = await openFiler('third:1');
+    await pull(peer.core, third.core);
+    await put(peer, '/shared/a', 'of the peer');
+    third.core.time.step(1e6);
+    await put(third, '/shared/a', 'of the third');
+    await pull(third.core, at.core);
+    await remove(at, '/shared/a');
+    await rejoin(at, peer);
+    expect(await content(at, '/shared/a'), 'the deletion had not seen it').to.equal('of the peer');
+    const [conflict] = await at.core.store.readConflicts({ path: p('/shared/a'), limit: 9, bytesMax: 1e9 });
+    expect(isLive(conflict?.loser as Row), 'the deletion is what lost').to.equal(false);
+    await pull(third.core, at.core);
+    expect(await content(at, '/shared/a'), 'and this it had').to.equal('of the peer');
+    await pull(third.core, peer.core);
+    await exchange(peer, at);
+    await expectSame(peer.core, at.core);
+  });
+
   it('writes nothing again that came back with the snapshot', async () => {
     const [peer, at] = await parted();
     await put(at, '/own');
