@@ -1,6 +1,7 @@
 import type { Origin, Position } from './clock/vector.js';
 import { withoutReplaced, type Member } from './cluster/member.js';
-import { hashesOf, type Parting } from './replication/parting.js';
+import { hashesOf } from './replication/branches.js';
+import type { Parting } from './replication/parting.js';
 import type { ChangeLog } from './log/change-log.js';
 import { Retention, type RetentionLimits } from './log/retention.js';
 import type { Logger } from './logger.js';

@@ -25,6 +25,7 @@ const aggregator = 'src/core/replication/aggregator.ts';
 const bootstrap = 'src/core/replication/bootstrap.ts';
 const snapshotProgress = 'src/core/replication/snapshot-progress.ts';
 const joining = 'src/core/replication/joining.ts';
+const branches = 'src/core/replication/branches.ts';
 const parting = 'src/core/replication/parting.ts';
 const rejoin = 'src/core/replication/rejoin.ts';
 const relay = 'src/core/replication/relay.ts';
@@ -327,12 +328,12 @@ export const brokenRules: readonly BrokenRule[] = [
     why: "Parted histories: the origin's owner gives up its branch",
     patches: [
       {
-        file: parting,
+        file: branches,
         find: 'isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };',
         replace: 'isOurs: origin !== own && origin !== info.origin && parted.here < parted.there };',
       },
       {
-        file: parting,
+        file: branches,
         find: 'hash: await hashAtCommon(own, mine, peer, state, store, signal), isOurs: true };',
         replace: 'hash: await hashAtCommon(own, mine, peer, state, store, signal), isOurs: false };',
       },
@@ -341,7 +342,7 @@ export const brokenRules: readonly BrokenRule[] = [
   rule(
     'nobody-of-two-gives-up',
     'Parted histories: between two others, the one with the smaller hash gives up',
-    parting,
+    branches,
     'isOurs: origin === own || (origin !== info.origin && parted.here < parted.there) };',
     'isOurs: origin === own };',
   ),

@@ -7,7 +7,7 @@ import type { StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import type { Bootstrap } from './bootstrap.js';
 import { checkPeer, mayMerge, sideOf, sideOfInfo, verdict } from './meeting.js';
-import { findBranch, type Branch } from './parting.js';
+import { findBranch, type Branch } from './branches.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { assignRelays } from './relay.js';
 import { Subscription, type SubscriptionLimits } from './subscription.js';

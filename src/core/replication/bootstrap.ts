@@ -12,7 +12,7 @@ import { releaseQuarantined } from '../log/release.js';
 import type { Logger } from '../logger.js';
 import type { Area, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
-import { compareWithSnapshot } from './parting.js';
+import { compareWithSnapshot } from './branches.js';
 import type { Caller, FilerInfo, Peer, SnapshotPage } from './peer.js';
 import {
   checkAside,

@@ -10,7 +10,7 @@ import type { OriginState, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { Bootstrap, type BootstrapLimits } from './bootstrap.js';
 import { checkPeer, sideOf, sideOfInfo, verdict } from './meeting.js';
-import { marksOf, overlapWith, partedFrom } from './parting.js';
+import { marksOf, overlapWith, partedFrom } from './branches.js';
 import type { Caller, FilerInfo, Peer } from './peer.js';
 import { beginRejoin, finishRejoin, markShort, markTaken, rejoinFromMeta, type Rejoin } from './rejoin.js';
 

@@ -13,7 +13,7 @@ import { originStart } from '../log/log-state.js';
 import type { OriginState } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { scanArea, type BootstrapLimits } from './bootstrap.js';
-import type { Overlap } from './parting.js';
+import type { Overlap } from './branches.js';
 import type { FilerInfo } from './peer.js';
 
 /*

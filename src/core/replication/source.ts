@@ -12,7 +12,7 @@ import { runsUpTo } from '../log/runs.js';
 import type { Run, StoreReader } from '../store/store.js';
 import type { TimeSource } from '../time.js';
 import { findDivergence, mayMerge, sideOf, sideOfCaller, verdict } from './meeting.js';
-import { hashesAt, hashesOf } from './parting.js';
+import { hashesAt, hashesOf } from './branches.js';
 import type { Caller, ChangesPage, ChangesRequest, SnapshotPage } from './peer.js';
 import type { Reports } from './reports.js';
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { closingPath } from '../../../src/core/log/closed.js';
 import { Collection, reporters } from '../../../src/core/replication/collection.js';
-import { hashesOf } from '../../../src/core/replication/parting.js';
+import { hashesOf } from '../../../src/core/replication/branches.js';
 import type { StoreReader } from '../../../src/core/store/store.js';
 import { expectConsistent } from '../../support/history.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';

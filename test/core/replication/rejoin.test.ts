@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { receiveChange } from '../../../src/core/change/refused.js';
 import { isLive, type Row } from '../../../src/core/change/row.js';
 import { checkpointPath, checkpointValue, issueCheckpoint } from '../../../src/core/log/checkpoints.js';
-import { overlapWith } from '../../../src/core/replication/parting.js';
+import { overlapWith } from '../../../src/core/replication/branches.js';
 import { beginRejoin, finishRejoin, markShort, markTaken, rejoinFromMeta, type Rejoin } from '../../../src/core/replication/rejoin.js';
 import { ForgedLog } from '../../support/forged-log.js';
 import { anyHistory, expectConsistent, expectSame, run } from '../../support/history.js';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { hashesOf } from '../../../src/core/replication/parting.js';
+import { hashesOf } from '../../../src/core/replication/branches.js';
 import type { Caller } from '../../../src/core/replication/peer.js';
 import { openFiler, type MemoryFiler } from '../../support/memory-peer.js';
 import { changesFor, file, mode, p, pull } from '../../support/open-log.js';
